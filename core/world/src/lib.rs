@@ -1,0 +1,3 @@
+//! Placeholder: see ARCHITECTURE.md.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
