@@ -1,3 +1,16 @@
-//! Placeholder: see ARCHITECTURE.md.
+//! The machines of a world: routers and hosts.
+//!
+//! A node sees frames on its ports, the state of its links, and time. It never sees the world, other
+//! nodes, sockets or clocks. The world drives it: hand in frames, a timeout or a link change, then
+//! drain the [`Outbox`] and re-arm [`Node::poll_timeout`]. Every handler does bounded work and re-arms at
+//! `now` when it has more to do. Order within an instant: frames, BFD, TCP, routing tables.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod event;
+mod node;
+
+pub use event::{
+    ConnectionId, DropReason, EchoFault, Hop, HopVerdict, HostCommand, NodeEvent, SessionState,
+};
+pub use node::{AnyNode, Node, Outbox, PortIndex};
