@@ -1,0 +1,205 @@
+//! Resources: the client's document, what the cloud computed, and where it came from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use skybridge_base::Instant;
+
+/// A resource's id in its cloud's own form: an ARM resource id, or an OCID. ARM ids compare without case.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ResourceId(Arc<str>);
+
+impl ResourceId {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last segment: the name in an ARM id, the whole OCID otherwise.
+    #[must_use]
+    pub fn leaf(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+}
+
+impl From<&str> for ResourceId {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<String> for ResourceId {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A resource type in its cloud's own terms, such as `Microsoft.Network/virtualNetworks` or `oci/vcn`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Kind(pub Arc<str>);
+
+impl Kind {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Kind {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Whose resource it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cloud {
+    /// Microsoft Azure.
+    Azure,
+    /// Oracle Cloud Infrastructure.
+    Oci,
+}
+
+impl Cloud {
+    /// The name people use.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Azure => "Azure",
+            Self::Oci => "OCI",
+        }
+    }
+}
+
+/// Where a resource is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Being created; not usable.
+    Creating,
+    /// Usable.
+    Ready,
+    /// Usable while being changed.
+    Updating,
+    /// On its way out; not usable.
+    Deleting,
+    /// Broken by a failed operation.
+    Failed,
+}
+
+/// A place in a source file.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// Path as the user knows it.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// First octet in the file.
+    pub start: u32,
+    /// One past the last octet.
+    pub end: u32,
+}
+
+/// Where a resource came from.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Origin {
+    /// The address in its front door, such as `azurerm_virtual_network.hub`.
+    pub address: String,
+    /// Source places by JSON pointer into the document; the empty pointer is the whole resource.
+    pub places: BTreeMap<String, Place>,
+}
+
+impl Origin {
+    /// The place of `pointer`, or of the nearest thing that contains it.
+    #[must_use]
+    pub fn place(&self, pointer: &str) -> Option<&Place> {
+        let mut rest = pointer;
+        loop {
+            if let Some(place) = self.places.get(rest) {
+                return Some(place);
+            }
+            rest = &rest[..rest.rfind('/')?];
+        }
+    }
+}
+
+/// One resource.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Resource {
+    /// Its id.
+    pub id: ResourceId,
+    /// Whose it is.
+    pub cloud: Cloud,
+    /// Its type.
+    pub kind: Kind,
+    /// The name a person gave it (display name in OCI).
+    pub name: String,
+    /// What it is nested in; a parent takes one write at a time.
+    pub parent: Option<ResourceId>,
+    /// The client's document in the cloud's own API form.
+    pub doc: Json,
+    /// Read-only fields that the cloud computed, in the same form.
+    pub computed: Json,
+    /// Values nobody knows: JSON pointers into `doc` that hold placeholders.
+    pub unknown: BTreeSet<String>,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Counts writes; the base of the etag.
+    pub revision: u64,
+    /// When it was accepted.
+    pub created_at: Instant,
+    /// Where it came from.
+    pub origin: Option<Origin>,
+}
+
+impl Resource {
+    /// A field by JSON pointer: what the cloud computed if it did, else what the client sent.
+    #[must_use]
+    pub fn field(&self, pointer: &str) -> Option<&Json> {
+        self.computed
+            .pointer(pointer)
+            .or_else(|| self.doc.pointer(pointer))
+    }
+
+    /// A text field by JSON pointer.
+    #[must_use]
+    pub fn text(&self, pointer: &str) -> Option<&str> {
+        self.field(pointer).and_then(Json::as_str)
+    }
+
+    /// True while the resource can be used by others.
+    #[must_use]
+    pub const fn is_usable(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Updating)
+    }
+
+    /// How a person recognises it: its address in the front door, else its name.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.origin
+            .as_ref()
+            .map_or(self.name.as_str(), |o| o.address.as_str())
+    }
+}
