@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use skybridge_base::Instant;
 use skybridge_blueprint::{InterfaceName, NextHop, RouteSource, Tagging, VrfName};
+pub use skybridge_dataplane::DropReason;
 
 /// A TCP connection or probe of a host; chosen by whoever commands it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -30,53 +31,6 @@ pub enum SessionState {
     Down,
     /// BFD: up.
     Up,
-}
-
-/// Why a packet was dropped. Every drop has one, and a counter.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum DropReason {
-    /// Not a well-formed frame or packet.
-    Malformed,
-    /// Frame for another station.
-    NotForUs,
-    /// No interface has these tags.
-    UnknownTags,
-    /// The port's link is down.
-    LinkDown,
-    /// No route.
-    NoRoute,
-    /// Next hop "None" of a cloud's table.
-    RouteNone,
-    /// Towards the internet, which is not modelled.
-    RouteInternet,
-    /// Towards something not modelled.
-    RouteNotModelled,
-    /// The route's target cannot take traffic.
-    RouteDeadTarget,
-    /// TTL or hop limit reached zero.
-    TtlExpired,
-    /// Larger than the next link's MTU, and must not or cannot be fragmented.
-    TooBig,
-    /// No answer to ARP or neighbour discovery.
-    NeighbourUnresolved,
-    /// The neighbour queue was full.
-    NeighbourQueueFull,
-    /// A rule denies it, or no rule allows it.
-    FilterDenied,
-    /// A policer's bucket was empty.
-    Policed,
-    /// Between two zones that exchange no traffic.
-    ForbiddenTransit,
-    /// The source address is not one that the interface card may use.
-    SourceCheck,
-    /// A flow table was full.
-    FlowTableFull,
-    /// Protocol or port on which nothing listens.
-    NoListener,
-    /// Looped between the tables of one router.
-    TableLoop,
-    /// TCP MD5 signature missing or wrong.
-    Md5,
 }
 
 /// One hop of a traced packet.
