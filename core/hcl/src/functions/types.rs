@@ -1,0 +1,53 @@
+//! Type conversion functions and marks.
+
+use super::{Call, CallError, Function, P, Result, boolean, dynamic, number, pure, string};
+use crate::convert::convert;
+use crate::ty::Type;
+use crate::value::Value;
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    pure("issensitive", &[P::Nullable], boolean, |c| {
+        Ok(Value::bool(c.args[0].marks().sensitive))
+    })
+    .raw(),
+    pure("nonsensitive", &[P::Nullable], dynamic, |c| {
+        Ok(c.args[0].clone().nonsensitive())
+    })
+    .raw(),
+    pure("sensitive", &[P::Nullable], dynamic, |c| {
+        Ok(c.args[0].clone().sensitive())
+    })
+    .raw(),
+    pure("ephemeralasnull", &[P::Nullable], dynamic, |c| {
+        Ok(c.args[0].clone())
+    })
+    .raw(),
+    pure("tobool", &[P::Nullable], boolean, |c| to(c, &Type::Bool)).raw(),
+    pure("tolist", &[P::Nullable], dynamic, |c| {
+        to(c, &Type::list(Type::Dynamic))
+    })
+    .raw(),
+    pure("tomap", &[P::Nullable], dynamic, |c| {
+        to(c, &Type::map(Type::Dynamic))
+    })
+    .raw(),
+    pure("tonumber", &[P::Nullable], number, |c| to(c, &Type::Number)).raw(),
+    pure("toset", &[P::Nullable], dynamic, |c| {
+        to(c, &Type::set(Type::Dynamic))
+    })
+    .raw(),
+    pure("tostring", &[P::Nullable], string, |c| to(c, &Type::String)).raw(),
+];
+
+fn to(c: &Call<'_>, ty: &Type) -> Result {
+    convert(&c.args[0], ty).map_err(|e| {
+        CallError::arg(
+            0,
+            format!(
+                "cannot convert {} to {}: {e}",
+                c.args[0].ty().friendly(),
+                ty.friendly()
+            ),
+        )
+    })
+}

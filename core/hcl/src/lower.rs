@@ -1,0 +1,411 @@
+//! From the syntax tree of `hcl-edit` to ours. `hcl-edit` owns the grammar; the walk here keeps
+//! places, takes numbers from their digits, and applies strip markers once.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use hcl_edit::Span as _;
+use hcl_edit::expr::{self as he, BinaryOperator, Expression, TraversalOperator, UnaryOperator};
+use hcl_edit::structure as hs;
+use hcl_edit::template::{self as ht, Directive, Element};
+
+use crate::ast::{
+    Attribute, Binary, Block, Body, Expr, ExprKind, For, Label, ObjectItem, ObjectKey, Part, Step,
+    Template, Unary,
+};
+use crate::{Diagnostic, Span, Value, numbers};
+
+/// Largest source text: 16 MiB. Spans are 32-bit and nobody writes such a file by hand.
+const TEXT_LEN_MAX: usize = 16 << 20;
+
+/// A source text with the starts of its lines.
+pub(crate) struct Source<'a> {
+    file: Arc<str>,
+    text: &'a str,
+    lines: Vec<usize>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Parses a file in native syntax. A leading byte order mark is dropped.
+///
+/// # Errors
+/// The first syntax error of the file: the parser stops there. Expressions, templates and blocks
+/// may nest 64 deep and 128 binary operators may be chained.
+pub fn parse_body(file: &str, text: &str) -> Result<Body, Vec<Diagnostic>> {
+    let mut source = Source::new(file, text)?;
+    let parsed = hcl_edit::parser::parse_body(source.text).map_err(|e| source.syntax(&e))?;
+    let body = source.body(&parsed);
+    source.done(body)
+}
+
+/// Parses one expression.
+///
+/// # Errors
+/// As [`parse_body`].
+pub fn parse_expr(file: &str, text: &str) -> Result<Expr, Vec<Diagnostic>> {
+    let mut source = Source::new(file, text)?;
+    let parsed = hcl_edit::parser::parse_expr(source.text).map_err(|e| source.syntax(&e))?;
+    let expr = source.expr(&parsed);
+    source.done(expr)
+}
+
+/// Parses a template: text with `${…}` and `%{…}`.
+///
+/// # Errors
+/// As [`parse_body`].
+pub fn parse_template(file: &str, text: &str) -> Result<Expr, Vec<Diagnostic>> {
+    let mut source = Source::new(file, text)?;
+    let parsed = hcl_edit::parser::parse_template(source.text).map_err(|e| source.syntax(&e))?;
+    let span = source.span(Some(0..source.text.len()));
+    let template = source.template(&parsed);
+    source.done(Expr {
+        kind: ExprKind::Template(template),
+        span,
+    })
+}
+
+impl<'a> Source<'a> {
+    fn new(file: &str, text: &'a str) -> Result<Self, Vec<Diagnostic>> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.len() > TEXT_LEN_MAX {
+            let detail = format!(
+                "the file has {} bytes, the limit is {TEXT_LEN_MAX}",
+                text.len()
+            );
+            return Err(vec![
+                Diagnostic::error("File too large", detail).at(&Span::file(file)),
+            ]);
+        }
+        let newlines = text.match_indices('\n').map(|(i, _)| i + 1);
+        Ok(Self {
+            file: Arc::from(file),
+            text,
+            lines: std::iter::once(0).chain(newlines).collect(),
+            diagnostics: Vec::new(),
+        })
+    }
+
+    fn done<T>(self, value: T) -> Result<T, Vec<Diagnostic>> {
+        if self.diagnostics.is_empty() {
+            Ok(value)
+        } else {
+            Err(self.diagnostics)
+        }
+    }
+
+    fn syntax(&self, error: &hcl_edit::parser::Error) -> Vec<Diagnostic> {
+        let offset = error.location().offset().min(self.text.len());
+        let detail = error.message().trim().replace('\n', "; ");
+        vec![Diagnostic::error("Syntax error", detail).at(&self.span(Some(offset..offset)))]
+    }
+
+    fn span(&self, range: Option<Range<usize>>) -> Span {
+        let range = range.unwrap_or(0..0);
+        let line = self
+            .lines
+            .partition_point(|start| *start <= range.start)
+            .max(1);
+        let line_start = self.lines[line - 1];
+        let column = self
+            .text
+            .get(line_start..range.start)
+            .map_or(0, |before| before.chars().count());
+        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Span {
+            file: self.file.clone(),
+            line: narrow(line),
+            column: narrow(column + 1),
+            start: narrow(range.start),
+            end: narrow(range.end),
+        }
+    }
+
+    fn body(&mut self, body: &hs::Body) -> Body {
+        let mut out = Body::default();
+        for structure in body {
+            match structure {
+                hs::Structure::Attribute(attribute) => {
+                    let attribute = Attribute {
+                        name: attribute.key.as_str().to_owned(),
+                        name_span: self.span(attribute.key.span()),
+                        expr: self.expr(&attribute.value),
+                    };
+                    if let Some(first) = out.attribute(&attribute.name) {
+                        let detail = format!(
+                            "\"{}\" was already set at {}",
+                            attribute.name, first.name_span
+                        );
+                        self.diagnostics.push(
+                            Diagnostic::error("Attribute redefined", detail)
+                                .at(&attribute.name_span),
+                        );
+                    } else {
+                        out.attributes.push(attribute);
+                    }
+                }
+                hs::Structure::Block(block) => {
+                    let labels = block.labels.iter().map(|label| Label {
+                        text: label.as_str().to_owned(),
+                        span: self.span(match label {
+                            hs::BlockLabel::Ident(l) => l.span(),
+                            hs::BlockLabel::String(l) => l.span(),
+                        }),
+                    });
+                    let labels = labels.collect();
+                    out.blocks.push(Block {
+                        kind: block.ident.as_str().to_owned(),
+                        labels,
+                        span: self.span(block.ident.span()),
+                        body: self.body(&block.body),
+                    });
+                }
+            }
+        }
+        out
+    }
+
+    fn expr(&mut self, expr: &Expression) -> Expr {
+        let span = self.span(expr.span());
+        let kind = match expr {
+            Expression::Null(_) => ExprKind::Literal(Value::null()),
+            Expression::Bool(b) => ExprKind::Literal(Value::bool(*b.value())),
+            Expression::Number(n) => self.number(n.span(), &n.value().to_string(), &span),
+            Expression::String(s) => ExprKind::Literal(Value::string(s.value())),
+            Expression::Array(items) => {
+                ExprKind::Tuple(items.iter().map(|item| self.expr(item)).collect())
+            }
+            Expression::Object(object) => ExprKind::Object(self.object(object)),
+            Expression::StringTemplate(t) => ExprKind::Template(self.elements(t.iter())),
+            Expression::HeredocTemplate(t) => ExprKind::Template(self.template(&t.template)),
+            Expression::Parenthesis(p) => ExprKind::Parens(Box::new(self.expr(p.inner()))),
+            Expression::Variable(name) => ExprKind::Variable(name.as_str().to_owned()),
+            Expression::Conditional(c) => ExprKind::Conditional(Box::new([
+                self.expr(&c.cond_expr),
+                self.expr(&c.true_expr),
+                self.expr(&c.false_expr),
+            ])),
+            Expression::FuncCall(call) => self.call(call),
+            Expression::Traversal(t) => {
+                let base = Box::new(self.expr(&t.expr));
+                let steps = t.operators.iter().map(|o| self.step(o)).collect();
+                ExprKind::Traversal(base, steps)
+            }
+            Expression::UnaryOp(op) => {
+                let unary = match op.operator.value() {
+                    UnaryOperator::Neg => Unary::Negate,
+                    UnaryOperator::Not => Unary::Not,
+                };
+                ExprKind::Unary(unary, Box::new(self.expr(&op.expr)))
+            }
+            Expression::BinaryOp(op) => ExprKind::Binary(
+                binary(*op.operator.value()),
+                Box::new([self.expr(&op.lhs_expr), self.expr(&op.rhs_expr)]),
+            ),
+            Expression::ForExpr(f) => ExprKind::For(Box::new(self.for_expr(f))),
+        };
+        Expr { kind, span }
+    }
+
+    /// The digits of the source; the parser's own value is a float and loses some.
+    fn number(&mut self, range: Option<Range<usize>>, fallback: &str, span: &Span) -> ExprKind {
+        let raw = range.and_then(|r| self.text.get(r)).unwrap_or(fallback);
+        let raw: String = raw.chars().filter(|c| !c.is_whitespace()).collect();
+        match numbers::parse(&raw).or_else(|| numbers::parse(fallback)) {
+            Some(number) => ExprKind::Number(number),
+            None => {
+                self.diagnostics.push(
+                    Diagnostic::error("Number out of range", format!("\"{raw}\" is too large"))
+                        .at(span),
+                );
+                ExprKind::Literal(Value::null())
+            }
+        }
+    }
+
+    fn object(&mut self, object: &he::Object) -> Vec<ObjectItem> {
+        object
+            .iter()
+            .map(|(key, value)| ObjectItem {
+                key: match key {
+                    he::ObjectKey::Ident(name) => {
+                        ObjectKey::Name(name.as_str().to_owned(), self.span(name.span()))
+                    }
+                    he::ObjectKey::Expression(Expression::Variable(name)) => {
+                        ObjectKey::Name(name.as_str().to_owned(), self.span(name.span()))
+                    }
+                    he::ObjectKey::Expression(expr) => ObjectKey::Expr(self.expr(expr)),
+                },
+                value: self.expr(value.expr()),
+            })
+            .collect()
+    }
+
+    fn call(&mut self, call: &he::FuncCall) -> ExprKind {
+        let mut name = String::new();
+        for part in &call.name.namespace {
+            name.push_str(part.as_str());
+            name.push_str("::");
+        }
+        name.push_str(call.name.name.as_str());
+        ExprKind::Call {
+            name,
+            name_span: self.span(call.name.name.span()),
+            args: call.args.iter().map(|arg| self.expr(arg)).collect(),
+            expand: call.args.expand_final(),
+        }
+    }
+
+    fn step(&mut self, operator: &hcl_edit::Decorated<TraversalOperator>) -> Step {
+        let span = self.span(operator.span());
+        match operator.value() {
+            TraversalOperator::AttrSplat(_) => Step::AttrSplat(span),
+            TraversalOperator::FullSplat(_) => Step::FullSplat(span),
+            TraversalOperator::GetAttr(name) => Step::Attr(name.as_str().to_owned(), span),
+            TraversalOperator::Index(expr) => Step::Index(Box::new(self.expr(expr))),
+            TraversalOperator::LegacyIndex(index) => Step::Index(Box::new(Expr {
+                kind: ExprKind::Number((*index.value()).into()),
+                span,
+            })),
+        }
+    }
+
+    fn for_expr(&mut self, f: &he::ForExpr) -> For {
+        For {
+            key_name: f.intro.key_var.as_ref().map(|n| n.as_str().to_owned()),
+            value_name: f.intro.value_var.as_str().to_owned(),
+            collection: self.expr(&f.intro.collection_expr),
+            key: f.key_expr.as_ref().map(|e| self.expr(e)),
+            value: self.expr(&f.value_expr),
+            group: f.grouping,
+            condition: f.cond.as_ref().map(|c| self.expr(&c.expr)),
+        }
+    }
+
+    fn template(&mut self, template: &ht::Template) -> Template {
+        self.elements(template.iter())
+    }
+
+    fn elements<'e>(&mut self, elements: impl Iterator<Item = &'e Element>) -> Template {
+        let mut parts: Vec<Part> = Vec::new();
+        let mut strip_next = false;
+        for element in elements {
+            let (before, after) = outer_strip(element);
+            if before && let Some(Part::Literal(text)) = parts.last_mut() {
+                let kept = text.trim_end().len();
+                text.truncate(kept);
+            }
+            match element {
+                Element::Literal(text) => {
+                    let text = text.value().as_str();
+                    let text = if strip_next { text.trim_start() } else { text };
+                    parts.push(Part::Literal(text.to_owned()));
+                }
+                Element::Interpolation(i) => parts.push(Part::Interpolation(self.expr(&i.expr))),
+                Element::Directive(directive) => {
+                    let part = self.directive(directive);
+                    parts.push(part);
+                }
+            }
+            strip_next = after;
+        }
+        Template { parts }
+    }
+
+    fn directive(&mut self, directive: &Directive) -> Part {
+        match directive {
+            Directive::If(d) => {
+                let mut then = self.template(&d.if_expr.template);
+                let mut otherwise = Template::default();
+                if d.if_expr.strip.strip_end() {
+                    strip_first(&mut then);
+                }
+                if let Some(branch) = &d.else_expr {
+                    otherwise = self.template(&branch.template);
+                    if branch.strip.strip_start() {
+                        strip_last(&mut then);
+                    }
+                    if branch.strip.strip_end() {
+                        strip_first(&mut otherwise);
+                    }
+                }
+                if d.endif_expr.strip.strip_start() {
+                    let last = if d.else_expr.is_some() {
+                        &mut otherwise
+                    } else {
+                        &mut then
+                    };
+                    strip_last(last);
+                }
+                Part::If {
+                    condition: self.expr(&d.if_expr.cond_expr),
+                    then,
+                    otherwise,
+                }
+            }
+            Directive::For(d) => {
+                let mut body = self.template(&d.for_expr.template);
+                if d.for_expr.strip.strip_end() {
+                    strip_first(&mut body);
+                }
+                if d.endfor_expr.strip.strip_start() {
+                    strip_last(&mut body);
+                }
+                Part::For {
+                    key_name: d.for_expr.key_var.as_ref().map(|n| n.as_str().to_owned()),
+                    value_name: d.for_expr.value_var.as_str().to_owned(),
+                    collection: self.expr(&d.for_expr.collection_expr),
+                    body,
+                }
+            }
+        }
+    }
+}
+
+/// Whether an element strips the text before it, and the text after it.
+fn outer_strip(element: &Element) -> (bool, bool) {
+    match element {
+        Element::Literal(_) => (false, false),
+        Element::Interpolation(i) => (i.strip.strip_start(), i.strip.strip_end()),
+        Element::Directive(d) => match d.as_ref() {
+            Directive::If(d) => (
+                d.if_expr.strip.strip_start(),
+                d.endif_expr.strip.strip_end(),
+            ),
+            Directive::For(d) => (
+                d.for_expr.strip.strip_start(),
+                d.endfor_expr.strip.strip_end(),
+            ),
+        },
+    }
+}
+
+fn strip_first(template: &mut Template) {
+    if let Some(Part::Literal(text)) = template.parts.first_mut() {
+        *text = text.trim_start().to_owned();
+    }
+}
+
+fn strip_last(template: &mut Template) {
+    if let Some(Part::Literal(text)) = template.parts.last_mut() {
+        let kept = text.trim_end().len();
+        text.truncate(kept);
+    }
+}
+
+fn binary(operator: BinaryOperator) -> Binary {
+    match operator {
+        BinaryOperator::Eq => Binary::Equal,
+        BinaryOperator::NotEq => Binary::NotEqual,
+        BinaryOperator::LessEq => Binary::LessOrEqual,
+        BinaryOperator::GreaterEq => Binary::GreaterOrEqual,
+        BinaryOperator::Less => Binary::Less,
+        BinaryOperator::Greater => Binary::Greater,
+        BinaryOperator::Plus => Binary::Add,
+        BinaryOperator::Minus => Binary::Subtract,
+        BinaryOperator::Mul => Binary::Multiply,
+        BinaryOperator::Div => Binary::Divide,
+        BinaryOperator::Mod => Binary::Modulo,
+        BinaryOperator::And => Binary::And,
+        BinaryOperator::Or => Binary::Or,
+    }
+}

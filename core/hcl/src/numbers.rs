@@ -1,0 +1,65 @@
+//! Decimal numbers with stated limits. Terraform computes with 512-bit binary floats (about 154
+//! decimal digits); we keep 160 decimal digits and refuse magnitudes past 10^±5000.
+
+use std::str::FromStr;
+
+use bigdecimal::{BigDecimal, Zero};
+
+/// Decimal digits kept after an operation.
+const DIGITS_MAX: u64 = 160;
+/// Largest magnitude of the decimal exponent.
+const EXPONENT_MAX: i64 = 5_000;
+
+/// Reads a number in decimal notation, with or without an exponent.
+pub(crate) fn parse(text: &str) -> Option<BigDecimal> {
+    let text = text.trim();
+    let plain = text.strip_prefix('-').unwrap_or(text);
+    // The syntax is checked here because the decimal crate also takes `_` and a leading `+`.
+    if text.len() > 10_000
+        || !plain.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        || !plain
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'))
+    {
+        return None;
+    }
+    if let Some((_, exponent)) = plain.split_once(['e', 'E'])
+        && !exponent
+            .parse::<i64>()
+            .is_ok_and(|e| e.abs() <= EXPONENT_MAX)
+    {
+        return None;
+    }
+    bounded(BigDecimal::from_str(text).ok()?)
+}
+
+/// The number within our digits, or `None` past the largest magnitude.
+pub(crate) fn bounded(number: BigDecimal) -> Option<BigDecimal> {
+    if number.is_zero() {
+        return Some(BigDecimal::zero());
+    }
+    let number = if number.digits() > DIGITS_MAX {
+        number.with_prec(DIGITS_MAX)
+    } else {
+        number
+    };
+    let digits = i64::try_from(number.digits()).ok()?;
+    let exponent = digits.checked_sub(number.fractional_digit_count())?;
+    (exponent.abs() <= EXPONENT_MAX).then_some(number)
+}
+
+/// `a / b`, or `None` when `b` is zero.
+pub(crate) fn divide(a: &BigDecimal, b: &BigDecimal) -> Option<BigDecimal> {
+    if b.is_zero() {
+        return None;
+    }
+    bounded(a / b)
+}
+
+/// `a % b` with the sign of `a`, or `None` when `b` is zero.
+pub(crate) fn modulo(a: &BigDecimal, b: &BigDecimal) -> Option<BigDecimal> {
+    if b.is_zero() {
+        return None;
+    }
+    bounded(a % b)
+}
