@@ -9,8 +9,9 @@
 
 mod event;
 mod node;
+pub mod transport;
 
 pub use event::{
     ConnectionId, DropReason, EchoFault, Hop, HopVerdict, HostCommand, NodeEvent, SessionState,
 };
-pub use node::{AnyNode, Node, Outbox, PortIndex};
+pub use node::{Node, Outbox, PortIndex};

@@ -1,0 +1,747 @@
+//! The stack: connections, sessions, listeners and their deadlines.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use skybridge_base::{Deadline, Instant, Rng};
+use skybridge_wire::tcp::{TcpFlags, TcpView};
+use skybridge_wire::tcp_md5::Md5Fault;
+use skybridge_wire::{protocol, tcp, tcp_md5};
+
+use super::connection::{Connection, Output, Plan, Tuple};
+use super::icmp::{self, Meaning};
+use super::packet::{self, Ingress, Seal, Unreadable};
+use super::path_mtu::PathMtus;
+use super::{
+    BGP_PORT, BUFFER_LEN, CONNECT_TIMEOUT, CONNECTIONS_MAX, CONNECTIONS_PER_SESSION_MAX,
+    CloseReason, ConnId, OutPacket, SessionEndpoint, SessionId, StackCounters, StackEvent,
+};
+
+/// First port of the ephemeral range (RFC 6335 §6).
+const EPHEMERAL_FIRST: u16 = 49152;
+/// Random picks before the ephemeral range counts as used up.
+const EPHEMERAL_PICKS: u32 = 256;
+
+#[derive(Debug)]
+struct Session {
+    endpoint: SessionEndpoint,
+    accepting: bool,
+}
+
+impl Session {
+    fn seal(&self) -> Seal {
+        Seal {
+            ttl: self.endpoint.ttl,
+            dscp: self.endpoint.dscp,
+            md5: self.endpoint.md5.clone(),
+        }
+    }
+}
+
+/// The TCP of one routing table of a router, or of one host. How to drive it: module docs.
+#[derive(Debug)]
+pub struct Stack {
+    rng: Rng,
+    now: Instant,
+    sessions: BTreeMap<SessionId, Session>,
+    by_pair: BTreeSet<(IpAddr, IpAddr, SessionId)>,
+    next_session: u32,
+    next_conn: u64,
+    connections: BTreeMap<ConnId, Box<Connection>>,
+    by_tuple: BTreeMap<Tuple, ConnId>,
+    timers: BTreeSet<(Instant, ConnId)>,
+    unflushed: BTreeSet<ConnId>,
+    session_ports: BTreeSet<u16>,
+    open_ports: BTreeSet<u16>,
+    packets: VecDeque<OutPacket>,
+    events: VecDeque<StackEvent>,
+    path_mtus: PathMtus,
+    counters: StackCounters,
+    mtu: u16,
+    buffer_len: usize,
+    connect_timeout: Duration,
+    user_timeout: Option<Duration>,
+    half_close: bool,
+}
+
+/// Settings. Each holds for connections made after it.
+impl Stack {
+    /// A stack without sessions that listens on the BGP port for the sessions it will get.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            rng: Rng::new(seed).child("transport"),
+            now: Instant::ZERO,
+            sessions: BTreeMap::new(),
+            by_pair: BTreeSet::new(),
+            next_session: 0,
+            next_conn: 0,
+            connections: BTreeMap::new(),
+            by_tuple: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            unflushed: BTreeSet::new(),
+            session_ports: BTreeSet::from([BGP_PORT]),
+            open_ports: BTreeSet::new(),
+            packets: VecDeque::new(),
+            events: VecDeque::new(),
+            path_mtus: PathMtus::default(),
+            counters: StackCounters::default(),
+            mtu: 1500,
+            buffer_len: BUFFER_LEN,
+            connect_timeout: CONNECT_TIMEOUT,
+            user_timeout: None,
+            half_close: false,
+        }
+    }
+
+    /// Octets of each of a connection's two buffers, at least 2048.
+    pub fn set_buffer_len(&mut self, len: usize) {
+        self.buffer_len = len.clamp(2048, 1 << 24);
+    }
+
+    /// MTU of the link for connections without a session.
+    pub fn set_mtu(&mut self, mtu: u16) {
+        self.mtu = mtu;
+    }
+
+    /// How long [`Stack::connect`] and inbound handshakes may take.
+    pub fn set_connect_timeout(&mut self, timeout: Duration) {
+        self.connect_timeout = timeout;
+    }
+
+    /// Resets connections whose peer acknowledges nothing for so long; `None` never does, and leaves
+    /// it to the protocol above (BGP's hold timer).
+    pub fn set_user_timeout(&mut self, timeout: Option<Duration>) {
+        self.user_timeout = timeout;
+    }
+
+    /// Reports a peer's FIN as [`StackEvent::PeerClosed`] and leaves our half open. Otherwise the
+    /// stack closes too, and reports [`StackEvent::Closed`] at once.
+    pub fn set_half_close(&mut self, on: bool) {
+        self.half_close = on;
+    }
+
+    /// Listens for any remote on `port`.
+    pub fn listen_any(&mut self, port: u16) {
+        self.open_ports.insert(port);
+    }
+
+    /// Stops listening on `port`; connections stay.
+    pub fn unlisten_any(&mut self, port: u16) {
+        self.open_ports.remove(&port);
+    }
+
+    /// Listens on `port` for configured sessions, beside the BGP port.
+    pub fn listen(&mut self, port: u16) {
+        self.session_ports.insert(port);
+    }
+
+    /// What was refused so far.
+    #[must_use]
+    pub const fn counters(&self) -> StackCounters {
+        self.counters
+    }
+}
+
+/// Sessions.
+impl Stack {
+    /// Adds a configured session: a SYN from its peer to a listening port makes a connection, from
+    /// any other address it is answered by a reset as on a closed port.
+    pub fn add_session(&mut self, endpoint: SessionEndpoint) -> SessionId {
+        let id = SessionId(self.next_session);
+        self.next_session += 1;
+        self.by_pair.insert((endpoint.local, endpoint.remote, id));
+        let accepting = true;
+        self.sessions.insert(
+            id,
+            Session {
+                endpoint,
+                accepting,
+            },
+        );
+        id
+    }
+
+    /// Removes a session. Its connections are reset without an event.
+    pub fn remove_session(&mut self, now: Instant, id: SessionId) {
+        self.advance(now);
+        for conn in self.connections_of(id) {
+            self.abort(conn);
+            self.poll_connection(conn, None);
+        }
+        if let Some(session) = self.sessions.remove(&id) {
+            let endpoint = session.endpoint;
+            self.by_pair.remove(&(endpoint.local, endpoint.remote, id));
+        }
+    }
+
+    /// Changes a session. Another key or address resets its connections, with
+    /// [`StackEvent::Closed`]; MTU, TTL and code point hold at once.
+    pub fn update_session(&mut self, now: Instant, id: SessionId, endpoint: SessionEndpoint) {
+        self.advance(now);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let old = std::mem::replace(&mut session.endpoint, endpoint.clone());
+        let seal = session.seal();
+        let fatal =
+            (old.local, old.remote, &old.md5) != (endpoint.local, endpoint.remote, &endpoint.md5);
+        self.by_pair.remove(&(old.local, old.remote, id));
+        self.by_pair.insert((endpoint.local, endpoint.remote, id));
+        let mtu = self.path_mtus.limit(now, endpoint.remote, endpoint.mtu);
+        for conn in self.connections_of(id) {
+            if fatal {
+                self.reset(conn);
+            } else if let Some(connection) = self.connections.get_mut(&conn) {
+                connection.plan.seal = seal.clone();
+                connection.set_mtu(now, mtu);
+            }
+        }
+    }
+
+    /// Whether connections from the peer are taken; refused ones are answered by a reset, as BGP in
+    /// Idle does (RFC 4271 §8.2.2).
+    pub fn set_accepting(&mut self, id: SessionId, accepting: bool) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.accepting = accepting;
+        }
+    }
+
+    /// The session between two addresses, the oldest if there are several.
+    #[must_use]
+    pub fn session_between(&self, local: IpAddr, remote: IpAddr) -> Option<SessionId> {
+        let first = (local, remote, SessionId(0));
+        let last = (local, remote, SessionId(u32::MAX));
+        self.by_pair
+            .range(first..=last)
+            .next()
+            .map(|(_, _, id)| *id)
+    }
+
+    fn connections_of(&self, id: SessionId) -> Vec<ConnId> {
+        // An ordered key: all of one session stand together.
+        self.by_tuple
+            .iter()
+            .filter(|(tuple, _)| tuple.session == Some(id))
+            .map(|(_, conn)| *conn)
+            .collect()
+    }
+}
+
+/// Connections.
+impl Stack {
+    /// Opens a connection to `port` of a session's peer. Failures are reported as
+    /// [`StackEvent::Closed`].
+    pub fn connect(&mut self, now: Instant, id: SessionId, port: u16) -> ConnId {
+        self.advance(now);
+        let conn = self.fresh_conn();
+        let Some(session) = self.sessions.get(&id) else {
+            return self.refuse(conn, CloseReason::Limit);
+        };
+        let endpoint = &session.endpoint;
+        let (local, remote, mtu) = (endpoint.local, endpoint.remote, endpoint.mtu);
+        let seal = session.seal();
+        if self.connections_of(id).len() >= CONNECTIONS_PER_SESSION_MAX {
+            return self.refuse(conn, CloseReason::Limit);
+        }
+        let remote = SocketAddr::new(remote, port);
+        let plan = self.plan(conn, Some(id), local, remote, (seal, mtu));
+        self.start(conn, plan)
+    }
+
+    /// Opens a connection without a session.
+    pub fn connect_any(
+        &mut self,
+        now: Instant,
+        local: IpAddr,
+        remote: SocketAddr,
+        timeout: Duration,
+    ) -> ConnId {
+        self.advance(now);
+        let conn = self.fresh_conn();
+        let plan = self.plan(conn, None, local, remote, (Seal::PLAIN, self.mtu));
+        self.start(conn, plan.map(|plan| Plan { timeout, ..plan }))
+    }
+
+    /// Takes bytes to send; gives how many fitted. They leave at the next [`Stack::poll_packet`].
+    pub fn send(&mut self, conn: ConnId, bytes: &[u8]) -> usize {
+        self.unflushed.insert(conn);
+        self.connections
+            .get_mut(&conn)
+            .map_or(0, |connection| connection.send(bytes))
+    }
+
+    /// Octets that [`Stack::send`] would take.
+    #[must_use]
+    pub fn room(&self, conn: ConnId) -> usize {
+        self.connections.get(&conn).map_or(0, |c| c.room())
+    }
+
+    /// Closes after everything sent has been delivered; [`StackEvent::Closed`] follows, after what
+    /// the peer still sends.
+    pub fn close(&mut self, conn: ConnId) {
+        let now = self.now;
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.close(now);
+            self.unflushed.insert(conn);
+        }
+    }
+
+    /// Resets a connection. No event follows.
+    pub fn abort(&mut self, conn: ConnId) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.abort();
+            self.unflushed.insert(conn);
+        }
+    }
+
+    /// Stops reading from a connection, so that its peer's window closes; or goes on.
+    pub fn set_paused(&mut self, conn: ConnId, paused: bool) {
+        if let Some(connection) = self.connections.get_mut(&conn)
+            && connection.paused != paused
+        {
+            connection.paused = paused;
+            self.unflushed.insert(conn);
+        }
+    }
+
+    /// Resets every connection from `local`, with an event each: the address is ours no more.
+    pub fn abort_local(&mut self, now: Instant, local: IpAddr) {
+        self.advance(now);
+        let hit = self.connections_where(|tuple| tuple.local.ip() == local);
+        for conn in hit {
+            self.reset(conn);
+        }
+    }
+
+    /// Fails every connect that is waiting for `remote`: its neighbour does not answer.
+    pub fn fail_opening(&mut self, now: Instant, remote: IpAddr) {
+        self.advance(now);
+        let hit = self.connections_where(|tuple| tuple.remote.ip() == remote);
+        for conn in hit {
+            self.fail_unreachable(conn);
+        }
+    }
+
+    /// Every connection: id, session, our end, the peer's end, state (RFC 9293 §3.3.2).
+    pub fn connections(
+        &self,
+    ) -> impl Iterator<
+        Item = (
+            ConnId,
+            Option<SessionId>,
+            SocketAddr,
+            SocketAddr,
+            &'static str,
+        ),
+    > {
+        self.connections.iter().map(|(id, connection)| {
+            let tuple = connection.plan.tuple;
+            let state = connection.state_name();
+            (*id, tuple.session, tuple.local, tuple.remote, state)
+        })
+    }
+
+    fn connections_where(&self, hit: impl Fn(&Tuple) -> bool) -> Vec<ConnId> {
+        self.by_tuple
+            .iter()
+            .filter(|(tuple, _)| hit(tuple))
+            .map(|(_, conn)| *conn)
+            .collect()
+    }
+
+    fn fresh_conn(&mut self) -> ConnId {
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        conn
+    }
+
+    fn refuse(&mut self, conn: ConnId, reason: CloseReason) -> ConnId {
+        self.events.push_back(StackEvent::Closed { conn, reason });
+        conn
+    }
+
+    /// The plan of an outbound connection from an ephemeral port; `None` at a limit, or when the
+    /// addresses cannot be connected.
+    fn plan(
+        &mut self,
+        id: ConnId,
+        session: Option<SessionId>,
+        local: IpAddr,
+        remote: SocketAddr,
+        look: (Seal, u16),
+    ) -> Option<Plan> {
+        let usable = packet::is_host_address(local) && packet::is_host_address(remote.ip());
+        let full = self.connections.len() >= CONNECTIONS_MAX;
+        if full || !usable || remote.port() == 0 || local.is_ipv4() != remote.is_ipv4() {
+            return None;
+        }
+        // RFC 6056 §3.3.1, simple random selection.
+        let range = u64::from(u16::MAX - EPHEMERAL_FIRST) + 1;
+        let tuple = (0..EPHEMERAL_PICKS).find_map(|_| {
+            let offset = u16::try_from(self.rng.below(range)).ok()?;
+            let tuple = Tuple {
+                session,
+                local: SocketAddr::new(local, EPHEMERAL_FIRST + offset),
+                remote,
+            };
+            (!self.by_tuple.contains_key(&tuple)).then_some(tuple)
+        })?;
+        Some(self.plan_for(id, tuple, look))
+    }
+
+    fn plan_for(&mut self, id: ConnId, tuple: Tuple, (seal, mtu): (Seal, u16)) -> Plan {
+        Plan {
+            id,
+            tuple,
+            seal,
+            mtu: self.path_mtus.limit(self.now, tuple.remote.ip(), mtu),
+            seed: self.rng.next_u64(),
+            buffer_len: self.buffer_len,
+            timeout: self.connect_timeout,
+            user_timeout: self.user_timeout,
+            half_close: self.half_close,
+        }
+    }
+
+    fn start(&mut self, conn: ConnId, plan: Option<Plan>) -> ConnId {
+        let Some(connection) = plan.and_then(|plan| Connection::active(self.now, plan)) else {
+            return self.refuse(conn, CloseReason::Limit);
+        };
+        self.insert(connection);
+        self.poll_connection(conn, None);
+        conn
+    }
+
+    fn insert(&mut self, connection: Connection) {
+        let id = connection.plan.id;
+        self.by_tuple.insert(connection.plan.tuple, id);
+        self.connections.insert(id, Box::new(connection));
+    }
+
+    fn remove(&mut self, conn: ConnId) {
+        if let Some(connection) = self.connections.remove(&conn) {
+            if let Some(at) = connection.armed {
+                self.timers.remove(&(at, conn));
+            }
+            // A newer connection may have taken the tuple over.
+            if self.by_tuple.get(&connection.plan.tuple) == Some(&conn) {
+                self.by_tuple.remove(&connection.plan.tuple);
+            }
+        }
+    }
+
+    /// Resets a connection and reports it.
+    fn reset(&mut self, conn: ConnId) {
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let mut out = Output {
+            packets: &mut self.packets,
+            events: &mut self.events,
+        };
+        connection.end(CloseReason::Reset, &mut out);
+        connection.abort();
+        self.poll_connection(conn, None);
+    }
+
+    /// Ends an outbound handshake without a word to the peer, who cannot be reached.
+    fn fail_unreachable(&mut self, conn: ConnId) {
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        if connection.is_opening() && !connection.inbound {
+            let mut out = Output {
+                packets: &mut self.packets,
+                events: &mut self.events,
+            };
+            connection.end(CloseReason::Unreachable, &mut out);
+            self.remove(conn);
+        }
+    }
+
+    fn poll_connection(&mut self, conn: ConnId, ingress: Option<Vec<u8>>) {
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return;
+        };
+        let mut out = Output {
+            packets: &mut self.packets,
+            events: &mut self.events,
+        };
+        if !connection.poll(self.now, ingress, &mut out) {
+            self.remove(conn);
+            return;
+        }
+        let deadline = connection.deadline(self.now);
+        if connection.armed != deadline {
+            if let Some(at) = connection.armed {
+                self.timers.remove(&(at, conn));
+            }
+            if let Some(at) = deadline {
+                self.timers.insert((at, conn));
+            }
+            connection.armed = deadline;
+        }
+    }
+}
+
+/// The loop.
+impl Stack {
+    /// Takes an IP packet for one of our addresses. `hint` names the session of the interface it
+    /// came through; without it the session is found by its two addresses. Packets that are neither
+    /// TCP nor an ICMP error about TCP are ignored.
+    pub fn handle_packet(&mut self, now: Instant, hint: Option<SessionId>, ip_packet: &[u8]) {
+        self.advance(now);
+        let ingress = match packet::parse(ip_packet) {
+            Ok(ingress) => ingress,
+            Err(Unreadable::Malformed) => {
+                self.counters.malformed += 1;
+                return;
+            }
+            Err(Unreadable::Checksum) => {
+                self.counters.checksum += 1;
+                return;
+            }
+        };
+        match ingress.protocol {
+            protocol::TCP => self.on_segment(hint, &ingress),
+            protocol::ICMP | protocol::ICMPV6 => self.on_icmp(hint, &ingress),
+            _ => {}
+        }
+    }
+
+    /// Lets time pass.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        self.flush();
+        // Each connection that is due is polled once, and is armed later than now.
+        let due: Vec<ConnId> = self
+            .timers
+            .range(..=(now, ConnId(u64::MAX)))
+            .map(|(_, conn)| *conn)
+            .collect();
+        for conn in due {
+            self.poll_connection(conn, None);
+        }
+    }
+
+    /// The next packet to send; flushes what was sent since.
+    pub fn poll_packet(&mut self, now: Instant) -> Option<OutPacket> {
+        self.advance(now);
+        self.flush();
+        self.packets.pop_front()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<StackEvent> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`Stack::handle_timeout`] next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        if !self.unflushed.is_empty() {
+            return Some(Deadline::new(self.now, "tcp flush"));
+        }
+        let (at, _) = self.timers.first()?;
+        Some(Deadline::new(*at, "tcp"))
+    }
+
+    fn advance(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    fn flush(&mut self) {
+        while let Some(conn) = self.unflushed.pop_first() {
+            self.poll_connection(conn, None);
+        }
+    }
+
+    fn on_segment(&mut self, hint: Option<SessionId>, ingress: &Ingress<'_>) {
+        let Ok(view) = tcp::parse(ingress.l4) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let hosts = packet::is_host_address(ingress.src) && packet::is_host_address(ingress.dst);
+        if !hosts || view.src_port() == 0 || view.dst_port() == 0 {
+            self.counters.malformed += 1;
+            return;
+        }
+        if !view.is_checksum_valid(ingress.src, ingress.dst) {
+            self.counters.checksum += 1;
+            return;
+        }
+        let tuple = Tuple {
+            session: hint
+                .filter(|id| self.is_between(*id, ingress.dst, ingress.src))
+                .or_else(|| self.session_between(ingress.dst, ingress.src)),
+            local: SocketAddr::new(ingress.dst, view.dst_port()),
+            remote: SocketAddr::new(ingress.src, view.src_port()),
+        };
+        let Some(segment) = self.admit(tuple.session, ingress) else {
+            return;
+        };
+        let Ok(view) = tcp::parse(&segment) else {
+            return;
+        };
+        self.deliver(tuple, &view, &segment);
+    }
+
+    fn is_between(&self, id: SessionId, local: IpAddr, remote: IpAddr) -> bool {
+        self.by_pair.contains(&(local, remote, id))
+    }
+
+    /// The segment as the engine may see it; `None` when the session's rules drop it.
+    fn admit(&mut self, session: Option<SessionId>, ingress: &Ingress<'_>) -> Option<Vec<u8>> {
+        let mut segment = ingress.l4.to_vec();
+        let endpoint = session
+            .and_then(|id| self.sessions.get(&id))
+            .map(|session| &session.endpoint);
+        // RFC 5082 §3: a neighbour's packets have crossed no router.
+        if endpoint.is_some_and(|endpoint| ingress.ttl < endpoint.ttl_min) {
+            self.counters.ttl_too_low += 1;
+            return None;
+        }
+        let Some(key) = endpoint.and_then(|endpoint| endpoint.md5.as_ref()) else {
+            if tcp_md5::is_signed(&segment) {
+                self.counters.md5_unexpected += 1;
+                return None;
+            }
+            return Some(segment);
+        };
+        // RFC 2385 §2.0: dropped without an answer.
+        match tcp_md5::verify_and_strip(ingress.src, ingress.dst, &mut segment, key.expose()) {
+            Ok(()) => {
+                packet::mask_sack_permitted(&mut segment);
+                Some(segment)
+            }
+            Err(Md5Fault::Missing) => {
+                self.counters.md5_missing += 1;
+                None
+            }
+            Err(Md5Fault::Mismatch | Md5Fault::Malformed) => {
+                self.counters.md5_mismatch += 1;
+                None
+            }
+        }
+    }
+
+    fn deliver(&mut self, tuple: Tuple, view: &TcpView<'_>, segment: &[u8]) {
+        let is_syn = view.flags().contains(TcpFlags::SYN)
+            && !view.flags().contains(TcpFlags::ACK)
+            && !view.flags().contains(TcpFlags::RST);
+        if let Some(conn) = self.by_tuple.get(&tuple).copied()
+            && let Some(connection) = self.connections.get_mut(&conn)
+        {
+            if is_syn && connection.is_in_time_wait() {
+                // RFC 9293 §3.10.7.4: a SYN may reopen what is in TIME-WAIT.
+                self.remove(conn);
+            } else {
+                if view.flags().contains(TcpFlags::ACK) {
+                    connection.note_ack(view.ack());
+                }
+                let plain = Seal::PLAIN.wrap(tuple.remote.ip(), tuple.local.ip(), segment);
+                self.poll_connection(conn, plain);
+                return;
+            }
+        }
+        if is_syn && self.is_listening(&tuple) {
+            self.accept(tuple, segment);
+        } else {
+            self.counters.no_listener += 1;
+            self.answer_by_reset(tuple, view);
+        }
+    }
+
+    fn is_listening(&self, tuple: &Tuple) -> bool {
+        let for_session = tuple
+            .session
+            .and_then(|id| self.sessions.get(&id))
+            .is_some_and(|session| {
+                session.accepting && self.session_ports.contains(&tuple.local.port())
+            });
+        for_session || self.open_ports.contains(&tuple.local.port())
+    }
+
+    fn accept(&mut self, tuple: Tuple, segment: &[u8]) {
+        let of_session = tuple
+            .session
+            .map_or(0, |session| self.connections_of(session).len());
+        if self.connections.len() >= CONNECTIONS_MAX || of_session >= CONNECTIONS_PER_SESSION_MAX {
+            self.counters.limit += 1;
+            return;
+        }
+        let look = match tuple.session.and_then(|id| self.sessions.get(&id)) {
+            Some(session) => (session.seal(), session.endpoint.mtu),
+            None => (Seal::PLAIN, self.mtu),
+        };
+        let conn = self.fresh_conn();
+        let plan = self.plan_for(conn, tuple, look);
+        if let Some(connection) = Connection::passive(self.now, plan) {
+            self.insert(connection);
+            let plain = Seal::PLAIN.wrap(tuple.remote.ip(), tuple.local.ip(), segment);
+            self.poll_connection(conn, plain);
+        }
+    }
+
+    fn answer_by_reset(&mut self, tuple: Tuple, view: &TcpView<'_>) {
+        let seal = tuple
+            .session
+            .and_then(|id| self.sessions.get(&id))
+            .map_or(Seal::PLAIN, Session::seal);
+        let (local, remote) = (tuple.local, tuple.remote);
+        let bytes = packet::reset_for(view, remote, local)
+            .and_then(|segment| seal.apply(local.ip(), remote.ip(), segment));
+        if let Some(bytes) = bytes {
+            self.packets.push_back(OutPacket {
+                session: tuple.session,
+                conn: None,
+                bytes,
+            });
+        }
+    }
+
+    fn on_icmp(&mut self, hint: Option<SessionId>, ingress: &Ingress<'_>) {
+        let Some(report) = icmp::report(ingress) else {
+            return;
+        };
+        let tuple = Tuple {
+            session: hint
+                .filter(|id| self.is_between(*id, report.local.ip(), report.remote.ip()))
+                .or_else(|| self.session_between(report.local.ip(), report.remote.ip())),
+            local: report.local,
+            remote: report.remote,
+        };
+        let found = self.by_tuple.get(&tuple).copied();
+        let Some(conn) = found.filter(|conn| {
+            self.connections
+                .get(conn)
+                .is_some_and(|connection| connection.is_in_flight(report.seq))
+        }) else {
+            self.counters.icmp_unmatched += 1;
+            return;
+        };
+        match report.meaning {
+            // RFC 1122 §4.2.3.9 lets hard errors end a connection; established ones outlive them
+            // here, as they do in every kernel that follows RFC 5927 §5.2.
+            Meaning::Unreachable => self.fail_unreachable(conn),
+            Meaning::TooBig { mtu } => self.on_too_big(report.remote.ip(), mtu, report.packet_len),
+        }
+    }
+
+    fn on_too_big(&mut self, remote: IpAddr, reported: u16, packet_len: u16) {
+        let now = self.now;
+        let Some(mtu) = self.path_mtus.learn(now, remote, reported, packet_len) else {
+            return;
+        };
+        self.counters.path_mtu_lowered += 1;
+        for conn in self.connections_where(|tuple| tuple.remote.ip() == remote) {
+            if let Some(connection) = self.connections.get_mut(&conn) {
+                let mtu = connection.plan.mtu.min(mtu);
+                connection.set_mtu(now, mtu);
+                self.poll_connection(conn, None);
+            }
+        }
+    }
+}
