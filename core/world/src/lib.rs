@@ -1,3 +1,49 @@
-//! Placeholder: see ARCHITECTURE.md.
+//! A running blueprint: nodes joined by links under one event heap, in virtual time.
+//!
+//! A [`World`] is built from a [`skybridge_blueprint::Blueprint`] and a seed. It owns the nodes and the links, moves
+//! frames between them, fires their timers and reports what they say. It is a pure function of
+//! initial blueprint, applied blueprints, seed and commands: [`World::replay`] repeats it from its own
+//! [`CommandLog`], to the same [`World::trace_hash`].
+//!
+//! Two drivers use it:
+//! - virtual time: [`World::run_until`] jumps from event to event;
+//! - real time: the driver sleeps until [`World::poll_timeout`], then calls [`World::advance`] with
+//!   the time that really passed. Pacing policy (slipping when the machine is busy) is the driver's.
+//!
+//! Both drain [`World::poll_event`] and, for ports with a world outside, [`World::poll_external`].
+//!
+//! Order: events are taken by time. Within an instant frames come before timers; frames by the order
+//! in which they were sent, those that arrive together on one port in one batch; timers by node, in
+//! the order in which the nodes were added. A link without delay still goes through this order.
+//!
+//! Limits and what happens at them: [`EVENTS_MAX`] (oldest dropped), [`EXTERNAL_FRAMES_MAX`] (newest
+//! dropped), [`FRAMES_IN_FLIGHT_MAX`] and [`QUEUE_TIME`] (tail drop), [`STEPS_PER_INSTANT_MAX`] (time is
+//! moved on and a [`WorldEventKind::Livelock`] reported), [`LOG_ENTRIES_MAX`] (no replay).
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod apply;
+mod capture;
+mod command;
+mod event;
+mod execute;
+mod external;
+mod link;
+mod real;
+mod slot;
+mod view;
+mod wiring;
+mod world;
+
+pub use capture::{CaptureDirection, CaptureId, CapturePoint, CaptureTake, Captured, pcap_bytes};
+pub use command::{
+    Command, CommandError, CommandLog, CutMode, Element, LOG_ENTRIES_MAX, LogEntry, Logged,
+    TagFault, TagLevel,
+};
+pub use event::{EVENTS_MAX, WorldEvent, WorldEventKind};
+pub use execute::ADMIN_GRACE;
+pub use external::{EXTERNAL_FRAMES_MAX, ExternalFrame};
+pub use link::{FRAMES_IN_FLIGHT_MAX, LinkDrop, QUEUE_TIME};
+pub use slot::Buildable;
+pub use view::{DirectionView, LinkView};
+pub use world::{Checker, Delivery, ReplayError, STEPS_PER_INSTANT_MAX, World};
