@@ -29,6 +29,8 @@ mod icmp;
 mod packet;
 mod path_mtu;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 pub use counters::StackCounters;
 pub use stack::Stack;
