@@ -91,6 +91,9 @@ pub struct Session {
     remote: Remote,
     /// A poll sequence runs (RFC 5880 §6.5).
     polling: bool,
+    /// Timers changed during a poll sequence: the next F may answer an older P, so another sequence
+    /// follows it.
+    poll_again: bool,
     /// Intervals that stay in force until the poll sequence ends (RFC 5880 §6.8.3).
     before_poll: Timers,
     /// Start of the transmit interval that runs.
@@ -127,6 +130,7 @@ impl Session {
             diag: BfdDiag::None,
             remote: Remote::UNKNOWN,
             polling: false,
+            poll_again: false,
             before_poll: config.timers,
             tx_last: None,
             tx_share_ppm: 0,
@@ -155,6 +159,7 @@ impl Session {
                 required_min_rx_us: rx,
                 detect_mult: timers.detect_mult,
             };
+            self.poll_again = self.polling;
             self.polling = true;
         }
         self.draw_jitter();
@@ -361,6 +366,7 @@ impl Session {
         // (RFC 5880 §6.8.3). Leaving Up needs none: the peer reads the new values from the next
         // packet and this end no longer depends on what it knew.
         self.polling = to == BfdState::Up;
+        self.poll_again = false;
         self.before_poll = self.timers;
         self.outputs.push_back(Output::StateChanged {
             from,
@@ -406,7 +412,7 @@ impl Session {
             desired_min_tx_us: packet.desired_min_tx_us,
             detect_mult: packet.detect_mult,
         };
-        if packet.fin {
+        if packet.fin && !std::mem::take(&mut self.poll_again) {
             self.polling = false;
         }
         self.rx_last = Some(now);

@@ -414,6 +414,23 @@ fn slower_timers_wait_for_the_poll_to_end() {
 }
 
 #[test]
+fn an_answer_to_an_older_poll_does_not_end_a_newer_one() {
+    let mut session = session_in(BfdState::Up);
+    let now = Instant::from_millis(1);
+    let mut answer = packet(BfdState::Up);
+    answer.fin = true;
+    // The poll of going up still runs when the timers change.
+    let slow = Timers::symmetric(1_000_000, 3);
+    session.set_timers(now, slow).unwrap();
+    hand_in(&mut session, now, &answer);
+    assert_eq!(session.tx_interval(), Some(Duration::from_millis(300)));
+    session.handle_timeout(Instant::from_millis(400));
+    assert!(sent(&drain(&mut session))[0].poll);
+    hand_in(&mut session, Instant::from_millis(401), &answer);
+    assert_eq!(session.tx_interval(), Some(Duration::from_secs(1)));
+}
+
+#[test]
 fn a_passive_session_waits_to_be_spoken_to() {
     let passive = |id| {
         Session::new(SessionConfig {

@@ -47,7 +47,7 @@ pub enum Icmpv4Kind {
     },
     /// Type 3.
     Unreachable {
-        /// One of [`unreachable`].
+        /// One of [`mod@unreachable`].
         code: u8,
         /// The next hop's MTU with code 4, else 0 (RFC 1191 §4).
         next_hop_mtu: u16,

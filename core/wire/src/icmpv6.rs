@@ -40,7 +40,7 @@ pub enum Icmpv6Kind {
     },
     /// Type 1.
     Unreachable {
-        /// One of [`unreachable`].
+        /// One of [`mod@unreachable`].
         code: u8,
     },
     /// Type 2.

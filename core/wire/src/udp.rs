@@ -141,6 +141,22 @@ mod tests {
     }
 
     #[test]
+    fn a_checksum_that_sums_to_zero_is_sent_as_ones() {
+        let repr = UdpRepr {
+            src_port: 20,
+            dst_port: 10,
+        };
+        let mut out = Vec::new();
+        repr.emit(A, B, &[0, 0], &mut out);
+        let filler = [out[6], out[7]];
+        let mut out = Vec::new();
+        repr.emit(A, B, &filler, &mut out);
+        let view = parse(&out).unwrap();
+        assert_eq!(view.checksum(), 0xffff);
+        assert!(view.is_checksum_valid(A, B));
+    }
+
+    #[test]
     fn a_missing_checksum_is_accepted_over_ipv4_only() {
         let bytes = [0, 1, 0, 2, 0, 8, 0, 0];
         let view = parse(&bytes).unwrap();
