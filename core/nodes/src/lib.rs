@@ -9,9 +9,14 @@
 
 mod event;
 mod node;
+mod router;
 pub mod transport;
 
 pub use event::{
     ConnectionId, DropReason, EchoFault, Hop, HopVerdict, HostCommand, NodeEvent, SessionState,
 };
 pub use node::{Node, Outbox, PortIndex};
+pub use router::{
+    InterfaceObservation, NeighbourObservation, PolicerObservation, RouteObservation, Router,
+    RouterCounters,
+};

@@ -1,0 +1,181 @@
+//! From a frame on a port to a packet on an interface.
+
+use std::net::IpAddr;
+
+use skybridge_base::Instant;
+use skybridge_dataplane::InterfaceIndex;
+use skybridge_wire::{EtherType, Frame, ethernet, flow, icmpv4, icmpv6, ipv4, protocol};
+
+use super::Router;
+use super::trace::{Refusal, Transit};
+use crate::{DropReason, HopVerdict, NodeEvent, Outbox, PortIndex};
+
+impl Router {
+    pub(super) fn on_frame(
+        &mut self,
+        now: Instant,
+        port: PortIndex,
+        mut frame: Frame,
+        out: &mut Outbox,
+    ) {
+        let Ok(view) = ethernet::parse(frame.bytes()) else {
+            return self.discard(DropReason::Malformed, frame);
+        };
+        let (dst, src) = (view.dst(), view.src());
+        let (tags, ethertype) = (view.tags(), view.ethertype());
+        frame.meta.l3_offset = u16::try_from(view.payload_offset()).unwrap_or(u16::MAX);
+        let Some(port) = self.ports.get_mut(usize::from(port.0)) else {
+            return self.discard(DropReason::UnknownTags, frame);
+        };
+        let Some(index) = port.interface(tags) else {
+            port.drops.add(DropReason::UnknownTags);
+            return self.refuse_frame(now, DropReason::UnknownTags, frame, out);
+        };
+        if dst != port.mac && !dst.is_group() {
+            port.drops.add(DropReason::NotForUs);
+            return self.refuse_frame(now, DropReason::NotForUs, frame, out);
+        }
+        match ethertype {
+            EtherType::IPV4 | EtherType::IPV6 => {
+                let is_v4 = ethertype == EtherType::IPV4;
+                self.on_packet(now, index, is_v4, frame, out);
+            }
+            EtherType::ARP => {
+                self.on_arp(now, index, src, frame.l3(), out);
+                self.pool.give(frame);
+            }
+            _ => self.discard(DropReason::NoListener, frame),
+        }
+    }
+
+    /// Drops a frame that reached no interface; a traced one leaves a record if it holds a packet.
+    fn refuse_frame(&mut self, now: Instant, reason: DropReason, frame: Frame, out: &mut Outbox) {
+        if frame.meta.trace != 0
+            && let Ok(info) = flow::parse(frame.l3())
+        {
+            let transit = Transit {
+                now,
+                ingress: None,
+                info,
+                table: None,
+                route: None,
+            };
+            let verdict = self.dropped(&reason.into());
+            let hop = self.hop(frame.meta.trace, &transit, verdict);
+            out.events.push(NodeEvent::Hop(hop));
+        }
+        self.discard(reason, frame);
+    }
+
+    fn on_packet(
+        &mut self,
+        now: Instant,
+        index: InterfaceIndex,
+        is_v4: bool,
+        mut frame: Frame,
+        out: &mut Outbox,
+    ) {
+        let packet = frame.l3();
+        let Ok(info) = flow::parse(packet) else {
+            return self.discard(DropReason::Malformed, frame);
+        };
+        // RFC 1812 §5.2.2: version and header checksum are verified before anything else.
+        let is_sound = info.src.is_ipv4() == is_v4
+            && (!is_v4 || ipv4::parse(packet).is_ok_and(|v| v.is_checksum_valid()));
+        if !is_sound || is_martian(info.src) {
+            return self.discard(DropReason::Malformed, frame);
+        }
+        // Neighbour discovery is link traffic: no filter of the clouds sees it.
+        if info.protocol == protocol::ICMPV6 && matches!(info.icmp, Some((135 | 136, _))) {
+            self.on_nd(now, index, packet, out);
+            return self.pool.give(frame);
+        }
+        let padded = packet.len() > info.total_len;
+        if padded {
+            let len = usize::from(frame.meta.l3_offset) + info.total_len;
+            frame.truncate(len);
+        }
+        let (segments, bytes) = super::forward::segments(&frame, &info);
+        let interface = &mut self.interfaces[usize::from(index.0)];
+        interface.counters.count_in(segments, bytes);
+        let mut transit = Transit {
+            now,
+            ingress: Some(index),
+            info,
+            table: Some(interface.table),
+            route: None,
+        };
+        match self.forward(&mut transit, index, &mut frame) {
+            Ok(super::forward::Fate::Local) => self.deliver(&transit, frame, out),
+            Ok(super::forward::Fate::Out(egress)) => {
+                self.transmit(&transit, egress, frame, out);
+            }
+            Err(refusal) => self.refuse(&transit, &refusal, frame, out),
+        }
+    }
+
+    /// Drops a packet, records it and, where one is due, answers with an ICMP error.
+    pub(super) fn refuse(
+        &mut self,
+        transit: &Transit,
+        refusal: &Refusal,
+        frame: Frame,
+        out: &mut Outbox,
+    ) {
+        self.record(transit, &frame, out, |router| router.dropped(refusal));
+        self.send_error(transit, refusal, &frame, out);
+        self.discard(refusal.reason, frame);
+    }
+
+    /// Reports a hop of a traced packet.
+    pub(super) fn record(
+        &self,
+        transit: &Transit,
+        frame: &Frame,
+        out: &mut Outbox,
+        verdict: impl FnOnce(&Self) -> HopVerdict,
+    ) {
+        if frame.meta.trace != 0 {
+            let hop = self.hop(frame.meta.trace, transit, verdict(self));
+            out.events.push(NodeEvent::Hop(hop));
+        }
+    }
+
+    /// A packet for the router itself.
+    fn deliver(&mut self, transit: &Transit, frame: Frame, out: &mut Outbox) {
+        let info = &transit.info;
+        let kind = info.icmp.map(|(kind, _)| kind);
+        match (info.protocol, kind) {
+            (protocol::ICMP, Some(8)) if self.answers_pings() => {
+                self.answer_echo(transit, icmpv4::echo_reply(frame.l3()), frame, out);
+            }
+            (protocol::ICMPV6, Some(128)) if self.answers_pings() => {
+                self.answer_echo(transit, icmpv6::echo_reply(frame.l3()), frame, out);
+            }
+            _ => self.refuse(transit, &DropReason::NoListener.into(), frame, out),
+        }
+    }
+
+    fn answer_echo(
+        &mut self,
+        transit: &Transit,
+        reply: Option<Vec<u8>>,
+        frame: Frame,
+        out: &mut Outbox,
+    ) {
+        self.record(transit, &frame, out, |_| HopVerdict::Delivered);
+        let trace = frame.meta.trace;
+        if let (Some(reply), Some(table)) = (reply, transit.table) {
+            self.send_packet(transit.now, table, &reply, trace, out);
+        }
+        self.pool.give(frame);
+    }
+}
+
+/// Sources that no packet on a wire may have (RFC 1812 §5.3.7).
+fn is_martian(src: IpAddr) -> bool {
+    match src {
+        IpAddr::V4(a) => a.is_multicast() || a.is_broadcast() || a.is_loopback(),
+        IpAddr::V6(a) => a.is_multicast() || a.is_loopback(),
+    }
+}

@@ -1,0 +1,116 @@
+//! Hop records of traced packets.
+
+use ipnet::IpNet;
+use skybridge_base::Instant;
+use skybridge_blueprint::{NextHop, RouteSource};
+use skybridge_dataplane::{Direction, InterfaceIndex, Place, RouteHop, TableIndex};
+use skybridge_wire::PacketInfo;
+
+use super::Router;
+use crate::{DropReason, Hop, HopVerdict};
+
+/// A packet on its way through, with what was decided so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transit {
+    pub(super) now: Instant,
+    /// `None` for packets that the router made.
+    pub(super) ingress: Option<InterfaceIndex>,
+    pub(super) info: PacketInfo,
+    pub(super) table: Option<TableIndex>,
+    pub(super) route: Option<(IpNet, RouteHop, RouteSource)>,
+}
+
+/// Why a packet goes no further, with what a hop record says about it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: DropReason,
+    /// The rule that denied.
+    pub(super) rule: Option<(InterfaceIndex, Direction, Place)>,
+    /// An unknown rule or a route that is not modelled could have changed it.
+    pub(super) unknown: bool,
+    /// MTU ahead for [`DropReason::TooBig`].
+    pub(super) mtu: usize,
+}
+
+impl From<DropReason> for Refusal {
+    fn from(reason: DropReason) -> Self {
+        Self {
+            reason,
+            rule: None,
+            unknown: reason == DropReason::RouteNotModelled,
+            mtu: 0,
+        }
+    }
+}
+
+impl Router {
+    /// The hop record of a packet with `verdict`.
+    pub(super) fn hop(&self, trace: u32, transit: &Transit, verdict: HopVerdict) -> Box<Hop> {
+        let ingress = transit.ingress.map(|index| self.interface(index));
+        Box::new(Hop {
+            trace,
+            at: transit.now,
+            ingress: ingress.map(|i| i.name.clone()),
+            tags_in: ingress.map(|i| i.tagging),
+            vrf: transit.table.map(|t| self.table(t).name.clone()),
+            route: transit
+                .route
+                .and_then(|(prefix, hop, source)| Some((prefix, self.next_hop(hop)?, source))),
+            src: transit.info.src,
+            dst: transit.info.dst,
+            ttl: transit.info.ttl,
+            verdict,
+        })
+    }
+
+    pub(super) fn dropped(&self, refusal: &Refusal) -> HopVerdict {
+        HopVerdict::Dropped {
+            reason: refusal.reason,
+            detail: self.detail(refusal),
+            unknown: refusal.unknown,
+        }
+    }
+
+    fn detail(&self, refusal: &Refusal) -> String {
+        if let Some((interface, direction, place)) = refusal.rule {
+            let interface = self.interface(interface);
+            let way = match direction {
+                Direction::In => "in",
+                Direction::Out => "out",
+            };
+            let names = interface.filter(direction).and_then(|f| f.names(place));
+            return match names {
+                Some((set, Some(rule))) => {
+                    format!("{set}: {rule} ({way} at {})", interface.name)
+                }
+                Some((set, None)) => {
+                    format!("{set}: no rule matches ({way} at {})", interface.name)
+                }
+                None => String::new(),
+            };
+        }
+        if refusal.reason == DropReason::TooBig {
+            return format!("MTU {}", refusal.mtu);
+        }
+        String::new()
+    }
+
+    /// A hop in the blueprint's terms. An own address is "connected" on its interface.
+    pub(super) fn next_hop(&self, hop: RouteHop) -> Option<NextHop> {
+        Some(match hop {
+            RouteHop::Local { interface } | RouteHop::Connected { interface } => {
+                NextHop::Connected {
+                    interface: self.interface(interface).name.clone(),
+                }
+            }
+            RouteHop::Via { interface, address } => NextHop::Via {
+                interface: self.interface(interface).name.clone(),
+                address,
+            },
+            RouteHop::Table(table) => NextHop::Table {
+                vrf: self.tables.get(usize::from(table.0))?.name.clone(),
+            },
+            RouteHop::Drop(kind) => NextHop::Drop(kind),
+        })
+    }
+}
