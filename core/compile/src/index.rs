@@ -1,0 +1,89 @@
+//! Where resources are in a blueprint; how windows find what to show.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use skybridge_blueprint::{InterfaceName, LinkName, NodeName, VrfName};
+use skybridge_estate::ResourceId;
+
+use crate::HostRef;
+
+/// Where resources are in a blueprint.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Index {
+    /// Hosts by node.
+    pub hosts: BTreeMap<NodeName, HostIndex>,
+    /// Circuits by id.
+    pub circuits: BTreeMap<ResourceId, CircuitIndex>,
+    /// Gateways by id.
+    pub gateways: BTreeMap<ResourceId, GatewayIndex>,
+    /// Subnets of both clouds by id.
+    pub subnets: BTreeMap<ResourceId, SubnetIndex>,
+    /// DRGs by id: their node.
+    pub drgs: BTreeMap<ResourceId, NodeName>,
+    /// Virtual circuits by id: the legs' FastConnect edges.
+    pub virtual_circuits: BTreeMap<ResourceId, Vec<LegIndex>>,
+}
+
+/// A host.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostIndex {
+    /// What it came from.
+    pub origin: HostRef,
+    /// Its address.
+    pub address: IpAddr,
+    /// Its network: the virtual network or VCN.
+    pub network: ResourceId,
+    /// Its subnet.
+    pub subnet: ResourceId,
+    /// The distributed router it is on.
+    pub router: NodeName,
+    /// That router's interface towards it.
+    pub interface: InterfaceName,
+    /// Made to have something to probe from.
+    pub synthetic: bool,
+}
+
+/// A subnet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SubnetIndex {
+    /// The distributed router.
+    pub router: NodeName,
+    /// The table of this subnet.
+    pub vrf: VrfName,
+}
+
+/// A circuit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CircuitIndex {
+    /// Name in the blueprint.
+    pub label: String,
+    /// Legs of the private peering: primary, secondary.
+    pub legs: Vec<LegIndex>,
+}
+
+/// One end of one leg.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LegIndex {
+    /// The MSEE or FastConnect edge.
+    pub node: NodeName,
+    /// Its table for this circuit.
+    pub vrf: VrfName,
+    /// Its BGP instance.
+    pub instance: String,
+    /// The peer at the other end of the cross-connect.
+    pub peer: String,
+    /// Its sub-interface.
+    pub interface: InterfaceName,
+    /// The cross-connect, when there is one.
+    pub link: Option<LinkName>,
+}
+
+/// A gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GatewayIndex {
+    /// Its two instances.
+    pub instances: Vec<NodeName>,
+    /// Their BGP instance.
+    pub bgp: String,
+}

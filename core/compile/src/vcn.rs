@@ -1,0 +1,275 @@
+//! The distributed router of an OCI virtual cloud network.
+//!
+//! A table per subnet (its route table), a table `local` that leads to the VNICs, and a table per way in
+//! from the DRG. Traffic inside the VCN uses the implicit local route whatever the rules say.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+use skybridge_blueprint::{
+    DropKind, HopVisibility, InterfaceName, LinkClass, LinkName, NextHop, NodeName, Owner,
+    PortName, Role, RouteSource, StaticRoute, Vrf, VrfName,
+};
+use skybridge_estate::ResourceId;
+use skybridge_oci::model::{
+    AttachmentType, Drg, DrgAttachment, RouteRule, RouteTarget, Subnet, Vcn, Vnic,
+};
+
+use crate::builder::{
+    Builder, add_port, host_prefix, neighbour, plain_interface, router_node, table,
+};
+use crate::hosts::{HostPlan, add_host, spare_address};
+use crate::vnet::local_vrf;
+use crate::{ExtraHost, HostRef, SubnetIndex, filters, tags};
+
+/// The link between a VCN and its DRG, from the range that security rules and routes leave alone.
+pub(crate) const DRG_END: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
+/// See [`DRG_END`].
+pub(crate) const VCN_END: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 2);
+
+pub(crate) fn node_name(builder: &Builder<'_>, vcn: &Vcn) -> NodeName {
+    format!("vcn/{}", builder.label(&vcn.name, &vcn.id)).into()
+}
+
+fn subnet_vrf(builder: &Builder<'_>, subnet: &Subnet) -> VrfName {
+    format!("subnet/{}", builder.label(&subnet.name, &subnet.id)).into()
+}
+
+fn ingress_vrf() -> VrfName {
+    "from-drg".into()
+}
+
+fn drg_interface() -> InterfaceName {
+    "drg".into()
+}
+
+/// The DRG and attachment of a VCN; at most one.
+pub(crate) fn attachment_of<'a>(
+    builder: &Builder<'a>,
+    vcn: &ResourceId,
+) -> Option<(&'a Drg, &'a DrgAttachment)> {
+    builder.inputs.oci.drgs.iter().find_map(|drg| {
+        (drg.attachments.iter())
+            .find(|a| a.kind == AttachmentType::Vcn && &a.network == vcn)
+            .map(|a| (drg, a))
+    })
+}
+
+pub(crate) fn build(builder: &mut Builder<'_>) {
+    for vcn in &builder.inputs.oci.vcns {
+        build_vcn(builder, vcn);
+    }
+}
+
+fn build_vcn(builder: &mut Builder<'_>, vcn: &Vcn) {
+    let name = node_name(builder, vcn);
+    let tables: Vec<(VrfName, Vrf)> = (vcn.subnets.iter())
+        .map(|subnet| {
+            let rules = table_rules(builder, &subnet.route_table);
+            let vrf = rule_table(builder, vcn, &subnet.name, rules);
+            (subnet_vrf(builder, subnet), vrf)
+        })
+        .collect();
+    let router = builder.router(&name, || {
+        router_node(
+            Owner::Oracle,
+            Role::VcnRouter,
+            &vcn.region,
+            HopVisibility::Transparent,
+        )
+    });
+    router.vrfs.insert(local_vrf(), table("VCN local", 1));
+    router.vrfs.extend(tables);
+    for subnet in &vcn.subnets {
+        let vrf = subnet_vrf(builder, subnet);
+        builder.index.subnets.insert(
+            subnet.id.clone(),
+            SubnetIndex {
+                router: name.clone(),
+                vrf,
+            },
+        );
+        let vnics: Vec<&Vnic> = (builder.inputs.oci.vnics.iter())
+            .filter(|v| v.subnet == subnet.id)
+            .collect();
+        for vnic in vnics {
+            let origin = HostRef::Resource(vnic.instance.clone());
+            let node = builder.label(&vnic.name, &vnic.instance);
+            let plan = host_plan(builder, vcn, subnet, node, origin, vnic.address);
+            let plan = HostPlan {
+                filter_out_of_host: Some(filters::oci_filter(
+                    builder,
+                    subnet,
+                    &vnic.security_groups,
+                    false,
+                )),
+                filter_into_host: Some(filters::oci_filter(
+                    builder,
+                    subnet,
+                    &vnic.security_groups,
+                    true,
+                )),
+                source_check: !vnic.skip_source_check,
+                ..plan
+            };
+            add_host(builder, plan);
+        }
+        let lab_hosts: Vec<&ExtraHost> = (builder.inputs.extras.hosts.iter())
+            .filter(|h| h.subnet == subnet.id)
+            .collect();
+        for host in lab_hosts {
+            add_extra(builder, vcn, subnet, host, false);
+        }
+    }
+    if !builder.index.hosts.values().any(|h| h.network == vcn.id) {
+        for subnet in &vcn.subnets {
+            let probe = ExtraHost {
+                name: format!("probe-{}-{}", vcn.name, subnet.name),
+                subnet: subnet.id.clone(),
+                address: None,
+            };
+            add_extra(builder, vcn, subnet, &probe, true);
+        }
+    }
+}
+
+fn host_plan(
+    builder: &mut Builder<'_>,
+    vcn: &Vcn,
+    subnet: &Subnet,
+    node: String,
+    origin: HostRef,
+    address: IpAddr,
+) -> HostPlan {
+    HostPlan {
+        node: node.into(),
+        origin,
+        owner: Owner::Customer,
+        location: vcn.region.clone(),
+        network: vcn.id.clone(),
+        subnet: subnet.id.clone(),
+        range: subnet.cidr_block,
+        address,
+        mtu: builder.behaviour_s("oci_vnic_mtu"),
+        router: node_name(builder, vcn),
+        vrf: subnet_vrf(builder, subnet),
+        local: local_vrf(),
+        filter_out_of_host: Some(filters::oci_filter(builder, subnet, &[], false)),
+        filter_into_host: Some(filters::oci_filter(builder, subnet, &[], true)),
+        source_check: true,
+        synthetic: false,
+    }
+}
+
+fn add_extra(
+    builder: &mut Builder<'_>,
+    vcn: &Vcn,
+    subnet: &Subnet,
+    host: &ExtraHost,
+    synthetic: bool,
+) {
+    let spare = || spare_address(builder, &vcn.id, subnet.cidr_block);
+    let Some(address) = host.address.or_else(spare) else {
+        builder.gap(
+            &subnet.id,
+            format!("no free address for host {}", host.name),
+        );
+        return;
+    };
+    let origin = HostRef::Lab(host.name.clone());
+    let plan = host_plan(builder, vcn, subnet, host.name.clone(), origin, address);
+    add_host(builder, HostPlan { synthetic, ..plan });
+}
+
+fn table_rules<'a>(builder: &Builder<'a>, table: &ResourceId) -> &'a [RouteRule] {
+    (builder.inputs.oci.route_tables.iter())
+        .find(|t| &t.id == table)
+        .map_or(&[], |t| &t.rules)
+}
+
+/// A table of rules, with the implicit local routes.
+fn rule_table(builder: &Builder<'_>, vcn: &Vcn, label: &str, rules: &[RouteRule]) -> Vrf {
+    let mut vrf = table(label, 1);
+    for block in &vcn.cidr_blocks {
+        vrf.routes.push(StaticRoute {
+            prefix: *block,
+            next_hop: NextHop::Table { vrf: local_vrf() },
+            preference: tags::LOCAL,
+            source: RouteSource::System,
+        });
+    }
+    for rule in rules {
+        let next_hop = match &rule.target {
+            RouteTarget::Drg(drg) => match attachment_of(builder, &vcn.id) {
+                Some((attached, _)) if &attached.id == drg => NextHop::Via {
+                    interface: drg_interface(),
+                    address: IpAddr::V4(DRG_END),
+                },
+                _ => NextHop::Drop(DropKind::DeadTarget),
+            },
+            RouteTarget::Internet(_) => NextHop::Drop(DropKind::Internet),
+            RouteTarget::Missing(_) => NextHop::Drop(DropKind::DeadTarget),
+            RouteTarget::PrivateIp(_) | RouteTarget::NotModelled(_) => {
+                NextHop::Drop(DropKind::NotModelled)
+            }
+        };
+        vrf.routes.push(StaticRoute {
+            prefix: rule.destination,
+            next_hop,
+            preference: tags::USER,
+            source: RouteSource::User,
+        });
+    }
+    vrf
+}
+
+/// The VCN's end of its attachment to a DRG, and the link.
+pub(crate) fn attach(
+    builder: &mut Builder<'_>,
+    vcn: &Vcn,
+    attachment: &DrgAttachment,
+    drg: (&NodeName, &PortName),
+) {
+    let name = node_name(builder, vcn);
+    // Without a table of its own an attachment has an implicit one: the VCN's local routes.
+    let rules = attachment
+        .vcn_route_table
+        .as_ref()
+        .map_or(&[][..], |id| table_rules(builder, id));
+    let vrf = rule_table(builder, vcn, "from the DRG", rules);
+    let port: PortName = drg_interface().as_str().into();
+    let Some(router) = builder.router_mut(&name) else {
+        return;
+    };
+    add_port(router, &name, &port);
+    router.vrfs.insert(ingress_vrf(), vrf);
+    router.interfaces.insert(
+        drg_interface(),
+        plain_interface(
+            &port,
+            &ingress_vrf(),
+            vec![host_prefix(IpAddr::V4(VCN_END))],
+        ),
+    );
+    if let Some(vrf) = router.vrfs.get_mut(&ingress_vrf()) {
+        vrf.routes
+            .push(neighbour(IpAddr::V4(DRG_END), &drg_interface()));
+    }
+    let link: LinkName = format!("{name}--{}", drg.0).into();
+    builder.link(
+        link,
+        (&name, &port),
+        drg,
+        LinkClass::Backbone,
+        Owner::Oracle,
+    );
+}
+
+/// The routes that a VCN attachment offers: its subnets', or the VCN's CIDR blocks.
+pub(crate) fn offered(vcn: &Vcn, attachment: &DrgAttachment) -> Vec<IpNet> {
+    if attachment.announces_vcn_cidrs {
+        vcn.cidr_blocks.clone()
+    } else {
+        vcn.subnets.iter().map(|s| s.cidr_block).collect()
+    }
+}

@@ -1,0 +1,291 @@
+//! The distributed router of an Azure virtual network.
+//!
+//! Routing is decided at the sending interface by its subnet's table (virtual-networks-udr-overview), so
+//! there is a table per subnet. A further table, `local`, leads to the network interfaces. The router is
+//! transparent: no hop is seen between machines of one virtual network. The table of `GatewaySubnet` is
+//! where packets from gateway instances are looked up, and where BGP next hops are resolved.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use skybridge_azure::model::{NetworkInterface, Subnet, UserNextHop, UserRoute, VirtualNetwork};
+use skybridge_blueprint::{
+    DropKind, HopVisibility, InterfaceName, LinkClass, LinkName, NextHop, NodeName, Owner,
+    PortName, Role, RouteSource, StaticRoute, Vrf, VrfName,
+};
+
+use crate::builder::{
+    Builder, add_port, everywhere, host_prefix, plain_interface, router_node, system, table,
+};
+use crate::hosts::{HostPlan, add_host, spare_address};
+use crate::{ExtraHost, HostRef, SubnetIndex, filters, tags};
+
+/// Most equal routes used together from one virtual network (expressroute-faqs).
+pub(crate) const ECMP_MAX: u8 = 4;
+/// Private ranges with a system route to nowhere (virtual-networks-udr-overview).
+const RESERVED: [&str; 4] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+];
+
+pub(crate) fn node_name(builder: &Builder<'_>, vnet: &VirtualNetwork) -> NodeName {
+    format!("vnet/{}", builder.label(&vnet.name, &vnet.id)).into()
+}
+
+pub(crate) fn subnet_vrf(subnet: &Subnet) -> VrfName {
+    format!("subnet/{}", subnet.name).into()
+}
+
+pub(crate) fn local_vrf() -> VrfName {
+    "local".into()
+}
+
+pub(crate) fn gateway_subnet(vnet: &VirtualNetwork) -> Option<&Subnet> {
+    vnet.subnets
+        .iter()
+        .find(|s| s.name.eq_ignore_ascii_case("GatewaySubnet"))
+}
+
+/// Subnets that gateway routes reach: all but those whose route table turns propagation off.
+pub(crate) fn propagates(builder: &Builder<'_>, subnet: &Subnet) -> bool {
+    let Some(id) = &subnet.route_table else {
+        return true;
+    };
+    (builder.inputs.azure.route_tables.iter())
+        .find(|t| &t.id == id)
+        .is_none_or(|t| t.propagate_gateway_routes)
+}
+
+pub(crate) fn build(builder: &mut Builder<'_>) {
+    for vnet in &builder.inputs.azure.vnets {
+        build_vnet(builder, vnet);
+    }
+}
+
+fn build_vnet(builder: &mut Builder<'_>, vnet: &VirtualNetwork) {
+    let name = node_name(builder, vnet);
+    let tables: Vec<(VrfName, Vrf)> = (vnet.subnets.iter())
+        .map(|s| (subnet_vrf(s), subnet_table(builder, vnet, s)))
+        .collect();
+    let router = builder.router(&name, || {
+        router_node(
+            Owner::Azure,
+            Role::VnetRouter,
+            &vnet.location,
+            HopVisibility::Transparent,
+        )
+    });
+    router.vrfs.insert(local_vrf(), table("VNet interfaces", 1));
+    router.vrfs.extend(tables);
+    for subnet in &vnet.subnets {
+        builder.index.subnets.insert(
+            subnet.id.clone(),
+            SubnetIndex {
+                router: name.clone(),
+                vrf: subnet_vrf(subnet),
+            },
+        );
+        let interfaces: Vec<&NetworkInterface> = (builder.inputs.azure.interfaces.iter())
+            .filter(|n| n.subnet == subnet.id)
+            .collect();
+        for nic in &interfaces {
+            add_nic(builder, vnet, subnet, nic);
+        }
+        let lab_hosts: Vec<&ExtraHost> = (builder.inputs.extras.hosts.iter())
+            .filter(|h| h.subnet == subnet.id)
+            .collect();
+        for host in &lab_hosts {
+            add_extra(builder, vnet, subnet, host, false);
+        }
+    }
+    if !builder.index.hosts.values().any(|h| h.network == vnet.id) {
+        for subnet in &vnet.subnets {
+            if !subnet.name.eq_ignore_ascii_case("GatewaySubnet") {
+                let probe = ExtraHost {
+                    name: format!("probe-{}-{}", vnet.name, subnet.name),
+                    subnet: subnet.id.clone(),
+                    address: None,
+                };
+                add_extra(builder, vnet, subnet, &probe, true);
+            }
+        }
+    }
+}
+
+/// The table of one subnet before any gateway route: system routes and user routes.
+fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -> Vrf {
+    let user_table = subnet
+        .route_table
+        .as_ref()
+        .and_then(|id| (builder.inputs.azure.route_tables.iter()).find(|t| &t.id == id));
+    let user_routes = user_table.map_or(&[][..], |t| &t.routes);
+    let mut vrf = table(&subnet.name, ECMP_MAX);
+    for prefix in &vnet.address_space {
+        vrf.routes
+            .push(system(*prefix, NextHop::Table { vrf: local_vrf() }));
+    }
+    for prefix in everywhere() {
+        vrf.routes
+            .push(system(prefix, NextHop::Drop(DropKind::Internet)));
+    }
+    // A user's default route removes the rows to nowhere (virtual-networks-udr-overview, worked example).
+    let default_overridden = user_routes.iter().any(|r| r.prefix.prefix_len() == 0);
+    for reserved in RESERVED.iter().filter_map(|p| p.parse::<IpNet>().ok()) {
+        let inside = vnet
+            .address_space
+            .iter()
+            .any(|range| range.contains(&reserved));
+        if !default_overridden && !inside {
+            vrf.routes
+                .push(system(reserved, NextHop::Drop(DropKind::None)));
+        }
+    }
+    for route in user_routes {
+        vrf.routes.push(user_route(builder, vnet, route));
+    }
+    vrf
+}
+
+fn user_route(builder: &Builder<'_>, vnet: &VirtualNetwork, route: &UserRoute) -> StaticRoute {
+    let next_hop = match &route.next_hop {
+        UserNextHop::VnetLocal => NextHop::Table { vrf: local_vrf() },
+        UserNextHop::Internet => NextHop::Drop(DropKind::Internet),
+        UserNextHop::None => NextHop::Drop(DropKind::None),
+        // Selects the VPN gateway only, never ExpressRoute (virtual-networks-udr-overview).
+        UserNextHop::VirtualNetworkGateway => NextHop::Drop(DropKind::DeadTarget),
+        UserNextHop::VirtualAppliance(address) => appliance(builder, vnet, *address),
+    };
+    StaticRoute {
+        prefix: route.prefix,
+        next_hop,
+        preference: tags::USER,
+        source: RouteSource::User,
+    }
+}
+
+/// An appliance takes traffic when its interface is in this network and forwards.
+fn appliance(builder: &Builder<'_>, vnet: &VirtualNetwork, address: IpAddr) -> NextHop {
+    let nic = (builder.inputs.azure.interfaces.iter())
+        .find(|n| n.address == address && vnet.subnets.iter().any(|s| s.id == n.subnet));
+    match nic {
+        // Machines of ours do not forward for others: what an appliance does with a packet is not known.
+        Some(nic) if nic.ip_forwarding && nic.machine.is_some() => {
+            NextHop::Drop(DropKind::NotModelled)
+        }
+        Some(_) => NextHop::Drop(DropKind::DeadTarget),
+        None => NextHop::Drop(DropKind::NotModelled),
+    }
+}
+
+/// The interface of the router towards one network interface, and the machine behind it.
+fn add_nic(
+    builder: &mut Builder<'_>,
+    vnet: &VirtualNetwork,
+    subnet: &Subnet,
+    nic: &NetworkInterface,
+) {
+    let Some(machine) = &nic.machine else {
+        return;
+    };
+    let Some(range) = subnet.prefixes.iter().find(|p| p.contains(&nic.address)) else {
+        builder.gap(&nic.id, format!("{} is not in its subnet", nic.address));
+        return;
+    };
+    let plan = HostPlan {
+        node: builder.label(&machine.name, &machine.id).into(),
+        origin: HostRef::Resource(machine.id.clone()),
+        owner: Owner::Customer,
+        location: vnet.location.clone(),
+        network: vnet.id.clone(),
+        subnet: subnet.id.clone(),
+        range: *range,
+        address: nic.address,
+        mtu: builder.behaviour_s("azure_nic_mtu"),
+        router: node_name(builder, vnet),
+        vrf: subnet_vrf(subnet),
+        local: local_vrf(),
+        filter_out_of_host: filters::azure_outbound(builder, vnet, subnet, Some(nic)),
+        filter_into_host: filters::azure_inbound(builder, vnet, subnet, Some(nic)),
+        source_check: !nic.ip_forwarding,
+        synthetic: false,
+    };
+    add_host(builder, plan);
+}
+
+fn add_extra(
+    builder: &mut Builder<'_>,
+    vnet: &VirtualNetwork,
+    subnet: &Subnet,
+    host: &ExtraHost,
+    synthetic: bool,
+) {
+    let Some(range) = subnet.prefixes.first().copied() else {
+        return;
+    };
+    let Some(address) = host
+        .address
+        .or_else(|| spare_address(builder, &vnet.id, range))
+    else {
+        builder.gap(
+            &subnet.id,
+            format!("no free address for host {}", host.name),
+        );
+        return;
+    };
+    let plan = HostPlan {
+        node: host.name.as_str().into(),
+        origin: HostRef::Lab(host.name.clone()),
+        owner: Owner::Customer,
+        location: vnet.location.clone(),
+        network: vnet.id.clone(),
+        subnet: subnet.id.clone(),
+        range,
+        address,
+        mtu: builder.behaviour_s("azure_nic_mtu"),
+        router: node_name(builder, vnet),
+        vrf: subnet_vrf(subnet),
+        local: local_vrf(),
+        filter_out_of_host: filters::azure_outbound(builder, vnet, subnet, None),
+        filter_into_host: filters::azure_inbound(builder, vnet, subnet, None),
+        source_check: true,
+        synthetic,
+    };
+    add_host(builder, plan);
+}
+
+/// Joins the virtual network's router to a gateway instance or an MSEE. Both ends get `/32` addresses
+/// from the GatewaySubnet; the router's is its first usable address.
+pub(crate) fn attach(
+    builder: &mut Builder<'_>,
+    vnet: &VirtualNetwork,
+    far: (&NodeName, &PortName),
+    far_address: IpAddr,
+) -> Option<(InterfaceName, IpAddr)> {
+    let subnet = gateway_subnet(vnet)?;
+    let own = first_usable(subnet.prefixes.first()?)?;
+    let name = node_name(builder, vnet);
+    let vrf = subnet_vrf(subnet);
+    let port: PortName = format!("to/{}", far.0).into();
+    let interface: InterfaceName = port.as_str().into();
+    let router = builder.router_mut(&name)?;
+    add_port(router, &name, &port);
+    router.interfaces.insert(
+        interface.clone(),
+        plain_interface(&port, &vrf, vec![host_prefix(own)]),
+    );
+    router
+        .vrfs
+        .get_mut(&vrf)?
+        .routes
+        .push(crate::builder::neighbour(far_address, &interface));
+    let link: LinkName = format!("{name}--{}", far.0).into();
+    builder.link(link, (&name, &port), far, LinkClass::Backbone, Owner::Azure);
+    Some((interface, own))
+}
+
+/// The first address after the network's own.
+pub(crate) fn first_usable(range: &IpNet) -> Option<IpAddr> {
+    range.hosts().next()
+}
