@@ -1,0 +1,251 @@
+//! What can be asked of a running lab, and the answers. This is the control socket's language: one JSON
+//! document a line, each request answered by one response, long ones preceded by progress.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document as doc;
+
+/// A question or an order.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// The report of the last `up`: everything at a glance.
+    Status,
+    /// One of the tables.
+    Show(Show),
+    /// Echo requests between two hosts or to an address.
+    Ping {
+        /// Host name or address in the front door's terms (`azurerm_linux_virtual_machine.app`).
+        from: String,
+        /// Host name, its address in the front door's terms, or an IP address.
+        to: String,
+        /// How many.
+        count: u16,
+        /// Octets of data.
+        size: u16,
+        /// Set DF.
+        dont_fragment: bool,
+        /// Milliseconds between requests.
+        interval_ms: u64,
+    },
+    /// The path of a packet, hop by hop, both directions.
+    Trace {
+        /// As in `Ping`.
+        from: String,
+        /// As in `Ping`.
+        to: String,
+        /// A TCP port; ICMP echo without.
+        tcp: Option<u16>,
+    },
+    /// Why a router sends what it sends for a prefix or address where it sends it.
+    Explain {
+        /// A prefix or an address.
+        prefix: String,
+        /// A router or host.
+        at: String,
+    },
+    /// Break something.
+    Cut {
+        /// A link, router, host, `CIRCUIT/primary`, `CIRCUIT/secondary` or circuit.
+        element: String,
+        /// How.
+        mode: CutMode,
+    },
+    /// Mend one thing, or everything.
+    Heal {
+        /// As in `Cut`; absent: everything.
+        element: Option<String>,
+    },
+    /// The connectivity provider's side of circuits.
+    Provider(Provider),
+    /// Read the stacks again and apply the difference.
+    Up(UpRequest),
+    /// Destroy a stack, or all of them.
+    Down {
+        /// Absolute directory; absent: all.
+        directory: Option<String>,
+    },
+    /// End the process that runs the lab, after `Down`.
+    Stop,
+}
+
+/// Tables.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "table", rename_all = "kebab-case")]
+pub enum Show {
+    /// Circuits with provider status.
+    Circuits,
+    /// Peerings of circuits.
+    Peerings,
+    /// FastConnect virtual circuits.
+    VirtualCircuits,
+    /// Virtual network gateways with what they learned and advertise.
+    Gateways,
+    /// DRGs: attachments, route tables, routes.
+    Drg,
+    /// ARP of the private peering as the cloud prints it.
+    Arp {
+        /// Circuit name; absent: all.
+        circuit: Option<String>,
+    },
+    /// Route table of the private peering as the cloud prints it.
+    Routes {
+        /// Circuit name; absent: all.
+        circuit: Option<String>,
+    },
+    /// Route table summary of the private peering.
+    RouteSummary {
+        /// Circuit name; absent: all.
+        circuit: Option<String>,
+    },
+    /// Every BGP session.
+    Bgp {
+        /// Also those inside the clouds that no API shows.
+        all: bool,
+    },
+    /// Every BFD session.
+    Bfd,
+    /// What a host's interface or a subnet uses.
+    EffectiveRoutes {
+        /// Host; absent: all.
+        host: Option<String>,
+    },
+    /// Links with state and counters.
+    Links,
+    /// Drop counters and interface counters of every node.
+    Counters {
+        /// Node; absent: all.
+        node: Option<String>,
+    },
+}
+
+/// How a thing breaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CutMode {
+    /// Seen at once by both ends.
+    LinkDown,
+    /// Frames vanish; only timers notice.
+    Silent,
+    /// Taken down on purpose: sessions are closed properly.
+    Admin,
+}
+
+impl CutMode {
+    /// As the command line spells it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::LinkDown => "link-down",
+            Self::Silent => "silent",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// What the provider does.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "provider", rename_all = "kebab-case")]
+pub enum Provider {
+    /// Circuits as their providers see them.
+    List,
+    /// Provision by service key (or circuit name). For a circuit of provider Oracle without a virtual
+    /// circuit: makes a stub of the OCI side, printed as assumed.
+    Provision {
+        /// Service key or circuit name.
+        key: String,
+    },
+    /// Take it down.
+    Deprovision {
+        /// Service key or circuit name.
+        key: String,
+    },
+    /// Change how the provider behaves: `mode=automatic|manual|never`, faults.
+    Set {
+        /// Service key or circuit name; `*` for every circuit.
+        key: String,
+        /// Setting, such as `mode` or `vlan`.
+        name: String,
+        /// Value.
+        value: String,
+    },
+}
+
+/// Read directories and apply.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct UpRequest {
+    /// The stacks, in order.
+    pub stacks: Vec<StackSource>,
+    /// Go on over findings of level "will not work".
+    pub force: bool,
+    /// Do not prove `survives`/`within`.
+    pub skip_simulation: bool,
+}
+
+/// One directory's worth of input, read by the client: core reads no files.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct StackSource {
+    /// Absolute directory: the stack's identity.
+    pub directory: String,
+    /// Text files by path relative to the directory, module directories included.
+    pub files: std::collections::BTreeMap<String, String>,
+    /// `-var` in order.
+    pub vars: Vec<(String, String)>,
+    /// `-var-file` in order: path and text.
+    pub var_files: Vec<(String, String)>,
+    /// `TF_VAR_*` of the client's environment.
+    pub environment: std::collections::BTreeMap<String, String>,
+}
+
+/// An answer.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "response", rename_all = "kebab-case")]
+pub enum Response {
+    /// Something under way; more follows.
+    Progress(doc::Progress),
+    /// The report of an `up`, a `down` or of `status`.
+    Report(Box<doc::Report>),
+    /// A table.
+    Circuits(doc::Listing<doc::CircuitRow>),
+    /// A table.
+    Peerings(doc::Listing<doc::PeeringRow>),
+    /// A table.
+    VirtualCircuits(doc::Listing<doc::VirtualCircuitRow>),
+    /// A table.
+    Gateways(doc::Listing<doc::GatewayRow>),
+    /// A table.
+    Drg(doc::Listing<doc::DrgRow>),
+    /// A table per path.
+    Arp(doc::Listing<doc::ArpTable>),
+    /// A table per path.
+    Routes(doc::Listing<doc::RouteTable>),
+    /// A table per path.
+    RouteSummary(doc::Listing<doc::RouteSummaryTable>),
+    /// A table.
+    Bgp(doc::Listing<doc::SessionRow>),
+    /// A table.
+    Bfd(doc::Listing<doc::BfdRow>),
+    /// A table per host or subnet.
+    EffectiveRoutes(doc::Listing<doc::EffectiveTable>),
+    /// A table.
+    Links(doc::Listing<doc::LinkRow>),
+    /// A table.
+    Counters(doc::Listing<doc::CounterRow>),
+    /// Echo results.
+    Ping(doc::PingReport),
+    /// Hops.
+    Trace(doc::TraceReport),
+    /// An explanation.
+    Explain(doc::Explanation),
+    /// What was cut or healed.
+    Fault(doc::FaultReport),
+    /// Circuits as providers see them.
+    Provider(doc::Listing<doc::ProviderRow>),
+    /// Done; nothing to show.
+    Done {
+        /// In words.
+        message: String,
+    },
+    /// Refused.
+    Error(doc::ErrorDocument),
+}
