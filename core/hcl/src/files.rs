@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// Where `file()`, `templatefile()`, modules and variable files come from. Paths are relative to
 /// the directory of the stack unless they are absolute, with `/` between parts.
-pub trait Files {
+pub trait Files: Send + Sync {
     /// The bytes of a file.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub use convert::{ConvertError, convert, unify};
 pub use diagnostic::{Diagnostic, Severity, Span, has_errors, nearest_name};
 pub use eval::{Resolved, Scope, evaluate, evaluate_with};
 pub use files::{Files, MemoryFiles, NoFiles, join_path};
-pub use functions::function_names;
+pub use functions::{from_json, function_names, to_json};
 pub use lower::{parse_body, parse_expr, parse_template};
 pub use operators::equal;
 pub use references::{Reference, references, references_in};

@@ -1,3 +1,48 @@
-//! Placeholder: see ARCHITECTURE.md.
+//! Terraform directories: configuration, variables, modules, provider schemas, reference graph,
+//! and plan and apply as a pure state machine.
+//!
+//! ```text
+//! let (stack, said) = Stack::load(files, ".", &inputs, schemas)?;
+//! let mut apply = Apply::new(Arc::new(stack), prior);
+//! while !apply.is_done() {
+//!     while let Some(action) = apply.poll_action() { /* hand it to the cloud */ }
+//!     /* apply.complete(id, attributes) or apply.fail(id, diagnostic) per result */
+//! }
+//! let result = apply.finish();
+//! ```
+//!
+//! Core reads nothing: files come through [`skybridge_hcl::Files`], the environment and the command
+//! line through [`VariableInputs`].
+//!
+//! Not here: state files of Terraform, `create_before_destroy` (replacement is delete, then
+//! create), provisioners and connections (read, without effect), refresh.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod address;
+mod apply;
+mod body;
+pub mod config;
+mod diff;
+mod graph;
+mod lab;
+mod load;
+mod placeholder;
+pub mod schema;
+mod scope;
+mod stack;
+mod state;
+mod variables;
+mod walk;
+
+pub use address::{Address, InstanceKey, Mode, ModuleStep, ParseAddressError};
+pub use apply::{
+    Action, ActionId, Apply, ApplyResult, Change, NotModelled, PlannedInstance, Target,
+};
+pub use lab::StackScope;
+pub use load::load;
+pub use placeholder::placeholder_attributes;
+pub use schema::{Category, Schemas};
+pub use stack::Stack;
+pub use state::{InstanceState, OutputState, StackState};
+pub use variables::{VariableArgument, VariableInputs};

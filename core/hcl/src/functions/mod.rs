@@ -248,6 +248,18 @@ pub fn function_names() -> Vec<&'static str> {
     names
 }
 
+/// The value of a JSON document: arrays are tuples, objects are objects.
+#[must_use]
+pub fn from_json(json: &serde_json::Value) -> Value {
+    encoding::from_json(json)
+}
+
+/// The JSON text of a value as `jsonencode` writes it; unknown parts are null.
+#[must_use]
+pub fn to_json(value: &Value) -> String {
+    encoding::json_text(value)
+}
+
 /// Calls a function by name.
 pub(crate) fn call(
     evaluator: &mut Evaluator<'_>,

@@ -1,0 +1,677 @@
+//! Plan and apply as one pure state machine.
+//!
+//! The driver loops: [`Apply::poll_action`] until `None`; carry the actions out, in any order and
+//! at the same time if it likes; hand each result to [`Apply::complete`] or [`Apply::fail`]; until
+//! [`Apply::is_done`]. First everything is planned, with what is not known yet left unknown (data
+//! sources whose arguments are known are read then); an error in the plan ends it before anything
+//! was changed. Then the plan is carried out in graph order, every instance evaluated again with
+//! its inputs known.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use skybridge_hcl::{Diagnostic, Spans, Value, has_errors};
+
+use crate::address::{Address, Mode};
+use crate::diff::merge;
+use crate::graph::{self, Graph};
+use crate::placeholder::placeholder_attributes;
+use crate::scope::Values;
+use crate::stack::Stack;
+use crate::state::{InstanceState, OutputState, StackState};
+
+/// Names an action while it is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActionId(pub u64);
+
+/// What an action is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// For [`Apply::complete`] and [`Apply::fail`].
+    pub id: ActionId,
+    /// The instance.
+    pub address: Address,
+    /// Its provider (`azurerm.hub`, after the module path if it is not the root's).
+    pub provider: String,
+    /// The evaluated arguments of the provider block, an object; null without a block.
+    pub provider_config: Value,
+    /// Where its arguments were written.
+    pub spans: Spans,
+}
+
+/// Something for the driver to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Read a data source; complete with all its attributes.
+    Read {
+        /// What.
+        target: Target,
+        /// Its arguments.
+        config: Value,
+    },
+    /// Create an instance; complete with all its attributes.
+    Create {
+        /// What.
+        target: Target,
+        /// Its attributes; what the cloud decides is unknown.
+        planned: Value,
+        /// Whether an instance of this address was deleted before, to be made anew.
+        replaces: bool,
+    },
+    /// Change an instance in place; complete with all its attributes.
+    Update {
+        /// What.
+        target: Target,
+        /// Its attributes now.
+        before: Value,
+        /// Its attributes afterwards.
+        after: Value,
+    },
+    /// Delete an instance; complete with [`Value::null`].
+    Delete {
+        /// What.
+        target: Target,
+        /// Its attributes now.
+        before: Value,
+        /// Whether it will be created anew.
+        replaced: bool,
+    },
+}
+
+impl Action {
+    /// What it is about.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        match self {
+            Self::Read { target, .. }
+            | Self::Create { target, .. }
+            | Self::Update { target, .. }
+            | Self::Delete { target, .. } => target,
+        }
+    }
+}
+
+/// What is planned for an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// A data source, read while planning.
+    Read,
+    /// A data source that can only be read during apply.
+    ReadDuringApply,
+    /// It will be created.
+    Create,
+    /// It will be changed in place.
+    Update,
+    /// It will be deleted and created.
+    Replace,
+    /// It will be deleted.
+    Delete,
+}
+
+/// What is planned for one instance.
+#[derive(Clone, Debug)]
+pub struct PlannedInstance {
+    /// What will happen.
+    pub change: Change,
+    /// Its attributes afterwards; what is not known yet is unknown. For a deletion, as they are.
+    pub attributes: Value,
+    /// The attribute paths that change.
+    pub changed: Vec<String>,
+    /// Those that mean replacement.
+    pub replace: Vec<String>,
+    /// Where its arguments were written.
+    pub spans: Spans,
+    /// Whether nobody models it.
+    pub placeholder: bool,
+}
+
+/// A type that is not modelled, and where it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotModelled {
+    /// `azurerm_firewall`
+    pub ty: String,
+    /// Whether it is network (a verdict may need it) or not.
+    pub network: bool,
+    /// The instances with their places.
+    pub instances: BTreeMap<Address, Spans>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct ApplyResult {
+    /// What exists.
+    pub state: StackState,
+    /// Everything there is to say.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Types that are not modelled.
+    pub not_modelled: Vec<NotModelled>,
+    /// What was planned.
+    pub plan: BTreeMap<Address, PlannedInstance>,
+    /// Number of actions that were completed, by kind: created, updated, deleted.
+    pub counts: [usize; 3],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Plan,
+    Apply,
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Waiting,
+    Done,
+    Failed,
+}
+
+/// An action under way.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// The node it belongs to; none for deletions.
+    pub(crate) node: Option<usize>,
+    pub(crate) address: Address,
+    pub(crate) kind: RunningKind,
+    /// What was planned, or the arguments of a read.
+    pub(crate) planned: Value,
+    pub(crate) dependencies: Vec<Address>,
+    pub(crate) provider: String,
+    pub(crate) spans: Spans,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RunningKind {
+    Read,
+    Create,
+    Update,
+    Delete,
+}
+
+/// An action that waits for deletions.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) waits: BTreeSet<Address>,
+    pub(crate) action: Action,
+    pub(crate) running: Running,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Apply {
+    pub(crate) stack: Arc<Stack>,
+    pub(crate) graph: Graph,
+    pub(crate) prior: StackState,
+    pub(crate) state: BTreeMap<Address, InstanceState>,
+    pub(crate) values: Values,
+    pub(crate) phase: Phase,
+    plan_only: bool,
+    pub(crate) status: Vec<Status>,
+    waiting: Vec<usize>,
+    ready: BTreeSet<usize>,
+    pub(crate) outstanding: Vec<usize>,
+    pub(crate) queue: VecDeque<Action>,
+    pub(crate) running: BTreeMap<ActionId, Running>,
+    pub(crate) held: Vec<Held>,
+    next_id: u64,
+    pub(crate) plan: BTreeMap<Address, PlannedInstance>,
+    /// Data sources read while planning: arguments and result.
+    pub(crate) reads: BTreeMap<Address, (Value, Value)>,
+    /// Deletions that are planned and not done.
+    pub(crate) deletes: BTreeSet<Address>,
+    pub(crate) not_modelled: BTreeMap<String, NotModelled>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    counts: [usize; 3],
+}
+
+impl Apply {
+    /// A machine that brings what `prior` says to what the stack says.
+    #[must_use]
+    pub fn new(stack: Arc<Stack>, prior: StackState) -> Self {
+        let mut diagnostics = Vec::new();
+        let graph = graph::build(&stack.config, &mut diagnostics);
+        let mut machine = Self::empty(stack, prior, graph);
+        machine.diagnostics = diagnostics;
+        machine.start_walk();
+        machine
+    }
+
+    /// A machine that only plans.
+    #[must_use]
+    pub fn plan_only(stack: Arc<Stack>, prior: StackState) -> Self {
+        let mut machine = Self::new(stack, prior);
+        machine.plan_only = true;
+        machine
+    }
+
+    /// A machine that deletes everything, dependants first.
+    #[must_use]
+    pub fn destroy(prior: StackState) -> Self {
+        let stack = Arc::new(Stack::default());
+        let mut machine = Self::empty(stack, prior, Graph::default());
+        machine.start_walk();
+        machine
+    }
+
+    fn empty(stack: Arc<Stack>, prior: StackState, graph: Graph) -> Self {
+        let nodes = graph.nodes.len();
+        Self {
+            stack,
+            state: prior.instances.clone(),
+            prior,
+            values: Values::default(),
+            phase: Phase::Plan,
+            plan_only: false,
+            status: vec![Status::Waiting; nodes],
+            waiting: Vec::new(),
+            ready: BTreeSet::new(),
+            outstanding: vec![0; nodes],
+            queue: VecDeque::new(),
+            running: BTreeMap::new(),
+            held: Vec::new(),
+            next_id: 0,
+            plan: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            deletes: BTreeSet::new(),
+            not_modelled: BTreeMap::new(),
+            diagnostics: Vec::new(),
+            counts: [0; 3],
+            graph,
+        }
+    }
+
+    fn start_walk(&mut self) {
+        self.values = Values::default();
+        self.status = vec![Status::Waiting; self.graph.nodes.len()];
+        self.outstanding = vec![0; self.graph.nodes.len()];
+        self.waiting = self.graph.needs.iter().map(BTreeSet::len).collect();
+        self.ready = (0..self.waiting.len())
+            .filter(|i| self.waiting[*i] == 0)
+            .collect();
+    }
+
+    /// The next action, or `None` while results are awaited or all is done.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        loop {
+            if let Some(action) = self.queue.pop_front() {
+                return Some(action);
+            }
+            if let Some(index) = self.ready.pop_first() {
+                self.visit(index);
+                if self.outstanding[index] == 0 {
+                    self.node_done(index);
+                }
+                continue;
+            }
+            if !self.running.is_empty() {
+                return None;
+            }
+            match self.phase {
+                Phase::Plan => self.end_plan(),
+                Phase::Apply => self.phase = Phase::Done,
+                Phase::Done => return None,
+            }
+        }
+    }
+
+    /// Reports that an action was carried out, with all attributes of the instance as the cloud
+    /// has them ([`Value::null`] for a deletion). A computed attribute that is missing becomes a
+    /// placeholder. An id that is not under way is ignored.
+    pub fn complete(&mut self, id: ActionId, attributes: &Value) {
+        let Some(running) = self.running.remove(&id) else {
+            return;
+        };
+        match running.kind {
+            RunningKind::Delete => {
+                self.counts[2] += 1;
+                self.deleted(&running.address);
+            }
+            RunningKind::Read => {
+                let value = self.read_result(&running, attributes);
+                self.reads.insert(
+                    running.address.clone(),
+                    (running.planned.clone(), value.clone()),
+                );
+                self.instance_done(running, value, false);
+            }
+            RunningKind::Create | RunningKind::Update => {
+                self.counts[usize::from(running.kind == RunningKind::Update)] += 1;
+                let path = running.address.to_string();
+                let value = merge(&running.planned, Some(attributes), &path);
+                self.instance_done(running, value, false);
+            }
+        }
+    }
+
+    fn read_result(&self, running: &Running, attributes: &Value) -> Value {
+        let schema = self.stack.schemas.find(Mode::Data, &running.address.ty);
+        let wanted = crate::diff::diff(
+            schema,
+            None,
+            &running.planned,
+            &crate::config::IgnoreChanges::None,
+        );
+        merge(
+            &wanted.planned,
+            Some(attributes),
+            &running.address.to_string(),
+        )
+    }
+
+    /// Reports that an instance is not modelled after all: its attributes become placeholders.
+    pub fn complete_as_placeholder(&mut self, id: ActionId) {
+        let Some(running) = self.running.remove(&id) else {
+            return;
+        };
+        if running.kind == RunningKind::Delete {
+            return self.deleted(&running.address);
+        }
+        let address = running.address.clone();
+        self.note_not_modelled(&address, &running.spans, true);
+        let schema = self.stack.schemas.find(address.mode, &address.ty);
+        let value = placeholder_attributes(schema, &address, &running.planned);
+        if running.kind == RunningKind::Read {
+            self.reads
+                .insert(address, (running.planned.clone(), value.clone()));
+        }
+        self.instance_done(running, value, true);
+    }
+
+    /// Reports that an action failed. What depends on the instance is skipped, and said so.
+    pub fn fail(&mut self, id: ActionId, diagnostic: Diagnostic) {
+        let Some(running) = self.running.remove(&id) else {
+            return;
+        };
+        self.diagnostics.push(diagnostic);
+        if running.kind == RunningKind::Delete {
+            self.deletion_failed(&running.address);
+            return;
+        }
+        if let Some(node) = running.node {
+            self.status[node] = Status::Failed;
+            self.one_less(node);
+        }
+    }
+
+    /// Whether nothing is left to do.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.phase == Phase::Done && self.queue.is_empty() && self.running.is_empty()
+    }
+
+    /// What is to be said so far.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// What is planned, complete once the first action that is not a read comes out.
+    #[must_use]
+    pub fn plan(&self) -> &BTreeMap<Address, PlannedInstance> {
+        &self.plan
+    }
+
+    /// The result. Actions that were never completed count as not carried out.
+    #[must_use]
+    pub fn finish(self) -> ApplyResult {
+        let mut state = StackState {
+            instances: self.state,
+            outputs: BTreeMap::new(),
+        };
+        let applied = self.phase == Phase::Done && !self.plan_only;
+        let outputs = self
+            .stack
+            .config
+            .modules
+            .get(&Vec::new())
+            .map(|m| &m.outputs);
+        for (name, output) in outputs.into_iter().flatten() {
+            if let Some(value) = self.values.outputs.get(&(Vec::new(), name.clone())) {
+                let value = value.clone();
+                let sensitive = output.sensitive;
+                state
+                    .outputs
+                    .insert(name.clone(), OutputState { value, sensitive });
+            }
+        }
+        if !applied {
+            state.instances = self.prior.instances;
+        }
+        ApplyResult {
+            state,
+            diagnostics: self.diagnostics,
+            not_modelled: self.not_modelled.into_values().collect(),
+            plan: self.plan,
+            counts: self.counts,
+        }
+    }
+
+    /// Everything is planned: stop at errors, else work out deletions and walk again.
+    fn end_plan(&mut self) {
+        let kept: BTreeSet<Address> = self.plan.keys().cloned().collect();
+        let gone = self
+            .prior
+            .instances
+            .iter()
+            .filter(|(a, _)| !kept.contains(*a));
+        let gone: Vec<(Address, InstanceState)> =
+            gone.map(|(a, i)| (a.clone(), i.clone())).collect();
+        for (address, instance) in gone {
+            if address.mode == Mode::Data {
+                self.state.remove(&address);
+                continue;
+            }
+            let planned = PlannedInstance {
+                change: Change::Delete,
+                attributes: instance.attributes,
+                changed: Vec::new(),
+                replace: Vec::new(),
+                spans: instance.spans,
+                placeholder: instance.placeholder,
+            };
+            self.plan.insert(address, planned);
+        }
+        self.say_not_modelled();
+        if has_errors(&self.diagnostics) || self.plan_only {
+            if !self.plan_only {
+                self.plan_only = true;
+            }
+            self.phase = Phase::Done;
+            return;
+        }
+        // Warnings of the walk come again with the second one.
+        self.diagnostics.retain(|d| !d.is_error());
+        self.phase = Phase::Apply;
+        self.start_deletes();
+        self.start_walk();
+    }
+
+    fn start_deletes(&mut self) {
+        let doomed = self
+            .plan
+            .iter()
+            .filter(|(_, p)| matches!(p.change, Change::Delete | Change::Replace));
+        self.deletes = doomed.map(|(a, _)| a.clone()).collect();
+        for address in self.deletes.clone() {
+            let Some(instance) = self.prior.instances.get(&address).cloned() else {
+                self.deletes.remove(&address);
+                continue;
+            };
+            let waits: BTreeSet<Address> = self
+                .deletes
+                .iter()
+                .filter(|other| **other != address)
+                .filter(|other| {
+                    self.prior
+                        .instances
+                        .get(*other)
+                        .is_some_and(|i| i.dependencies.contains(&address))
+                })
+                .cloned()
+                .collect();
+            let replaced = self
+                .plan
+                .get(&address)
+                .is_some_and(|p| p.change == Change::Replace);
+            let target = self.target(&address, &instance.provider, &instance.spans);
+            let running = Running {
+                node: None,
+                address: address.clone(),
+                kind: RunningKind::Delete,
+                planned: Value::null(),
+                dependencies: Vec::new(),
+                provider: instance.provider.clone(),
+                spans: instance.spans.clone(),
+            };
+            let action = Action::Delete {
+                target,
+                before: instance.attributes,
+                replaced,
+            };
+            self.start(action, running, waits);
+        }
+    }
+
+    pub(crate) fn target(&mut self, address: &Address, provider: &str, spans: &Spans) -> Target {
+        self.next_id += 1;
+        Target {
+            id: ActionId(self.next_id),
+            address: address.clone(),
+            provider: provider.to_owned(),
+            provider_config: Value::null(),
+            spans: spans.clone(),
+        }
+    }
+
+    /// Hands an action out, once the deletions in `waits` are done.
+    pub(crate) fn start(&mut self, action: Action, running: Running, waits: BTreeSet<Address>) {
+        if let Some(node) = running.node {
+            self.outstanding[node] += 1;
+        }
+        let waits: BTreeSet<Address> = waits
+            .into_iter()
+            .filter(|a| self.deletes.contains(a))
+            .collect();
+        if waits.is_empty() {
+            self.release(action, running);
+        } else {
+            self.held.push(Held {
+                waits,
+                action,
+                running,
+            });
+        }
+    }
+
+    fn release(&mut self, action: Action, running: Running) {
+        // Nobody models it: nothing to delete.
+        let modelled = self
+            .state
+            .get(&running.address)
+            .is_none_or(|i| !i.placeholder);
+        if running.kind == RunningKind::Delete && !modelled {
+            return self.deleted(&running.address);
+        }
+        self.running.insert(action.target().id, running);
+        self.queue.push_back(action);
+    }
+
+    fn deleted(&mut self, address: &Address) {
+        self.state.remove(address);
+        self.deletes.remove(address);
+        let mut free = Vec::new();
+        let mut index = 0;
+        while index < self.held.len() {
+            self.held[index].waits.remove(address);
+            if self.held[index].waits.is_empty() {
+                free.push(self.held.remove(index));
+            } else {
+                index += 1;
+            }
+        }
+        for held in free {
+            self.release(held.action, held.running);
+        }
+    }
+
+    /// What waits for a deletion that failed cannot be done either.
+    fn deletion_failed(&mut self, address: &Address) {
+        let (stuck, kept): (Vec<Held>, Vec<Held>) = std::mem::take(&mut self.held)
+            .into_iter()
+            .partition(|h| h.waits.contains(address));
+        self.held = kept;
+        for held in stuck {
+            let detail = format!(
+                "{} was left as it is because {address} could not be deleted",
+                held.running.address
+            );
+            self.diagnostics
+                .push(Diagnostic::warning("Skipped", detail));
+            match held.running.node {
+                Some(node) => {
+                    self.status[node] = Status::Failed;
+                    self.one_less(node);
+                }
+                None => self.deletion_failed(&held.running.address),
+            }
+        }
+    }
+
+    /// Records an instance and counts it off its node.
+    fn instance_done(&mut self, running: Running, value: Value, placeholder: bool) {
+        let address = running.address;
+        self.record(
+            &address,
+            value,
+            running.provider,
+            running.dependencies,
+            running.spans,
+            placeholder,
+        );
+        if let Some(node) = running.node {
+            self.one_less(node);
+        }
+    }
+
+    pub(crate) fn record(
+        &mut self,
+        address: &Address,
+        value: Value,
+        provider: String,
+        dependencies: Vec<Address>,
+        spans: Spans,
+        placeholder: bool,
+    ) {
+        let value = value.with_origin(address.to_string());
+        self.values.resources.insert(address.clone(), value.clone());
+        let instance = InstanceState {
+            ty: address.ty.clone(),
+            provider,
+            attributes: value,
+            dependencies,
+            placeholder,
+            spans,
+        };
+        self.state.insert(address.clone(), instance);
+    }
+
+    fn one_less(&mut self, node: usize) {
+        self.outstanding[node] -= 1;
+        if self.outstanding[node] == 0 {
+            self.node_done(node);
+        }
+    }
+
+    fn node_done(&mut self, node: usize) {
+        if self.status[node] == Status::Waiting {
+            self.status[node] = Status::Done;
+        }
+        for user in self.graph.needed_by[node].clone() {
+            self.waiting[user] -= 1;
+            if self.waiting[user] == 0 {
+                self.ready.insert(user);
+            }
+        }
+    }
+}

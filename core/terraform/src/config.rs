@@ -1,0 +1,199 @@
+//! The configuration of a stack: what its files say, module by module, before anything is
+//! evaluated.
+
+use std::collections::BTreeMap;
+
+use skybridge_hcl::ast::{Body, Expr};
+use skybridge_hcl::{Span, Type};
+
+use crate::address::Mode;
+
+/// A module path without instance keys: the names of the `module` blocks from the root.
+pub type StaticPath = Vec<String>;
+
+/// A whole configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Every module, by its path; the root is under the empty path.
+    pub modules: BTreeMap<StaticPath, Module>,
+}
+
+impl Config {
+    /// The root module.
+    ///
+    /// # Panics
+    /// Never for a loaded configuration: loading always makes the root.
+    #[must_use]
+    pub fn root(&self) -> &Module {
+        &self.modules[&Vec::new()]
+    }
+}
+
+/// One module.
+#[derive(Clone, Debug, Default)]
+pub struct Module {
+    /// Its directory, relative to the stack.
+    pub directory: String,
+    /// `required_version` constraints.
+    pub required_version: Vec<(String, Span)>,
+    /// `required_providers`, by local name.
+    pub required_providers: BTreeMap<String, RequiredProvider>,
+    /// Provider configurations, by local name and alias.
+    pub providers: BTreeMap<ProviderKey, ProviderBlock>,
+    /// `variable` blocks.
+    pub variables: BTreeMap<String, Variable>,
+    /// `locals`.
+    pub locals: BTreeMap<String, Local>,
+    /// `output` blocks.
+    pub outputs: BTreeMap<String, Output>,
+    /// `resource` and `data` blocks, by mode, type and name.
+    pub resources: BTreeMap<(Mode, String, String), Resource>,
+    /// `module` blocks.
+    pub calls: BTreeMap<String, ModuleCall>,
+}
+
+/// A provider by local name and alias (`azurerm.hub`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProviderKey {
+    /// The local name.
+    pub name: String,
+    /// The alias, if any.
+    pub alias: Option<String>,
+}
+
+impl std::fmt::Display for ProviderKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        self.alias.as_ref().map_or(Ok(()), |a| write!(f, ".{a}"))
+    }
+}
+
+/// An entry of `required_providers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequiredProvider {
+    /// `hashicorp/azurerm`
+    pub source: Option<String>,
+    /// The version constraint.
+    pub version: Option<String>,
+    /// Aliases that the module wants to be given.
+    pub aliases: Vec<ProviderKey>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A `provider` block.
+#[derive(Clone, Debug)]
+pub struct ProviderBlock {
+    /// Its arguments.
+    pub body: Body,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A `variable` block.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// Its type; [`Type::Dynamic`] when none is given.
+    pub ty: Type,
+    /// Its default.
+    pub default: Option<Expr>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// Whether its value is hidden.
+    pub sensitive: bool,
+    /// Whether null is a value of its own (else it means the default).
+    pub nullable: bool,
+    /// `validation` blocks.
+    pub validations: Vec<Condition>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A condition with the message when it does not hold.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// What must be true.
+    pub condition: Expr,
+    /// What is said when it is false.
+    pub message: Option<Expr>,
+}
+
+/// A local value.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// What it is.
+    pub expr: Expr,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// An `output` block.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// What it is.
+    pub expr: Expr,
+    /// Whether it is hidden.
+    pub sensitive: bool,
+    /// `depends_on`
+    pub depends_on: Vec<Expr>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A `resource` or `data` block.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Its type.
+    pub ty: String,
+    /// Its arguments and nested blocks, without the meta-arguments.
+    pub body: Body,
+    /// `count`
+    pub count: Option<Expr>,
+    /// `for_each`
+    pub for_each: Option<Expr>,
+    /// Its provider, from `provider =` or from its type.
+    pub provider: ProviderKey,
+    /// `depends_on`
+    pub depends_on: Vec<Expr>,
+    /// `lifecycle { ignore_changes }`
+    pub ignore_changes: IgnoreChanges,
+    /// `lifecycle { prevent_destroy = true }`
+    pub prevent_destroy: bool,
+    /// `precondition` blocks of `lifecycle`.
+    pub preconditions: Vec<Condition>,
+    /// `postcondition` blocks of `lifecycle`.
+    pub postconditions: Vec<Condition>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// `ignore_changes`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum IgnoreChanges {
+    /// Nothing is ignored.
+    #[default]
+    None,
+    /// `all`
+    All,
+    /// The named attributes.
+    Attributes(Vec<String>),
+}
+
+/// A `module` block.
+#[derive(Clone, Debug)]
+pub struct ModuleCall {
+    /// Its `source`.
+    pub source: String,
+    /// The values of its variables.
+    pub arguments: BTreeMap<String, Expr>,
+    /// `count`
+    pub count: Option<Expr>,
+    /// `for_each`
+    pub for_each: Option<Expr>,
+    /// `providers`: from the name inside to the provider outside.
+    pub providers: BTreeMap<ProviderKey, ProviderKey>,
+    /// `depends_on`
+    pub depends_on: Vec<Expr>,
+    /// Where it stands.
+    pub span: Span,
+}

@@ -1,0 +1,515 @@
+//! The reference graph: which named thing of a configuration needs which others. It is about
+//! blocks, not instances: everything that refers to a block waits for all its instances, as in
+//! Terraform.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use skybridge_hcl::ast::{Body, Expr};
+use skybridge_hcl::{Diagnostic, Reference, Span, references, references_in};
+
+use crate::address::Mode;
+use crate::config::{Config, Module, ProviderKey, Resource, StaticPath};
+
+/// One named thing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Node {
+    pub(crate) path: StaticPath,
+    pub(crate) kind: NodeKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NodeKind {
+    Variable(String),
+    Local(String),
+    Provider(ProviderKey),
+    /// The instances of a module call.
+    Call(String),
+    Resource(Mode, String, String),
+    Output(String),
+}
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for step in &self.path {
+            write!(f, "module.{step}.")?;
+        }
+        match &self.kind {
+            NodeKind::Variable(n) => write!(f, "var.{n}"),
+            NodeKind::Local(n) => write!(f, "local.{n}"),
+            NodeKind::Provider(key) => write!(f, "provider.{key}"),
+            NodeKind::Call(n) => write!(f, "module.{n}"),
+            NodeKind::Resource(Mode::Managed, t, n) => write!(f, "{t}.{n}"),
+            NodeKind::Resource(Mode::Data, t, n) => write!(f, "data.{t}.{n}"),
+            NodeKind::Output(n) => write!(f, "output.{n}"),
+        }
+    }
+}
+
+/// The graph, in an order in which every node comes after what it needs.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    /// What each node needs.
+    pub(crate) needs: Vec<BTreeSet<usize>>,
+    /// What needs each node.
+    pub(crate) needed_by: Vec<BTreeSet<usize>>,
+    /// The resources that each resource rests on, through any number of other nodes.
+    pub(crate) resources_below: Vec<BTreeSet<usize>>,
+}
+
+/// Builds the graph. Undeclared names and cycles are errors, all reported.
+pub(crate) fn build(config: &Config, diagnostics: &mut Vec<Diagnostic>) -> Graph {
+    let mut builder = Builder {
+        config,
+        edges: BTreeMap::new(),
+        diagnostics,
+    };
+    for (path, module) in &config.modules {
+        builder.module(path, module);
+    }
+    let edges = builder.edges;
+    order(edges, diagnostics)
+}
+
+struct Builder<'a> {
+    config: &'a Config,
+    edges: BTreeMap<Node, BTreeSet<Node>>,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+fn node(path: &[String], kind: NodeKind) -> Node {
+    Node {
+        path: path.to_vec(),
+        kind,
+    }
+}
+
+impl Builder<'_> {
+    fn module(&mut self, path: &StaticPath, module: &Module) {
+        // A thing in a module exists once per instance of the module.
+        let call = path
+            .split_last()
+            .map(|(name, above)| node(above, NodeKind::Call(name.clone())));
+        let mut add = |kind: NodeKind, needs: BTreeSet<Node>| {
+            let mut needs = needs;
+            needs.extend(call.clone());
+            self.edges
+                .entry(node(path, kind))
+                .or_default()
+                .extend(needs);
+        };
+        let mut found: Vec<(NodeKind, BTreeSet<Node>)> = Vec::new();
+        let mut diagnostics = Vec::new();
+        let mut walk = Walk {
+            config: self.config,
+            path,
+            module,
+            diagnostics: &mut diagnostics,
+        };
+        for (name, local) in &module.locals {
+            found.push((NodeKind::Local(name.clone()), walk.exprs([&local.expr])));
+        }
+        for (name, output) in &module.outputs {
+            let mut needs = walk.exprs([&output.expr]);
+            needs.extend(walk.exprs(&output.depends_on));
+            found.push((NodeKind::Output(name.clone()), needs));
+        }
+        for (key, provider) in &module.providers {
+            found.push((NodeKind::Provider(key.clone()), walk.body(&provider.body)));
+        }
+        for ((mode, ty, name), resource) in &module.resources {
+            let needs = walk.resource(resource);
+            found.push((NodeKind::Resource(*mode, ty.clone(), name.clone()), needs));
+        }
+        for (name, call) in &module.calls {
+            let needs = walk.exprs(call.count.iter().chain(&call.for_each));
+            found.push((NodeKind::Call(name.clone()), needs));
+        }
+        for name in module.variables.keys() {
+            found.push((NodeKind::Variable(name.clone()), walk.variable(name)));
+        }
+        walk.depends_on_of_call(&mut found);
+        for (kind, needs) in found {
+            add(kind, needs);
+        }
+        self.diagnostics.append(&mut diagnostics);
+    }
+}
+
+struct Walk<'a> {
+    config: &'a Config,
+    path: &'a StaticPath,
+    module: &'a Module,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Walk<'_> {
+    fn exprs<'e>(&mut self, exprs: impl IntoIterator<Item = &'e Expr>) -> BTreeSet<Node> {
+        let mut needs = BTreeSet::new();
+        for expr in exprs {
+            for reference in references(expr) {
+                self.reference(&reference, &mut needs);
+            }
+        }
+        needs
+    }
+
+    fn body(&mut self, body: &Body) -> BTreeSet<Node> {
+        let mut needs = BTreeSet::new();
+        for reference in references_in(body, &[]) {
+            self.reference(&reference, &mut needs);
+        }
+        needs
+    }
+
+    fn resource(&mut self, resource: &Resource) -> BTreeSet<Node> {
+        let mut needs = self.body(&resource.body);
+        needs.extend(self.exprs(resource.count.iter().chain(&resource.for_each)));
+        needs.extend(self.exprs(&resource.depends_on));
+        for condition in &resource.preconditions {
+            needs.extend(self.exprs([&condition.condition]));
+        }
+        let (path, key) = provider_of_resource(self.config, self.path, &resource.provider);
+        if self
+            .config
+            .modules
+            .get(&path)
+            .is_some_and(|m| m.providers.contains_key(&key))
+        {
+            needs.insert(node(&path, NodeKind::Provider(key)));
+        } else if resource.provider.alias.is_some() {
+            let detail = format!(
+                "there is no provider configuration \"{}\" here",
+                resource.provider
+            );
+            let names: Vec<String> = self
+                .module
+                .providers
+                .keys()
+                .map(ToString::to_string)
+                .collect();
+            let diagnostic = Diagnostic::error("Provider configuration not present", detail)
+                .at(&resource.span)
+                .suggest(
+                    &resource.provider.to_string(),
+                    names.iter().map(String::as_str),
+                );
+            self.diagnostics.push(diagnostic);
+        }
+        needs
+    }
+
+    /// A variable of a child module needs what the call passes.
+    fn variable(&mut self, name: &str) -> BTreeSet<Node> {
+        let Some((call_name, above)) = self.path.split_last() else {
+            return BTreeSet::new();
+        };
+        let above = above.to_vec();
+        let Some(module) = self.config.modules.get(&above) else {
+            return BTreeSet::new();
+        };
+        let mut outer = Walk {
+            config: self.config,
+            path: &above,
+            module,
+            diagnostics: self.diagnostics,
+        };
+        outer.exprs(
+            module
+                .calls
+                .get(call_name)
+                .and_then(|c| c.arguments.get(name)),
+        )
+    }
+
+    /// `depends_on` of a module holds for every resource in it.
+    fn depends_on_of_call(&mut self, found: &mut [(NodeKind, BTreeSet<Node>)]) {
+        let mut above = self.path.clone();
+        while let Some(name) = above.pop() {
+            let Some(module) = self.config.modules.get(&above) else {
+                continue;
+            };
+            let Some(call) = module.calls.get(&name).filter(|c| !c.depends_on.is_empty()) else {
+                continue;
+            };
+            let mut outer = Walk {
+                config: self.config,
+                path: &above,
+                module,
+                diagnostics: self.diagnostics,
+            };
+            let needs = outer.exprs(&call.depends_on);
+            for (kind, of) in found.iter_mut() {
+                if matches!(kind, NodeKind::Resource(..)) {
+                    of.extend(needs.iter().cloned());
+                }
+            }
+        }
+    }
+
+    fn reference(&mut self, reference: &Reference, needs: &mut BTreeSet<Node>) {
+        let (kind, name) = (reference.root.as_str(), reference.attr(0));
+        match (kind, name) {
+            ("path" | "terraform" | "count" | "each" | "self", _) => {}
+            ("var", Some(name)) => {
+                let names: Vec<&str> = self.module.variables.keys().map(String::as_str).collect();
+                if self.declared(&names, "input variable", name, &reference.span) {
+                    needs.insert(node(self.path, NodeKind::Variable(name.to_owned())));
+                }
+            }
+            ("local", Some(name)) => {
+                let names: Vec<&str> = self.module.locals.keys().map(String::as_str).collect();
+                if self.declared(&names, "local value", name, &reference.span) {
+                    needs.insert(node(self.path, NodeKind::Local(name.to_owned())));
+                }
+            }
+            ("module", Some(name)) => {
+                let names: Vec<&str> = self.module.calls.keys().map(String::as_str).collect();
+                if self.declared(&names, "module", name, &reference.span) {
+                    self.module_reference(reference, name, needs);
+                }
+            }
+            ("data", Some(ty)) => {
+                self.resource_reference(Mode::Data, ty, reference.attr(1), reference, needs)
+            }
+            ("var" | "local" | "module" | "data", None) => {
+                let detail = format!("\"{kind}\" must be followed by a dot and a name");
+                self.diagnostics
+                    .push(Diagnostic::error("Invalid reference", detail).at(&reference.span));
+            }
+            (ty, name) => self.resource_reference(Mode::Managed, ty, name, reference, needs),
+        }
+    }
+
+    fn declared(&mut self, names: &[&str], what: &str, name: &str, span: &Span) -> bool {
+        if names.contains(&name) {
+            return true;
+        }
+        let detail = format!("{what} \"{name}\" has not been declared");
+        let diagnostic = Diagnostic::error(format!("Reference to undeclared {what}"), detail)
+            .at(span)
+            .suggest(name, names.iter().copied());
+        self.diagnostics.push(diagnostic);
+        false
+    }
+
+    fn module_reference(&mut self, reference: &Reference, name: &str, needs: &mut BTreeSet<Node>) {
+        let mut child = self.path.clone();
+        child.push(name.to_owned());
+        needs.insert(node(self.path, NodeKind::Call(name.to_owned())));
+        let Some(module) = self.config.modules.get(&child) else {
+            return;
+        };
+        // `module.a.x`, `module.a[0].x`; anything else may need any output.
+        let output = reference.steps.iter().skip(1).find_map(|step| match step {
+            skybridge_hcl::ast::Step::Attr(name, _) => Some(name.as_str()),
+            _ => None,
+        });
+        match output.filter(|o| module.outputs.contains_key(*o)) {
+            Some(output) => {
+                needs.insert(node(&child, NodeKind::Output(output.to_owned())));
+            }
+            None => {
+                let outputs = module
+                    .outputs
+                    .keys()
+                    .map(|o| node(&child, NodeKind::Output(o.clone())));
+                needs.extend(outputs);
+                // `depends_on = [module.a]`: its resources too.
+                if output.is_none() {
+                    let below = self
+                        .config
+                        .modules
+                        .range(child.clone()..)
+                        .take_while(|(p, _)| p.starts_with(&child));
+                    for (path, module) in below {
+                        let resources = module.resources.keys();
+                        needs.extend(resources.map(|(m, t, n)| {
+                            node(path, NodeKind::Resource(*m, t.clone(), n.clone()))
+                        }));
+                    }
+                }
+            }
+        }
+    }
+
+    fn resource_reference(
+        &mut self,
+        mode: Mode,
+        ty: &str,
+        name: Option<&str>,
+        reference: &Reference,
+        needs: &mut BTreeSet<Node>,
+    ) {
+        let of_type = self
+            .module
+            .resources
+            .keys()
+            .filter(|(m, t, _)| *m == mode && t == ty);
+        let names: Vec<&str> = of_type.map(|(_, _, n)| n.as_str()).collect();
+        let Some(name) = name else {
+            let detail = format!(
+                "\"{ty}\" is not a name that can be used here; a reference to a resource is TYPE.NAME"
+            );
+            let roots = [
+                "var",
+                "local",
+                "module",
+                "data",
+                "each",
+                "count",
+                "path",
+                "terraform",
+            ];
+            let diagnostic = Diagnostic::error("Invalid reference", detail).at(&reference.span);
+            self.diagnostics.push(diagnostic.suggest(ty, roots));
+            return;
+        };
+        if names.contains(&name) {
+            let key = NodeKind::Resource(mode, ty.to_owned(), name.to_owned());
+            needs.insert(node(self.path, key));
+            return;
+        }
+        let what = if mode == Mode::Data {
+            "data resource"
+        } else {
+            "managed resource"
+        };
+        let detail = format!("a {what} \"{ty}\" \"{name}\" has not been declared");
+        let all: Vec<String> = self
+            .module
+            .resources
+            .keys()
+            .filter(|(m, ..)| *m == mode)
+            .map(|(_, t, n)| format!("{t}.{n}"))
+            .collect();
+        let diagnostic = Diagnostic::error("Reference to undeclared resource", detail)
+            .at(&reference.span)
+            .suggest(&format!("{ty}.{name}"), all.iter().map(String::as_str));
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+/// Where the configuration of a provider stands: the module itself, or the nearest one above that
+/// has it, with names as the calls on the way pass them.
+pub(crate) fn provider_of_resource(
+    config: &Config,
+    path: &[String],
+    key: &ProviderKey,
+) -> (StaticPath, ProviderKey) {
+    let mut path = path.to_vec();
+    let mut key = key.clone();
+    loop {
+        let here = config
+            .modules
+            .get(&path)
+            .is_some_and(|m| m.providers.contains_key(&key));
+        if here {
+            return (path, key);
+        }
+        let Some(name) = path.pop() else {
+            return (path, key);
+        };
+        let passed = config
+            .modules
+            .get(&path)
+            .and_then(|m| m.calls.get(&name)?.providers.get(&key));
+        if let Some(outer) = passed {
+            key = outer.clone();
+        }
+    }
+}
+
+/// Kahn's algorithm: the order, or the cycles.
+fn order(edges: BTreeMap<Node, BTreeSet<Node>>, diagnostics: &mut Vec<Diagnostic>) -> Graph {
+    let known: BTreeMap<Node, BTreeSet<Node>> = edges
+        .iter()
+        .map(|(n, needs)| {
+            (
+                n.clone(),
+                needs
+                    .iter()
+                    .filter(|d| edges.contains_key(*d))
+                    .cloned()
+                    .collect(),
+            )
+        })
+        .collect();
+    let mut waiting: BTreeMap<&Node, usize> = known.iter().map(|(n, d)| (n, d.len())).collect();
+    let mut users: BTreeMap<&Node, Vec<&Node>> = BTreeMap::new();
+    for (n, needs) in &known {
+        for need in needs {
+            users.entry(need).or_default().push(n);
+        }
+    }
+    let mut ready: BTreeSet<&Node> = waiting
+        .iter()
+        .filter(|(_, c)| **c == 0)
+        .map(|(n, _)| *n)
+        .collect();
+    let mut sorted: Vec<&Node> = Vec::new();
+    while let Some(n) = ready.pop_first() {
+        sorted.push(n);
+        waiting.remove(n);
+        for user in users.get(n).into_iter().flatten() {
+            if let Some(count) = waiting.get_mut(*user) {
+                *count -= 1;
+                if *count == 0 {
+                    ready.insert(user);
+                }
+            }
+        }
+    }
+    if !waiting.is_empty() {
+        let left: BTreeSet<&Node> = waiting.keys().copied().collect();
+        let cycle = one_cycle(&known, &left);
+        let names: Vec<String> = cycle.iter().map(ToString::to_string).collect();
+        let detail = format!("{} need each other", names.join(" -> "));
+        diagnostics.push(Diagnostic::error("Cycle", detail));
+        return Graph::default();
+    }
+    index(&sorted, &known)
+}
+
+/// A cycle among nodes that are left over: follow needs until a node comes again.
+fn one_cycle<'a>(
+    known: &'a BTreeMap<Node, BTreeSet<Node>>,
+    left: &BTreeSet<&'a Node>,
+) -> Vec<&'a Node> {
+    let mut trail: Vec<&Node> = Vec::new();
+    let mut at = left.first().copied();
+    while let Some(n) = at {
+        if let Some(start) = trail.iter().position(|t| *t == n) {
+            trail.drain(..start);
+            trail.push(n);
+            return trail;
+        }
+        trail.push(n);
+        at = known[n].iter().find(|d| left.contains(d));
+    }
+    trail
+}
+
+fn index(sorted: &[&Node], known: &BTreeMap<Node, BTreeSet<Node>>) -> Graph {
+    let place: BTreeMap<&Node, usize> = sorted.iter().enumerate().map(|(i, n)| (*n, i)).collect();
+    let mut graph = Graph::default();
+    graph.needed_by = vec![BTreeSet::new(); sorted.len()];
+    for (i, n) in sorted.iter().enumerate() {
+        let needs: BTreeSet<usize> = known[*n].iter().map(|d| place[d]).collect();
+        let mut below = BTreeSet::new();
+        for &d in &needs {
+            graph.needed_by[d].insert(i);
+            if matches!(sorted[d].kind, NodeKind::Resource(..)) {
+                below.insert(d);
+            }
+            // What a managed resource rests on is behind it; other nodes pass theirs on.
+            if !matches!(sorted[d].kind, NodeKind::Resource(Mode::Managed, ..)) {
+                below.extend(graph.resources_below[d].iter().copied());
+            }
+        }
+        graph.nodes.push((*n).clone());
+        graph.needs.push(needs);
+        graph.resources_below.push(below);
+    }
+    graph
+}

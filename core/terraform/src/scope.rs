@@ -1,0 +1,376 @@
+//! What names mean inside one instance of a module.
+
+use std::collections::BTreeMap;
+
+use skybridge_hcl::ast::Step;
+use skybridge_hcl::{Diagnostic, Resolved, Scope, Span, Value};
+
+use crate::address::{Address, InstanceKey, Mode, ModuleStep};
+use crate::config::{Config, ProviderKey, StaticPath};
+
+/// An instance of a module.
+pub(crate) type ModulePath = Vec<ModuleStep>;
+
+/// The path without instance keys.
+pub(crate) fn static_path(path: &[ModuleStep]) -> StaticPath {
+    path.iter().map(|s| s.name.clone()).collect()
+}
+
+/// The instances a block with `count` or `for_each` has.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Expansion {
+    /// One, without a key.
+    #[default]
+    Single,
+    /// `count`
+    Count(u64),
+    /// `for_each`: keys and values.
+    Each(BTreeMap<String, Value>),
+    /// Its number is not known, in a plan that goes on after an error.
+    Failed,
+}
+
+impl Expansion {
+    pub(crate) fn keys(&self) -> Vec<InstanceKey> {
+        match self {
+            Self::Single => vec![InstanceKey::Single],
+            Self::Count(n) => (0..*n).map(InstanceKey::Index).collect(),
+            Self::Each(map) => map.keys().cloned().map(InstanceKey::Key).collect(),
+            Self::Failed => Vec::new(),
+        }
+    }
+
+    /// The value under `each` for a key.
+    pub(crate) fn each(&self, key: &InstanceKey) -> Option<Value> {
+        match (self, key) {
+            (Self::Each(map), InstanceKey::Key(k)) => map.get(k).cloned(),
+            _ => None,
+        }
+    }
+}
+
+/// A resource block inside a module instance.
+pub(crate) type BlockKey = (ModulePath, Mode, String, String);
+
+/// Everything evaluated so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Values {
+    pub(crate) variables: BTreeMap<(ModulePath, String), Value>,
+    pub(crate) locals: BTreeMap<(ModulePath, String), Value>,
+    pub(crate) outputs: BTreeMap<(ModulePath, String), Value>,
+    pub(crate) providers: BTreeMap<(ModulePath, ProviderKey), Value>,
+    pub(crate) resources: BTreeMap<Address, Value>,
+    pub(crate) blocks: BTreeMap<BlockKey, Expansion>,
+    /// The instances of each module call, by the path of the calling instance and its name.
+    pub(crate) calls: BTreeMap<(ModulePath, String), Expansion>,
+}
+
+impl Values {
+    /// All instances of a module, in order.
+    pub(crate) fn instances(&self, path: &[String]) -> Vec<ModulePath> {
+        let mut found: Vec<ModulePath> = vec![Vec::new()];
+        for name in path {
+            found = found
+                .into_iter()
+                .flat_map(|above| {
+                    let expansion = self.calls.get(&(above.clone(), name.clone()));
+                    let keys = expansion.map(Expansion::keys).unwrap_or_default();
+                    keys.into_iter().map(move |key| {
+                        let mut path = above.clone();
+                        path.push(ModuleStep {
+                            name: name.clone(),
+                            key,
+                        });
+                        path
+                    })
+                })
+                .collect();
+        }
+        found
+    }
+}
+
+/// The scope of a module instance, or of a resource instance in it.
+#[derive(Clone, Debug)]
+pub(crate) struct ModuleScope<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) values: &'a Values,
+    pub(crate) path: ModulePath,
+    /// `count.index`, `each.key`
+    pub(crate) key: InstanceKey,
+    /// `each.value`
+    pub(crate) each: Option<Value>,
+    /// `self`
+    pub(crate) this: Option<Value>,
+}
+
+impl<'a> ModuleScope<'a> {
+    pub(crate) fn new(config: &'a Config, values: &'a Values, path: &[ModuleStep]) -> Self {
+        Self {
+            config,
+            values,
+            path: path.to_vec(),
+            key: InstanceKey::Single,
+            each: None,
+            this: None,
+        }
+    }
+
+    pub(crate) fn instance(mut self, key: &InstanceKey, each: Option<Value>) -> Self {
+        self.key = key.clone();
+        self.each = each;
+        self
+    }
+
+    fn named(
+        &self,
+        map: &BTreeMap<(ModulePath, String), Value>,
+        what: &str,
+        steps: &[Step],
+        span: &Span,
+    ) -> Resolved {
+        let Some(name) = step_name(steps, 0) else {
+            // The whole of `var` or `local`, as in `keys(local)`: not a value in Terraform either.
+            return failed(
+                "Invalid reference",
+                format!("\"{what}\" must be followed by a dot and a name"),
+                span,
+            );
+        };
+        match map.get(&(self.path.clone(), name.to_owned())) {
+            Some(value) => Resolved::Value(value.clone(), 1),
+            None => {
+                let known = map
+                    .keys()
+                    .filter(|(p, _)| *p == self.path)
+                    .map(|(_, n)| n.as_str());
+                let detail = format!("there is no value for \"{what}.{name}\"");
+                let diagnostic = Diagnostic::error("Reference to undeclared name", detail);
+                Resolved::Failed(vec![diagnostic.at(span).suggest(name, known)])
+            }
+        }
+    }
+
+    fn resource(
+        &self,
+        mode: Mode,
+        ty: &str,
+        steps: &[Step],
+        taken: usize,
+        span: &Span,
+    ) -> Resolved {
+        let Some(name) = step_name(steps, taken) else {
+            return Resolved::Missing;
+        };
+        let block = (self.path.clone(), mode, ty.to_owned(), name.to_owned());
+        let Some(expansion) = self.values.blocks.get(&block) else {
+            let detail = format!("a resource \"{ty}\" \"{name}\" has not been declared");
+            return failed("Reference to undeclared resource", detail, span);
+        };
+        let address = |key: InstanceKey| Address {
+            module: self.path.clone(),
+            mode,
+            ty: ty.to_owned(),
+            name: name.to_owned(),
+            key,
+        };
+        let mut keys = expansion.keys();
+        // An index that is written out needs that instance only, and works while others are
+        // on their way.
+        let wanted = match (steps.get(taken + 1), expansion) {
+            (Some(Step::Index(expr)), Expansion::Count(_) | Expansion::Each(_)) => {
+                literal_key(expr)
+            }
+            _ => None,
+        };
+        if let Some(wanted) = wanted
+            && keys.contains(&wanted)
+        {
+            keys = vec![wanted];
+            let found = self.values.resources.get(&address(keys.remove(0)));
+            return match found {
+                Some(value) => Resolved::Value(value.clone(), taken + 2),
+                None => Resolved::Failed(Vec::new()),
+            };
+        }
+        let mut items = Vec::with_capacity(keys.len());
+        for key in keys {
+            match self.values.resources.get(&address(key.clone())) {
+                Some(value) => items.push((key, value.clone())),
+                // It failed, which was said where it did.
+                None => return Resolved::Failed(Vec::new()),
+            }
+        }
+        let value = match expansion {
+            Expansion::Single => match items.pop() {
+                Some((_, value)) => value,
+                None => return Resolved::Failed(Vec::new()),
+            },
+            Expansion::Count(_) => Value::tuple(items.into_iter().map(|(_, v)| v).collect()),
+            Expansion::Each(_) => Value::object_of(items.into_iter().map(|(k, v)| match k {
+                InstanceKey::Key(k) => (k, v),
+                other => (other.to_string(), v),
+            })),
+            Expansion::Failed => return Resolved::Failed(Vec::new()),
+        };
+        Resolved::Value(value, taken + 1)
+    }
+
+    fn module(&self, steps: &[Step], span: &Span) -> Resolved {
+        let Some(name) = step_name(steps, 0) else {
+            return failed(
+                "Invalid reference",
+                "\"module\" must be followed by a dot and a name",
+                span,
+            );
+        };
+        let Some(expansion) = self.values.calls.get(&(self.path.clone(), name.to_owned())) else {
+            return failed(
+                "Reference to undeclared module",
+                format!("module \"{name}\" has not been declared"),
+                span,
+            );
+        };
+        let mut child = static_path(&self.path);
+        child.push(name.to_owned());
+        let outputs = self.config.modules.get(&child).map(|m| &m.outputs);
+        let object = |key: InstanceKey| {
+            let mut path = self.path.clone();
+            path.push(ModuleStep {
+                name: name.to_owned(),
+                key,
+            });
+            // Outputs that are not needed here may not be there yet.
+            let present = outputs
+                .into_iter()
+                .flat_map(BTreeMap::keys)
+                .filter_map(|output| {
+                    let value = self.values.outputs.get(&(path.clone(), output.clone()))?;
+                    Some((output.clone(), value.clone()))
+                });
+            Value::object_of(present)
+        };
+        let value = match expansion {
+            Expansion::Single => object(InstanceKey::Single),
+            Expansion::Count(n) => {
+                Value::tuple((0..*n).map(|i| object(InstanceKey::Index(i))).collect())
+            }
+            Expansion::Each(map) => Value::object_of(
+                map.keys()
+                    .map(|k| (k.clone(), object(InstanceKey::Key(k.clone())))),
+            ),
+            Expansion::Failed => return Resolved::Failed(Vec::new()),
+        };
+        Resolved::Value(value, 1)
+    }
+
+    fn directory(&self) -> String {
+        let path = static_path(&self.path);
+        self.config
+            .modules
+            .get(&path)
+            .map_or_else(|| ".".to_owned(), |m| m.directory.clone())
+    }
+}
+
+fn failed(summary: &str, detail: impl Into<String>, span: &Span) -> Resolved {
+    Resolved::Failed(vec![Diagnostic::error(summary, detail).at(span)])
+}
+
+fn step_name(steps: &[Step], index: usize) -> Option<&str> {
+    match steps.get(index) {
+        Some(Step::Attr(name, _)) => Some(name),
+        _ => None,
+    }
+}
+
+/// The instance key of an index that is written out.
+fn literal_key(expr: &skybridge_hcl::ast::Expr) -> Option<InstanceKey> {
+    use skybridge_hcl::ast::ExprKind;
+    match &expr.kind {
+        ExprKind::Literal(value) => value.as_str().map(|s| InstanceKey::Key(s.to_owned())),
+        ExprKind::Number(n) => Value::number(n.clone()).as_u64().map(InstanceKey::Index),
+        _ => None,
+    }
+}
+
+impl Scope for ModuleScope<'_> {
+    fn resolve(&self, name: &str, steps: &[Step], span: &Span) -> Resolved {
+        match name {
+            "var" => self.named(&self.values.variables, "var", steps, span),
+            "local" => self.named(&self.values.locals, "local", steps, span),
+            "module" => self.module(steps, span),
+            "data" => match step_name(steps, 0) {
+                Some(ty) => self.resource(Mode::Data, ty, steps, 1, span),
+                None => failed(
+                    "Invalid reference",
+                    "\"data\" must be followed by a type and a name",
+                    span,
+                ),
+            },
+            "path" => {
+                let root = self
+                    .config
+                    .modules
+                    .get(&Vec::new())
+                    .map_or(".", |m| m.directory.as_str());
+                let object = [
+                    ("module", Value::string(self.directory())),
+                    ("root", Value::string(root)),
+                    ("cwd", Value::string(".")),
+                ];
+                Resolved::Value(Value::object_of(object), 0)
+            }
+            "terraform" => Resolved::Value(
+                Value::object_of([("workspace", Value::string("default"))]),
+                0,
+            ),
+            "count" => match &self.key {
+                InstanceKey::Index(i) => {
+                    Resolved::Value(Value::object_of([("index", Value::number(*i))]), 0)
+                }
+                _ => failed(
+                    "Reference to \"count\" in non-counted context",
+                    "only blocks with \"count\" have it",
+                    span,
+                ),
+            },
+            "each" => match (&self.key, &self.each) {
+                (InstanceKey::Key(key), each) => {
+                    let value = each.clone().unwrap_or_else(|| Value::string(key));
+                    let object = [("key", Value::string(key)), ("value", value)];
+                    Resolved::Value(Value::object_of(object), 0)
+                }
+                _ => failed(
+                    "Reference to \"each\" in context without for_each",
+                    "only blocks with \"for_each\" have it",
+                    span,
+                ),
+            },
+            "self" => match &self.this {
+                Some(value) => Resolved::Value(value.clone(), 0),
+                None => failed(
+                    "Invalid \"self\" reference",
+                    "it is not available here",
+                    span,
+                ),
+            },
+            ty => self.resource(Mode::Managed, ty, steps, 0, span),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = ["var", "local", "module", "data", "path", "terraform"]
+            .map(str::to_owned)
+            .to_vec();
+        names.extend(
+            self.values
+                .blocks
+                .keys()
+                .filter(|k| k.0 == self.path)
+                .map(|k| k.2.clone()),
+        );
+        names.dedup();
+        names
+    }
+}

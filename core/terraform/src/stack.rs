@@ -1,0 +1,79 @@
+//! A stack: a directory read, with the values of its variables.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use skybridge_hcl::{Diagnostic, Files, NoFiles, Value, has_errors};
+
+use crate::config::Config;
+use crate::load::load;
+use crate::schema::Schemas;
+use crate::variables::{VariableInputs, root_values};
+
+/// A configuration that can be planned and applied.
+#[derive(Clone)]
+pub struct Stack {
+    /// Its blocks.
+    pub config: Config,
+    /// The values of the root variables.
+    pub variables: BTreeMap<String, Value>,
+    /// What the types look like.
+    pub schemas: Arc<Schemas>,
+    /// The files of the directory, for `file()` and its kin.
+    pub files: Arc<dyn Files>,
+}
+
+impl std::fmt::Debug for Stack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stack")
+            .field("modules", &self.config.modules.keys())
+            .field("variables", &self.variables.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Stack {
+    fn default() -> Self {
+        Self {
+            config: Config::default(),
+            variables: BTreeMap::new(),
+            schemas: Arc::new(Schemas::default()),
+            files: Arc::new(NoFiles),
+        }
+    }
+}
+
+impl Stack {
+    /// Reads the stack in `directory` of `files` (usually `"."`).
+    ///
+    /// # Errors
+    /// Everything that is wrong, warnings and notices included.
+    pub fn load(
+        files: Arc<dyn Files>,
+        directory: &str,
+        inputs: &VariableInputs,
+        schemas: Arc<Schemas>,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let (config, mut diagnostics) = load(files.as_ref(), directory);
+        let root = config.root();
+        let variables = root_values(root, files.as_ref(), directory, inputs, &mut diagnostics);
+        // Undeclared names and cycles are of the configuration alone: said together with the rest.
+        if has_errors(&diagnostics) {
+            crate::graph::build(&config, &mut diagnostics);
+            return Err(diagnostics);
+        }
+        let stack = Self {
+            config,
+            variables,
+            schemas,
+            files,
+        };
+        Ok((stack, diagnostics))
+    }
+
+    /// The version constraint that the root module puts on a provider.
+    pub(crate) fn provider_version(&self, name: &str) -> Option<&str> {
+        let root = self.config.modules.get(&Vec::new())?;
+        root.required_providers.get(name)?.version.as_deref()
+    }
+}

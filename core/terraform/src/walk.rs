@@ -1,0 +1,823 @@
+//! The walk over the graph: what happens at each node, in the plan and in the apply.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use skybridge_hcl::ast::Expr;
+use skybridge_hcl::{
+    Diagnostic, Kind, Span, Spans, Type, Value, convert, evaluate_with, has_errors,
+};
+
+use crate::address::{Address, InstanceKey, Mode, ModuleStep};
+use crate::apply::{
+    Action, Apply, Change, NotModelled, Phase, PlannedInstance, Running, RunningKind, Status,
+};
+use crate::body::{BodyContext, evaluate_body};
+use crate::config::{Condition, IgnoreChanges, ProviderKey, Resource, Variable};
+use crate::diff::{Diff, diff};
+use crate::graph::{Node, NodeKind, provider_of_resource};
+use crate::placeholder::placeholder_attributes;
+use crate::schema::Category;
+use crate::scope::{Expansion, ModulePath, ModuleScope};
+use crate::stack::Stack;
+
+/// The most instances of one block.
+const INSTANCES_MAX: u64 = 10_000;
+/// How deep values of variables, locals and outputs may nest. Syntax nests 64 deep, but locals can
+/// wrap each other.
+const VALUE_DEPTH_MAX: usize = 256;
+
+impl Apply {
+    /// Does what a node asks for. Its actions, if any, are counted in `outstanding`.
+    pub(crate) fn visit(&mut self, index: usize) {
+        let node = self.graph.nodes[index].clone();
+        let broken = self.graph.needs[index]
+            .iter()
+            .find(|n| self.status[**n] == Status::Failed);
+        if let Some(broken) = broken {
+            self.status[index] = Status::Failed;
+            let cause = self.graph.nodes[*broken].to_string();
+            // In a plan the cause was said; in an apply the user wants to know what was left out.
+            if self.phase == Phase::Apply
+                && matches!(node.kind, NodeKind::Resource(Mode::Managed, ..))
+            {
+                let detail = format!("{node} was skipped because {cause} failed");
+                self.diagnostics
+                    .push(Diagnostic::warning("Skipped", detail));
+            }
+            return;
+        }
+        let stack = Arc::clone(&self.stack);
+        let Some(module) = stack.config.modules.get(&node.path) else {
+            return;
+        };
+        let before = self.diagnostics.len();
+        for path in self.values.instances(&node.path) {
+            match &node.kind {
+                NodeKind::Variable(name) => {
+                    if let Some(variable) = module.variables.get(name) {
+                        self.visit_variable(&stack, &path, name, variable);
+                    }
+                }
+                NodeKind::Local(name) => {
+                    if let Some(local) = module.locals.get(name)
+                        && let Some(value) = self.value(&stack, &path, &local.expr, &local.span)
+                    {
+                        self.values.locals.insert((path, name.clone()), value);
+                    }
+                }
+                NodeKind::Output(name) => {
+                    if let Some(output) = module.outputs.get(name)
+                        && let Some(value) = self.value(&stack, &path, &output.expr, &output.span)
+                    {
+                        let value = if output.sensitive {
+                            value.sensitive()
+                        } else {
+                            value
+                        };
+                        self.values.outputs.insert((path, name.clone()), value);
+                    }
+                }
+                NodeKind::Provider(key) => self.visit_provider(&stack, &path, key),
+                NodeKind::Call(name) => {
+                    if let Some(call) = module.calls.get(name) {
+                        let scope = ModuleScope::new(&stack.config, &self.values, &path);
+                        let expansion = expand(
+                            &stack,
+                            &scope,
+                            (&call.count, &call.for_each),
+                            &mut self.diagnostics,
+                        );
+                        self.values.calls.insert((path, name.clone()), expansion);
+                    }
+                }
+                NodeKind::Resource(mode, ty, name) => {
+                    if let Some(resource) = module.resources.get(&(*mode, ty.clone(), name.clone()))
+                    {
+                        self.visit_resource(&stack, index, &path, (*mode, name), resource);
+                    }
+                }
+            }
+        }
+        if has_errors(&self.diagnostics[before..]) {
+            self.status[index] = Status::Failed;
+        }
+    }
+
+    /// A value of an expression in a module instance.
+    fn value(
+        &mut self,
+        stack: &Stack,
+        path: &[ModuleStep],
+        expr: &Expr,
+        span: &Span,
+    ) -> Option<Value> {
+        let scope = ModuleScope::new(&stack.config, &self.values, path);
+        let value = evaluate_with(expr, &scope, stack.files.as_ref(), &mut self.diagnostics)?;
+        if value.depth() > VALUE_DEPTH_MAX {
+            let detail = format!("values nest at most {VALUE_DEPTH_MAX} deep");
+            self.diagnostics
+                .push(Diagnostic::error("Value nested too deeply", detail).at(span));
+            return None;
+        }
+        Some(value)
+    }
+
+    fn visit_variable(
+        &mut self,
+        stack: &Stack,
+        path: &ModulePath,
+        name: &str,
+        variable: &Variable,
+    ) {
+        let value = match path.split_last() {
+            None => stack.variables.get(name).cloned(),
+            Some((step, above)) => self.argument(stack, step, above, name, variable),
+        };
+        let Some(value) = value else {
+            return;
+        };
+        let value = if variable.sensitive {
+            value.sensitive()
+        } else {
+            value
+        };
+        self.values
+            .variables
+            .insert((path.clone(), name.to_owned()), value);
+        let scope = ModuleScope::new(&stack.config, &self.values, path);
+        let what = format!("var.{name}");
+        check(
+            stack,
+            &scope,
+            &variable.validations,
+            ("Invalid value for variable", &what),
+            &mut self.diagnostics,
+        );
+    }
+
+    /// What a module call passes for a variable, or its default.
+    fn argument(
+        &mut self,
+        stack: &Stack,
+        step: &ModuleStep,
+        above: &[ModuleStep],
+        name: &str,
+        variable: &Variable,
+    ) -> Option<Value> {
+        let module = stack
+            .config
+            .modules
+            .get(&crate::scope::static_path(above))?;
+        let call = module.calls.get(&step.name)?;
+        let given = call.arguments.get(name);
+        let value = match given {
+            Some(expr) => {
+                let each = self.values.calls.get(&(above.to_vec(), step.name.clone()));
+                let each = each.and_then(|e| e.each(&step.key));
+                let scope =
+                    ModuleScope::new(&stack.config, &self.values, above).instance(&step.key, each);
+                evaluate_with(expr, &scope, stack.files.as_ref(), &mut self.diagnostics)?
+            }
+            None => Value::null(),
+        };
+        let use_default = given.is_none() || (value.is_null() && !variable.nullable);
+        let (value, span) = match (&variable.default, given) {
+            (Some(default), _) if use_default => {
+                let scope = ModuleScope::new(&stack.config, &self.values, above);
+                let value =
+                    evaluate_with(default, &scope, stack.files.as_ref(), &mut self.diagnostics)?;
+                (value, &default.span)
+            }
+            (_, Some(expr)) => (value, &expr.span),
+            (_, None) => {
+                let detail = format!(
+                    "the module needs \"{name}\" (declared at {})",
+                    variable.span
+                );
+                self.diagnostics
+                    .push(Diagnostic::error("Missing required argument", detail).at(&call.span));
+                return None;
+            }
+        };
+        match convert(&value, &variable.ty) {
+            Ok(value) => Some(value),
+            Err(e) => {
+                let detail = format!(
+                    "the value of \"{name}\" (declared at {}) does not fit: {e}",
+                    variable.span
+                );
+                self.diagnostics
+                    .push(Diagnostic::error("Invalid value for input variable", detail).at(span));
+                None
+            }
+        }
+    }
+
+    fn visit_provider(&mut self, stack: &Stack, path: &ModulePath, key: &ProviderKey) {
+        let module = stack.config.modules.get(&crate::scope::static_path(path));
+        let Some(block) = module.and_then(|m| m.providers.get(key)) else {
+            return;
+        };
+        let scope = ModuleScope::new(&stack.config, &self.values, path);
+        let what = format!("provider.{key}");
+        let context = BodyContext {
+            scope: &scope,
+            files: stack.files.as_ref(),
+            version: None,
+            what: &what,
+        };
+        let mut spans = Spans::new(block.span.clone());
+        let value = evaluate_body(
+            &block.body,
+            None,
+            &context,
+            &mut spans,
+            &mut self.diagnostics,
+        );
+        if let Some(value) = value {
+            self.values
+                .providers
+                .insert((path.clone(), key.clone()), value);
+        }
+    }
+
+    fn visit_resource(
+        &mut self,
+        stack: &Stack,
+        index: usize,
+        path: &ModulePath,
+        (mode, name): (Mode, &str),
+        resource: &Resource,
+    ) {
+        let expansion = {
+            let scope = ModuleScope::new(&stack.config, &self.values, path);
+            expand(
+                stack,
+                &scope,
+                (&resource.count, &resource.for_each),
+                &mut self.diagnostics,
+            )
+        };
+        let block = (path.clone(), mode, resource.ty.clone(), name.to_owned());
+        self.values.blocks.insert(block, expansion.clone());
+        for key in expansion.keys() {
+            let address = Address {
+                module: path.clone(),
+                mode,
+                ty: resource.ty.clone(),
+                name: name.to_owned(),
+                key: key.clone(),
+            };
+            let each = expansion.each(&key);
+            if let Some((config, spans)) = self.arguments(stack, &address, each, resource) {
+                let instance = Instance {
+                    index,
+                    address,
+                    config,
+                    spans,
+                };
+                self.instance(stack, instance, resource);
+            }
+        }
+    }
+
+    /// The arguments of an instance, with its preconditions checked.
+    fn arguments(
+        &mut self,
+        stack: &Stack,
+        address: &Address,
+        each: Option<Value>,
+        resource: &Resource,
+    ) -> Option<(Value, Spans)> {
+        let scope = ModuleScope::new(&stack.config, &self.values, &address.module);
+        let scope = scope.instance(&address.key, each);
+        let what = address.to_string();
+        check(
+            stack,
+            &scope,
+            &resource.preconditions,
+            ("Resource precondition failed", &what),
+            &mut self.diagnostics,
+        );
+        let schema = stack.schemas.find(address.mode, &address.ty);
+        let provider = schema.map_or(resource.provider.name.as_str(), |s| s.provider.as_str());
+        let context = BodyContext {
+            scope: &scope,
+            files: stack.files.as_ref(),
+            version: stack.provider_version(provider),
+            what: &what,
+        };
+        let mut spans = Spans::new(resource.span.clone());
+        let mut said = Vec::new();
+        let value = evaluate_body(&resource.body, schema, &context, &mut spans, &mut said);
+        // Warnings were said in the plan, at the first instance.
+        let first = matches!(address.key, InstanceKey::Single | InstanceKey::Index(0));
+        said.retain(|d| {
+            d.is_error() || (self.phase == Phase::Plan && (first || !self.diagnostics.contains(d)))
+        });
+        self.diagnostics.append(&mut said);
+        value.map(|v| (v, spans))
+    }
+
+    fn instance(&mut self, stack: &Stack, instance: Instance, resource: &Resource) {
+        let schema = stack
+            .schemas
+            .find(instance.address.mode, &instance.address.ty);
+        let modelled = schema.is_some_and(|s| s.category == Category::Network);
+        let prior = self.prior.instances.get(&instance.address).cloned();
+        if !modelled {
+            return self.not_modelled_instance(stack, instance, resource);
+        }
+        if instance.address.mode == Mode::Data {
+            return self.data_instance(stack, instance, resource);
+        }
+        let before = prior.as_ref().map(|p| &p.attributes);
+        let diff = diff(schema, before, &instance.config, &resource.ignore_changes);
+        let change = match (&prior, diff.changed.is_empty(), diff.replace.is_empty()) {
+            (None, ..) => Change::Create,
+            (Some(_), true, _) => Change::None,
+            (Some(_), false, true) => Change::Update,
+            (Some(_), false, false) => Change::Replace,
+        };
+        if self.phase == Phase::Plan {
+            self.plan_instance(stack, instance, diff, change, resource);
+        } else {
+            self.apply_instance(stack, instance, resource, diff, change);
+        }
+    }
+
+    fn plan_instance(
+        &mut self,
+        stack: &Stack,
+        instance: Instance,
+        found: Diff,
+        change: Change,
+        resource: &Resource,
+    ) {
+        let mut attributes = found.planned;
+        if change == Change::Replace {
+            if resource.prevent_destroy {
+                let detail = format!(
+                    "{} has lifecycle.prevent_destroy set, but the plan replaces it ({})",
+                    instance.address,
+                    found.replace.join(", ")
+                );
+                self.diagnostics.push(
+                    Diagnostic::error("Instance cannot be destroyed", detail).at(&resource.span),
+                );
+            }
+            let schema = stack
+                .schemas
+                .find(instance.address.mode, &instance.address.ty);
+            attributes = diff(schema, None, &instance.config, &IgnoreChanges::None).planned;
+        }
+        let value = attributes.clone().with_origin(instance.address.to_string());
+        self.values
+            .resources
+            .insert(instance.address.clone(), value);
+        let planned = PlannedInstance {
+            change,
+            attributes,
+            changed: found.changed,
+            replace: found.replace,
+            spans: instance.spans,
+            placeholder: false,
+        };
+        self.plan.insert(instance.address, planned);
+    }
+
+    fn apply_instance(
+        &mut self,
+        stack: &Stack,
+        instance: Instance,
+        resource: &Resource,
+        found: Diff,
+        change: Change,
+    ) {
+        let planned = self.plan.get(&instance.address).map(|p| p.change);
+        let dependencies = self.dependencies(instance.index);
+        let (provider, provider_config) = self.provider(stack, &instance.address, resource);
+        let mut waits: BTreeSet<Address> = BTreeSet::new();
+        let prior = self.prior.instances.get(&instance.address).cloned();
+        if let Some(prior) = &prior {
+            waits.extend(prior.dependencies.iter().cloned());
+        }
+        // What was planned as a replacement has its old self deleted already; an update that turns
+        // out to need one with the values known is refused below.
+        let replaced = planned == Some(Change::Replace);
+        let kind = match (replaced, change) {
+            (true, _) | (_, Change::Create) => RunningKind::Create,
+            (false, Change::None) => {
+                let before = prior.map(|p| p.attributes).unwrap_or(found.planned);
+                return self.record(
+                    &instance.address,
+                    before,
+                    provider,
+                    dependencies,
+                    instance.spans,
+                    false,
+                );
+            }
+            (false, Change::Replace) => {
+                let detail = format!(
+                    "{} was to be updated, but with all values known it must be replaced ({}); apply again",
+                    instance.address,
+                    found.replace.join(", ")
+                );
+                self.diagnostics
+                    .push(Diagnostic::error("Inconsistent final plan", detail).at(&resource.span));
+                return;
+            }
+            _ => RunningKind::Update,
+        };
+        let mut planned = found.planned;
+        if replaced {
+            waits.insert(instance.address.clone());
+            let schema = stack.schemas.find(Mode::Managed, &instance.address.ty);
+            planned = diff(schema, None, &instance.config, &IgnoreChanges::None).planned;
+        }
+        let mut target = self.target(&instance.address, &provider, &instance.spans);
+        target.provider_config = provider_config;
+        let running = Running {
+            node: Some(instance.index),
+            address: instance.address,
+            kind,
+            planned: planned.clone(),
+            dependencies,
+            provider,
+            spans: instance.spans,
+        };
+        let action = match prior.filter(|_| kind == RunningKind::Update) {
+            Some(prior) => Action::Update {
+                target,
+                before: prior.attributes,
+                after: planned,
+            },
+            None => Action::Create {
+                target,
+                planned,
+                replaces: replaced,
+            },
+        };
+        self.start(action, running, waits);
+    }
+
+    fn data_instance(&mut self, stack: &Stack, instance: Instance, resource: &Resource) {
+        if let Some((config, value)) = self.reads.get(&instance.address).cloned()
+            && config == instance.config
+        {
+            let dependencies = self.dependencies(instance.index);
+            let (provider, _) = self.provider(stack, &instance.address, resource);
+            return self.record(
+                &instance.address,
+                value,
+                provider,
+                dependencies,
+                instance.spans,
+                false,
+            );
+        }
+        let deferred =
+            !instance.config.is_wholly_known() || self.waits_for_changes(instance.index, resource);
+        let schema = stack.schemas.find(Mode::Data, &instance.address.ty);
+        let wanted = diff(schema, None, &instance.config, &IgnoreChanges::None).planned;
+        if self.phase == Phase::Plan {
+            let planned = PlannedInstance {
+                change: if deferred {
+                    Change::ReadDuringApply
+                } else {
+                    Change::Read
+                },
+                attributes: wanted.clone(),
+                changed: Vec::new(),
+                replace: Vec::new(),
+                spans: instance.spans.clone(),
+                placeholder: false,
+            };
+            self.plan.insert(instance.address.clone(), planned);
+            if deferred {
+                let value = wanted.with_origin(instance.address.to_string());
+                self.values.resources.insert(instance.address, value);
+                return;
+            }
+        }
+        let (provider, provider_config) = self.provider(stack, &instance.address, resource);
+        let mut target = self.target(&instance.address, &provider, &instance.spans);
+        target.provider_config = provider_config;
+        let running = Running {
+            node: Some(instance.index),
+            address: instance.address,
+            kind: RunningKind::Read,
+            planned: instance.config.clone(),
+            dependencies: self.dependencies(instance.index),
+            provider,
+            spans: instance.spans,
+        };
+        let action = Action::Read {
+            target,
+            config: instance.config,
+        };
+        self.start(action, running, BTreeSet::new());
+    }
+
+    /// A data source with `depends_on` is read only when what it names has settled.
+    fn waits_for_changes(&self, index: usize, resource: &Resource) -> bool {
+        if resource.depends_on.is_empty() || self.phase != Phase::Plan {
+            return false;
+        }
+        let below = self.dependencies(index);
+        below
+            .iter()
+            .any(|a| self.plan.get(a).is_some_and(|p| p.change != Change::None))
+    }
+
+    fn not_modelled_instance(&mut self, stack: &Stack, instance: Instance, resource: &Resource) {
+        let schema = stack
+            .schemas
+            .find(instance.address.mode, &instance.address.ty);
+        let network = match schema.map(|s| s.category) {
+            Some(category) => category == Category::NetworkNotModelled,
+            None => looks_like_network(&instance.address.ty),
+        };
+        self.note_not_modelled(&instance.address, &instance.spans, network);
+        let value = placeholder_attributes(schema, &instance.address, &instance.config);
+        let (provider, _) = self.provider(stack, &instance.address, resource);
+        if self.phase == Phase::Plan {
+            let known = self.prior.instances.contains_key(&instance.address);
+            let change = match (instance.address.mode, known) {
+                (Mode::Data, _) => Change::Read,
+                (Mode::Managed, true) => Change::None,
+                (Mode::Managed, false) => Change::Create,
+            };
+            let planned = PlannedInstance {
+                change,
+                attributes: value.clone(),
+                changed: Vec::new(),
+                replace: Vec::new(),
+                spans: instance.spans,
+                placeholder: true,
+            };
+            let origin = value.with_origin(instance.address.to_string());
+            self.values
+                .resources
+                .insert(instance.address.clone(), origin);
+            self.plan.insert(instance.address, planned);
+        } else {
+            let dependencies = self.dependencies(instance.index);
+            self.record(
+                &instance.address,
+                value,
+                provider,
+                dependencies,
+                instance.spans,
+                true,
+            );
+        }
+    }
+
+    /// Notes a type that is not modelled; said once per type in the end.
+    pub(crate) fn note_not_modelled(&mut self, address: &Address, spans: &Spans, network: bool) {
+        let entry = self
+            .not_modelled
+            .entry(address.ty.clone())
+            .or_insert_with(|| NotModelled {
+                ty: address.ty.clone(),
+                network,
+                instances: BTreeMap::new(),
+            });
+        entry.instances.insert(address.clone(), spans.clone());
+    }
+
+    /// The managed instances that a node rests on.
+    fn dependencies(&self, index: usize) -> Vec<Address> {
+        let mut out = Vec::new();
+        for &below in &self.graph.resources_below[index] {
+            let Node {
+                path,
+                kind: NodeKind::Resource(Mode::Managed, ty, name),
+            } = &self.graph.nodes[below]
+            else {
+                continue;
+            };
+            for module in self.values.instances(path) {
+                let block = (module.clone(), Mode::Managed, ty.clone(), name.clone());
+                let keys = self
+                    .values
+                    .blocks
+                    .get(&block)
+                    .map(Expansion::keys)
+                    .unwrap_or_default();
+                out.extend(keys.into_iter().map(|key| Address {
+                    module: module.clone(),
+                    mode: Mode::Managed,
+                    ty: ty.clone(),
+                    name: name.clone(),
+                    key,
+                }));
+            }
+        }
+        out.sort();
+        out
+    }
+
+    /// The name and the arguments of the provider of an instance.
+    fn provider(&self, stack: &Stack, address: &Address, resource: &Resource) -> (String, Value) {
+        let inside = crate::scope::static_path(&address.module);
+        let (path, key) = provider_of_resource(&stack.config, &inside, &resource.provider);
+        let module: ModulePath = address.module.iter().take(path.len()).cloned().collect();
+        let config = self.values.providers.get(&(module.clone(), key.clone()));
+        let mut name = String::new();
+        for step in &module {
+            name.push_str(&format!("module.{}{}.", step.name, step.key));
+        }
+        name.push_str(&key.to_string());
+        (name, config.cloned().unwrap_or_else(Value::null))
+    }
+
+    /// Says which types are not modelled, once per type, and what else is worth a word before the
+    /// first action.
+    pub(crate) fn say_not_modelled(&mut self) {
+        let mut said = Vec::new();
+        for entry in self.not_modelled.values() {
+            let first = entry.instances.iter().next();
+            let span = first.and_then(|(_, s)| s.block.as_ref());
+            let count = entry.instances.len();
+            let diagnostic = if entry.network {
+                let names: Vec<String> = entry
+                    .instances
+                    .iter()
+                    .map(|(a, s)| {
+                        s.block
+                            .as_ref()
+                            .map_or_else(|| a.to_string(), |b| format!("{a} ({b})"))
+                    })
+                    .collect();
+                let detail = format!(
+                    "{} is a network resource that Skybridge does not model: {}; a verdict that needs it is unknown",
+                    entry.ty,
+                    names.join(", ")
+                );
+                Diagnostic::warning("Not modelled", detail).rule("not-modelled")
+            } else {
+                let detail = format!("{} is not network; {count} of it ignored", entry.ty);
+                Diagnostic::notice("Ignored", detail).rule("ignored")
+            };
+            said.push(diagnostic.at_opt(span));
+        }
+        self.diagnostics.append(&mut said);
+    }
+}
+
+/// One instance at its node.
+struct Instance {
+    index: usize,
+    address: Address,
+    config: Value,
+    spans: Spans,
+}
+
+/// Words in the names of Azure and OCI types that are about the network.
+const NETWORK_WORDS: [&str; 28] = [
+    "network",
+    "subnet",
+    "route",
+    "vnet",
+    "vcn",
+    "vpn",
+    "virtual_hub",
+    "virtual_wan",
+    "gateway",
+    "firewall",
+    "express_route",
+    "peering",
+    "public_ip",
+    "nat",
+    "dns",
+    "private_endpoint",
+    "private_link",
+    "load_balancer",
+    "_lb",
+    "bastion",
+    "drg",
+    "ipsec",
+    "cross_connect",
+    "virtual_circuit",
+    "security_list",
+    "security_group",
+    "vnic",
+    "cpe",
+];
+
+/// Whether a type without a schema row looks like network by its name.
+fn looks_like_network(ty: &str) -> bool {
+    let cloud = ["azurerm_", "oci_", "azapi_", "aws_", "google_"];
+    cloud.iter().any(|c| ty.starts_with(c)) && NETWORK_WORDS.iter().any(|w| ty.contains(w))
+}
+
+/// `count` and `for_each`.
+fn expand(
+    stack: &Stack,
+    scope: &ModuleScope<'_>,
+    (count, for_each): (&Option<Expr>, &Option<Expr>),
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Expansion {
+    let later = |name: &str, what: &str| {
+        format!(
+            "the \"{name}\" value depends on attributes that cannot be determined until apply, so Skybridge cannot predict {what}, as Terraform cannot"
+        )
+    };
+    if let Some(expr) = count {
+        let Some(value) = evaluate_with(expr, scope, stack.files.as_ref(), diagnostics) else {
+            return Expansion::Failed;
+        };
+        let mut fail = |summary: &str, detail: String| {
+            diagnostics.push(Diagnostic::error(summary, detail).at(&expr.span));
+            Expansion::Failed
+        };
+        return match convert(&value, &Type::Number) {
+            Ok(n) if n.is_unknown() => fail(
+                "Invalid count argument",
+                later("count", "how many instances there will be"),
+            ),
+            Ok(n) => match n.as_u64() {
+                Some(n) if n <= INSTANCES_MAX => Expansion::Count(n),
+                Some(n) => fail(
+                    "Invalid count argument",
+                    format!("{n} instances are more than {INSTANCES_MAX}"),
+                ),
+                None => fail(
+                    "Invalid count argument",
+                    "the \"count\" value must be a whole number from 0".to_owned(),
+                ),
+            },
+            Err(e) => fail("Invalid count argument", e.to_string()),
+        };
+    }
+    let Some(expr) = for_each else {
+        return Expansion::Single;
+    };
+    let Some(value) = evaluate_with(expr, scope, stack.files.as_ref(), diagnostics) else {
+        return Expansion::Failed;
+    };
+    let mut fail = |detail: String| {
+        diagnostics.push(Diagnostic::error("Invalid for_each argument", detail).at(&expr.span));
+        Expansion::Failed
+    };
+    if value.deep_marks().sensitive && value.marks().sensitive {
+        return fail("sensitive values cannot be keys of instances".to_owned());
+    }
+    match value.kind() {
+        Kind::Unknown(_) => fail(later("for_each", "the full set of keys")),
+        Kind::Map(_, map) | Kind::Object(map) => Expansion::Each(map.as_ref().clone()),
+        Kind::Set(_, items) => {
+            let mut out = BTreeMap::new();
+            for item in items.iter() {
+                match item.kind() {
+                    Kind::String(key) => {
+                        out.insert(key.to_string(), item.clone());
+                    }
+                    Kind::Unknown(_) => return fail(later("for_each", "the full set of keys")),
+                    _ => return fail("a set in for_each must be of strings".to_owned()),
+                }
+            }
+            Expansion::Each(out)
+        }
+        _ => {
+            let detail = format!(
+                "for_each takes a map, or a set of strings; this is a {}",
+                value.ty().friendly()
+            );
+            fail(detail)
+        }
+    }
+}
+
+/// Checks conditions; one that is unknown waits for another time.
+fn check(
+    stack: &Stack,
+    scope: &ModuleScope<'_>,
+    conditions: &[Condition],
+    (summary, what): (&str, &str),
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for condition in conditions {
+        let files = stack.files.as_ref();
+        let Some(value) = evaluate_with(&condition.condition, scope, files, diagnostics) else {
+            continue;
+        };
+        if convert(&value, &Type::Bool).ok().and_then(|v| v.as_bool()) != Some(false) {
+            continue;
+        }
+        let message = condition
+            .message
+            .as_ref()
+            .and_then(|m| evaluate_with(m, scope, files, diagnostics));
+        let text = message
+            .as_ref()
+            .and_then(Value::as_str)
+            .unwrap_or("the condition does not hold");
+        let diagnostic = Diagnostic::error(summary, format!("{what}: {text}"));
+        diagnostics.push(diagnostic.at(&condition.condition.span));
+    }
+}
