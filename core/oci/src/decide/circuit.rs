@@ -1,0 +1,588 @@
+//! FastConnect virtual circuits, above all those of provider "Microsoft Azure".
+//!
+//! Life: `PENDING_PROVIDER` → the key is looked up; a key that no ExpressRoute circuit of provider Oracle
+//! holds leaves it there for good → the provider begins, `PROVISIONING` → `PROVISIONED`, and Oracle, as
+//! layer-3 provider, sets up Azure's private peering → `TERMINATING`, the provider deprovisions → gone.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use serde_json::{Value as Json, json};
+use skybridge_estate::{
+    Estate, Operation, OperationKind, Phase, ProviderAction, Refusal, Resource, ResourceId,
+};
+
+use super::draft::Draft;
+use super::{set, with_phase};
+use crate::durations::PROVIDER_WAIT;
+use crate::model::VirtualCircuit;
+use crate::providers;
+use crate::wish::{Wish, invalid, touches};
+use crate::{kinds, ocid};
+
+/// Oracle's AS number in the commercial realm.
+pub(crate) const ORACLE_ASN: u32 = 31898;
+/// Microsoft's AS number on ExpressRoute.
+pub(crate) const MICROSOFT_ASN: u32 = 12076;
+
+/// Steps of the operation that provisions a circuit.
+const LOOK_UP: u32 = 0;
+const PROVISIONED: u32 = 1;
+const GIVE_UP: u32 = 2;
+/// Steps of the operation that takes it down.
+const DEPROVISION: u32 = 0;
+
+/// The ExpressRoute circuit that holds a service key.
+#[must_use]
+pub fn azure_circuit<'a>(estate: &'a Estate, service_key: &str) -> Option<&'a Resource> {
+    estate
+        .of_kind("Microsoft.Network/expressRouteCircuits")
+        .find(|c| {
+            c.text("/properties/serviceKey")
+                .is_some_and(|k| k.eq_ignore_ascii_case(service_key))
+        })
+}
+
+/// The rate of a circuit: the shape's, or the ExpressRoute circuit's when that is less ("effective rate
+/// = the circuit", Oracle's page on Azure).
+#[must_use]
+pub fn effective_bandwidth_mbps(estate: &Estate, circuit: &VirtualCircuit) -> u32 {
+    let azure = circuit.service_key.as_deref();
+    let theirs = azure
+        .and_then(|key| azure_circuit(estate, key))
+        .and_then(|c| c.field("/properties/serviceProviderProperties/bandwidthInMbps"))
+        .and_then(Json::as_u64)
+        .and_then(|mbps| u32::try_from(mbps).ok());
+    theirs.map_or(circuit.bandwidth_mbps, |t| t.min(circuit.bandwidth_mbps))
+}
+
+/// True when a key opens an ExpressRoute circuit of provider Oracle that nobody else has begun.
+fn key_is_good(estate: &Estate, key: &str) -> bool {
+    azure_circuit(estate, key).is_some_and(|c| {
+        let provider = c.text("/properties/serviceProviderProperties/serviceProviderName");
+        let state = c.text("/properties/serviceProviderProvisioningState");
+        provider.is_some_and(|p| p.to_lowercase().starts_with("oracle"))
+            && state.is_none_or(|s| s == "NotProvisioned")
+            && c.is_usable()
+    })
+}
+
+/// True for a circuit whose key the provider did not accept: it can be changed and deleted although
+/// someone still waits for it.
+pub(super) fn waits_in_vain(estate: &Estate, circuit: &Resource) -> bool {
+    circuit.text("/lifecycleState") == Some("PENDING_PROVIDER")
+        && estate
+            .operation_on(&circuit.id)
+            .is_none_or(|o| o.step == GIVE_UP)
+}
+
+/// Checks a circuit and computes what OCI fills in.
+pub(super) fn circuit(draft: &Draft<'_>, wish: &Wish<'_>) -> Result<Json, Refusal> {
+    wish.required("/type")?;
+    let private = match wish.text("/type").filter(|_| !wish.is_unknown("/type")) {
+        Some("PUBLIC") => false,
+        Some("PRIVATE") | None => true,
+        Some(other) => {
+            let message = format!("type \"{other}\" is neither PRIVATE nor PUBLIC");
+            return Err(invalid("oci.vc-type", "/type", message));
+        }
+    };
+    let provider = provider(wish)?;
+    if private {
+        wish.required("/gatewayId").map_err(|r| Refusal {
+            message: "a private virtual circuit needs a DRG: gatewayId is required".to_owned(),
+            rule: Some("oci.vc-needs-drg"),
+            ..r
+        })?;
+        wish.reference("/gatewayId", kinds::DRG)?;
+    } else if wish.value("/gatewayId").is_some() {
+        let message = "a public virtual circuit has no DRG".to_owned();
+        return Err(invalid("oci.vc-public-drg", "/gatewayId", message));
+    }
+    let azure = provider.is_some_and(|p| p.is_azure());
+    shape(wish, azure)?;
+    numbers(wish, azure)?;
+    let mappings = mappings(draft, wish, azure)?;
+    let asn = if azure {
+        json!(MICROSOFT_ASN)
+    } else {
+        number(wish, "/customerAsn")
+            .or_else(|| number(wish, "/customerBgpAsn"))
+            .into()
+    };
+    Ok(json!({
+        "crossConnectMappings": mappings,
+        "customerAsn": asn,
+        "customerBgpAsn": asn,
+        "oracleBgpAsn": ORACLE_ASN,
+        "bgpManagement": "CUSTOMER_MANAGED",
+        "bgpAdminState": wish.text("/bgpAdminState").unwrap_or("ENABLED"),
+        "isBfdEnabled": wish.flag("/isBfdEnabled").unwrap_or(false),
+        "ipMtu": format!("MTU_{}", mtu(wish.value("/ipMtu")).unwrap_or(1500)),
+        "serviceType": if provider.is_some() { "LAYER2" } else { "COLOCATED" },
+        "providerName": provider.map(|p| p.provider),
+        "providerServiceName": provider.map(|p| p.service),
+        "providerState": wish.existing.and_then(|e| e.text("/providerState")).unwrap_or("INACTIVE"),
+    }))
+}
+
+/// The provider's service that the document names.
+fn provider(wish: &Wish<'_>) -> Result<Option<&'static providers::Service>, Refusal> {
+    let pointer = "/providerServiceId";
+    let Some(id) = wish.text(pointer).filter(|_| !wish.is_unknown(pointer)) else {
+        return Ok(None);
+    };
+    let service = providers::by_id(id);
+    service
+        .map(Some)
+        .ok_or_else(|| crate::wish::not_found(Some(pointer), id))
+}
+
+/// The bandwidth is a shape of the provider's service.
+fn shape(wish: &Wish<'_>, azure: bool) -> Result<(), Refusal> {
+    let pointer = "/bandwidthShapeName";
+    if !azure && wish.value(pointer).is_none() {
+        return Ok(());
+    }
+    wish.required(pointer)?;
+    let Some(text) = wish.text(pointer).filter(|_| !wish.is_unknown(pointer)) else {
+        return Ok(());
+    };
+    let steps = providers::bandwidths_mbps(azure);
+    if shape_mbps(text).is_some_and(|mbps| steps.contains(&mbps)) {
+        return Ok(());
+    }
+    let names: Vec<String> = steps.iter().map(|s| shape_name(*s)).collect();
+    let message = format!(
+        "\"{text}\" is not a bandwidth shape of this provider; it offers {}",
+        names.join(", ")
+    );
+    Err(invalid("oci.vc-bandwidth-shape", pointer, message))
+}
+
+/// `10 Gbps` as Mbit/s.
+pub(crate) fn shape_mbps(text: &str) -> Option<u32> {
+    let (number, unit) = text.trim().split_once(' ')?;
+    let number: u32 = number.parse().ok()?;
+    match unit.trim() {
+        "Gbps" => number.checked_mul(1000),
+        "Mbps" => Some(number),
+        _ => None,
+    }
+}
+
+/// Mbit/s as a shape's name.
+pub(crate) fn shape_name(mbps: u32) -> String {
+    if mbps.is_multiple_of(1000) {
+        format!("{} Gbps", mbps / 1000)
+    } else {
+        format!("{mbps} Mbps")
+    }
+}
+
+/// `MTU_9000`, `9000` or the number, as 1500 or 9000.
+pub(crate) fn mtu(value: Option<&Json>) -> Option<u16> {
+    let value = value?;
+    let text = match value.as_str() {
+        Some(text) => text.strip_prefix("MTU_").unwrap_or(text).to_owned(),
+        None => value.to_string(),
+    };
+    text.parse().ok().filter(|m| [1500, 9000].contains(m))
+}
+
+/// A number that a document has as number or text.
+fn number(wish: &Wish<'_>, pointer: &str) -> Option<u64> {
+    if wish.is_unknown(pointer) {
+        return None;
+    }
+    let value = wish.value(pointer)?;
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// AS numbers that Oracle refuses: 65534 and those of the IANA special-purpose registry.
+const fn is_reserved_asn(asn: u64) -> bool {
+    matches!(asn, 0 | 23456 | 64496..=64511 | 65534..=65551 | 4_294_967_295) || asn > 4_294_967_295
+}
+
+/// The customer's AS number, the MTU and the administrative state.
+fn numbers(wish: &Wish<'_>, azure: bool) -> Result<(), Refusal> {
+    if !azure {
+        for pointer in ["/customerAsn", "/customerBgpAsn"] {
+            if let Some(asn) = number(wish, pointer).filter(|a| is_reserved_asn(*a)) {
+                let message = format!("customer ASN {asn} is reserved");
+                return Err(invalid("oci.vc-customer-asn", pointer, message));
+            }
+        }
+    }
+    if wish.value("/ipMtu").is_some()
+        && !wish.is_unknown("/ipMtu")
+        && mtu(wish.value("/ipMtu")).is_none()
+    {
+        let message = "ipMtu is neither MTU_1500 nor MTU_9000".to_owned();
+        return Err(invalid("oci.vc-mtu", "/ipMtu", message));
+    }
+    let state = wish
+        .text("/bgpAdminState")
+        .filter(|_| !wish.is_unknown("/bgpAdminState"));
+    if let Some(state) = state.filter(|s| !["ENABLED", "DISABLED"].contains(s)) {
+        let message = format!("bgpAdminState \"{state}\" is neither ENABLED nor DISABLED");
+        return Err(invalid("oci.vc-admin-state", "/bgpAdminState", message));
+    }
+    Ok(())
+}
+
+/// The two addresses of one mapping, as far as they are known.
+struct Leg {
+    pointer: String,
+    net: Option<IpNet>,
+}
+
+/// Checks the mappings and completes them: VLAN, Oracle's address.
+fn mappings(draft: &Draft<'_>, wish: &Wish<'_>, azure: bool) -> Result<Json, Refusal> {
+    let items = wish.items("/crossConnectMappings");
+    if azure && items.len() != 2 && !wish.is_unknown("/crossConnectMappings") {
+        let message = format!(
+            "crossConnectMappings has {} elements; an interconnect with Azure needs a primary and a \
+             secondary",
+            items.len()
+        );
+        return Err(invalid(
+            "oci.vc-two-mappings",
+            "/crossConnectMappings",
+            message,
+        ));
+    }
+    let mut legs: Vec<Leg> = Vec::new();
+    let mut out = Vec::new();
+    for (i, item) in items.iter().enumerate() {
+        let pointer = format!("/crossConnectMappings/{i}");
+        let (net, oracle) = leg(wish, &pointer)?;
+        if let Some(net) = net
+            && let Some(other) = legs.iter().find(|l| clash(l.net, net))
+        {
+            let message = format!(
+                "BGP block {net} overlaps with that of {}; primary and secondary need blocks of their own",
+                other.pointer.trim_start_matches('/')
+            );
+            return Err(invalid(
+                "oci.vc-bgp-overlap",
+                &format!("{pointer}/customerBgpPeeringIp"),
+                message,
+            ));
+        }
+        legs.push(Leg {
+            pointer: pointer.clone(),
+            net,
+        });
+        let mut full = item.clone();
+        if let Some(oracle) = oracle {
+            set(&mut full, "oracleBgpPeeringIp", json!(oracle.to_string()));
+        }
+        if let Some(vlan) = number(wish, &format!("{pointer}/vlan"))
+            && !(100..=4094).contains(&vlan)
+        {
+            let message = format!("VLAN {vlan} is not between 100 and 4094");
+            return Err(invalid("oci.vc-vlan", &format!("{pointer}/vlan"), message));
+        }
+        out.push(full);
+    }
+    if azure && let Some(existing) = wish.existing {
+        let vlan = draft
+            .estate
+            .allocation(&vlan_pool(existing), existing.id.as_str());
+        for full in &mut out {
+            set(full, "vlan", json!(vlan));
+        }
+    }
+    Ok(Json::Array(out))
+}
+
+fn clash(a: Option<IpNet>, b: IpNet) -> bool {
+    a.is_some_and(|a| a.contains(&b) || b.contains(&a))
+}
+
+/// The block of a mapping, and Oracle's address in it (given, else inferred: the first usable address
+/// that the customer does not have).
+fn leg(wish: &Wish<'_>, pointer: &str) -> Result<(Option<IpNet>, Option<IpNet>), Refusal> {
+    let customer = address(wish, &format!("{pointer}/customerBgpPeeringIp"))?;
+    let oracle = address(wish, &format!("{pointer}/oracleBgpPeeringIp"))?;
+    let at = format!("{pointer}/oracleBgpPeeringIp");
+    if let (Some(c), Some(o)) = (customer, oracle) {
+        if c.trunc() != o.trunc() {
+            let message = format!("{o} and {c} are not in the same network");
+            return Err(invalid("oci.vc-bgp-same-net", &at, message));
+        }
+        if c.addr() == o.addr() {
+            let message = format!("both ends of a session have the address {o}");
+            return Err(invalid("oci.vc-bgp-same-net", &at, message));
+        }
+    }
+    let inferred = || {
+        let (net, taken) = (customer?.trunc(), customer?.addr());
+        let free = net.hosts().find(|host| *host != taken)?;
+        IpNet::new(free, net.prefix_len()).ok()
+    };
+    let unknown = wish.is_unknown(&at);
+    let oracle = oracle.or_else(|| if unknown { None } else { inferred() });
+    Ok((customer.or(oracle).map(|n| n.trunc()), oracle))
+}
+
+/// A BGP peering address with a mask of /28 to /31.
+fn address(wish: &Wish<'_>, pointer: &str) -> Result<Option<IpNet>, Refusal> {
+    let Some(text) = wish.text(pointer).filter(|_| !wish.is_unknown(pointer)) else {
+        return Ok(None);
+    };
+    let bad = |message: String| Err(invalid("oci.vc-bgp-mask", pointer, message));
+    let Ok(net @ IpNet::V4(v4)) = IpNet::from_str(text) else {
+        return bad(format!(
+            "\"{text}\" is not an IPv4 address with a mask of /28 to /31"
+        ));
+    };
+    if !(28..=31).contains(&net.prefix_len()) {
+        return bad(format!(
+            "mask /{} of {text} is not between /28 and /31",
+            net.prefix_len()
+        ));
+    }
+    let host = net.prefix_len() == 31 || (v4.addr() != v4.network() && v4.addr() != v4.broadcast());
+    if !host {
+        return bad(format!(
+            "{text} is the network or broadcast address of its block"
+        ));
+    }
+    Ok(Some(net))
+}
+
+/// Where VLANs are unique: a FastConnect location, of which each region has one here.
+fn vlan_pool(circuit: &Resource) -> String {
+    let region = circuit
+        .text("/region")
+        .or_else(|| ocid::region_of(circuit.id.as_str()));
+    format!("fastconnect-vlan/{}", region.unwrap_or(ocid::HOME_REGION))
+}
+
+/// What a new circuit brings: its VLAN and, at its DRG, an attachment.
+pub(super) fn add_attachment(draft: &mut Draft<'_>, circuit: &Resource, region: &str) {
+    let Some(drg) = gateway(draft.estate, circuit) else {
+        return;
+    };
+    draft.rest_on(drg);
+    let id = draft.ocid("drgattachment", region);
+    let table = drg.text("/defaultDrgRouteTables/virtualCircuit");
+    let computed = json!({
+        "networkDetails": { "type": "VIRTUAL_CIRCUIT", "id": circuit.id.as_str() },
+        "drgRouteTableId": table,
+    });
+    let doc = json!({ "drgId": drg.id.as_str() });
+    let name = format!("DRG Attachment for Virtual Circuit: {}", circuit.name);
+    draft.insert_generated(kinds::DRG_ATTACHMENT, id, name, &drg.id, doc, computed);
+    let ready = circuit.phase == Phase::Ready;
+    if let Some(skybridge_estate::Write::Put(made)) = draft.txn.writes.last_mut().filter(|_| !ready)
+    {
+        **made = with_phase((**made).clone(), Phase::Creating);
+    }
+}
+
+/// The DRG of a private circuit, when it is known.
+fn gateway<'a>(estate: &'a Estate, circuit: &Resource) -> Option<&'a Resource> {
+    if touches(&circuit.unknown, "/gatewayId") {
+        return None;
+    }
+    let id = circuit.doc.get("gatewayId").and_then(Json::as_str)?;
+    estate
+        .resource(&ResourceId::from(id))
+        .filter(|r| r.kind.as_str() == kinds::DRG)
+}
+
+/// The attachment of a circuit.
+fn attachment<'a>(estate: &'a Estate, circuit: &Resource) -> Option<&'a Resource> {
+    super::drg::attachment_of(estate, circuit.id.as_str())
+}
+
+/// A changed circuit: provisioned again when anything but its name or tags changed.
+pub(super) fn update(draft: &mut Draft<'_>, before: &Resource, after: Resource) {
+    let cosmetic = |doc: &Json| {
+        let mut doc = doc.clone();
+        if let Some(map) = doc.as_object_mut() {
+            for name in [
+                "displayName",
+                "freeformTags",
+                "definedTags",
+                "compartmentId",
+                "region",
+            ] {
+                map.remove(name);
+            }
+        }
+        doc
+    };
+    if cosmetic(&before.doc) == cosmetic(&after.doc) {
+        draft.insert(after);
+        return;
+    }
+    if before.doc.get("gatewayId") != after.doc.get("gatewayId") {
+        if let Some(old) = attachment(draft.estate, before) {
+            draft.remove(&old.id);
+        }
+        let region = ocid::region_of(after.id.as_str())
+            .unwrap_or(ocid::HOME_REGION)
+            .to_owned();
+        add_attachment(draft, &after, &region);
+    }
+    let mut after = after;
+    if waits_in_vain(draft.estate, before) {
+        if let Some(old) = draft.estate.operation_on(&before.id) {
+            draft.end(old);
+        }
+        draft.begin(&after, OperationKind::Create);
+    } else {
+        after.phase = Phase::Updating;
+        set(&mut after.computed, "lifecycleState", json!("PROVISIONING"));
+        draft.begin(&after, OperationKind::Update);
+    }
+    draft.insert(after);
+}
+
+/// Begins to take a circuit down; its attachment goes along.
+pub(super) fn terminate(draft: &mut Draft<'_>, circuit: &Resource) {
+    if let Some(old) = draft.estate.operation_on(&circuit.id) {
+        draft.end(old);
+    }
+    if let Some(attachment) = attachment(draft.estate, circuit) {
+        draft.insert(with_phase(attachment.clone(), Phase::Deleting));
+    }
+    let leaving = with_phase(circuit.clone(), Phase::Deleting);
+    // Azure is told soon, and the circuit is gone once the far side had time to clean up.
+    let whole = draft.scaled(kinds::VIRTUAL_CIRCUIT, OperationKind::Delete);
+    let due = draft.now + whole / 10;
+    let kind = OperationKind::Delete;
+    draft
+        .estate
+        .begin(&mut draft.txn, &leaving.id, super::PARTY, kind, due);
+    draft.insert(leaving);
+}
+
+/// The due step of an operation on a circuit.
+pub(super) fn step(draft: &mut Draft<'_>, operation: &Operation, circuit: &Resource) {
+    match operation.kind {
+        OperationKind::Create | OperationKind::Provider => match operation.step {
+            LOOK_UP => look_up(draft, operation, circuit),
+            PROVISIONED => {
+                provisioned(draft, circuit);
+                draft.end(operation);
+            }
+            _ => draft.end(operation),
+        },
+        OperationKind::Update => {
+            provisioned(draft, circuit);
+            draft.end(operation);
+        }
+        OperationKind::Delete if operation.step == DEPROVISION => {
+            if circuit.text("/providerState") == Some("ACTIVE")
+                && let Some(key) = circuit.text("/providerServiceKeyName")
+            {
+                draft.tell_provider(key, ProviderAction::Deprovision);
+            }
+            let mut circuit = circuit.clone();
+            set(&mut circuit.computed, "providerState", json!("INACTIVE"));
+            draft.insert(circuit);
+            let whole = draft.scaled(kinds::VIRTUAL_CIRCUIT, OperationKind::Delete);
+            draft.next(operation, DEPROVISION + 1, draft.now + (whole - whole / 10));
+        }
+        OperationKind::Delete => {
+            if let Some(attachment) = attachment(draft.estate, circuit) {
+                draft.remove(&attachment.id);
+            }
+            draft.remove(&circuit.id);
+            draft.end(operation);
+        }
+    }
+}
+
+/// The provider looks at the key: it begins, or nothing ever happens.
+fn look_up(draft: &mut Draft<'_>, operation: &Operation, circuit: &Resource) {
+    let key = circuit
+        .text("/providerServiceKeyName")
+        .filter(|_| !touches(&circuit.unknown, "/providerServiceKeyName"));
+    let azure = circuit.text("/providerName") == Some(providers::AZURE);
+    let good = key.filter(|k| azure && key_is_good(draft.estate, k));
+    let Some(key) = good else {
+        // The client waits this long in all before it gives up; the circuit stays as it is.
+        let waited = draft.scaled(kinds::VIRTUAL_CIRCUIT, OperationKind::Create);
+        let rest = draft
+            .estate
+            .pace()
+            .scale(PROVIDER_WAIT)
+            .saturating_sub(waited);
+        draft.next(operation, GIVE_UP, draft.now + rest);
+        return;
+    };
+    draft.tell_provider(key, ProviderAction::Begin);
+    let mut circuit = circuit.clone();
+    set(
+        &mut circuit.computed,
+        "lifecycleState",
+        json!("PROVISIONING"),
+    );
+    set(&mut circuit.computed, "providerState", json!("ACTIVE"));
+    let pool = vlan_pool(&circuit);
+    let vlan = draft
+        .estate
+        .allocate(&mut draft.txn, &pool, circuit.id.as_str(), 100..=4094);
+    if let Some(mappings) = circuit
+        .computed
+        .get_mut("crossConnectMappings")
+        .and_then(Json::as_array_mut)
+    {
+        for mapping in mappings {
+            set(mapping, "vlan", json!(vlan));
+        }
+    }
+    draft.insert(circuit);
+    let due = draft.now + draft.scaled(kinds::VIRTUAL_CIRCUIT, OperationKind::Provider);
+    draft.next(operation, PROVISIONED, due);
+}
+
+/// The circuit works; Azure hears of its peering.
+fn provisioned(draft: &mut Draft<'_>, circuit: &Resource) {
+    let ready = with_phase(circuit.clone(), Phase::Ready);
+    if let Some(attachment) = attachment(draft.estate, circuit) {
+        draft.insert(with_phase(attachment.clone(), Phase::Ready));
+    }
+    if let Some(key) = ready.text("/providerServiceKeyName") {
+        let peering = Some(peering(&ready));
+        draft.tell_provider(key, ProviderAction::Provision { peering });
+    }
+    draft.insert(ready);
+}
+
+/// Azure's private peering as Oracle sets it up (ARM properties).
+fn peering(circuit: &Resource) -> Json {
+    let block = |i: usize| {
+        ["customerBgpPeeringIp", "oracleBgpPeeringIp"]
+            .iter()
+            .filter_map(|f| circuit.text(&format!("/crossConnectMappings/{i}/{f}")))
+            .find_map(|text| text.parse::<IpNet>().ok())
+            .map(|net| net.trunc().to_string())
+    };
+    let mut peering = json!({
+        "peeringType": "AzurePrivatePeering",
+        "peerASN": ORACLE_ASN,
+        "primaryPeerAddressPrefix": block(0),
+        "secondaryPeerAddressPrefix": block(1),
+        "vlanId": circuit.field("/crossConnectMappings/0/vlan"),
+        "state": "Enabled",
+    });
+    let key = circuit.text("/crossConnectMappings/0/bgpMd5AuthKey");
+    if let Some(key) = key.filter(|k| !k.is_empty()) {
+        set(&mut peering, "sharedKey", json!(key));
+    }
+    peering
+}
+
+/// The first and second usable address of a BGP block: Oracle's and Azure's (Oracle's page on Azure).
+pub(crate) fn usable_pair(net: IpNet) -> Option<(IpAddr, IpAddr)> {
+    let mut hosts = net.trunc().hosts();
+    Some((hosts.next()?, hosts.next()?))
+}

@@ -1,0 +1,224 @@
+//! Deletions: what stands in the way (data/deletions.csv), and what goes along.
+
+use serde_json::json;
+use skybridge_catalogue::{DeletionOutcome, catalogue};
+use skybridge_estate::{Estate, OperationKind, Phase, Refusal, Resource, ResourceId};
+
+use super::draft::Draft;
+use super::{circuit, nothing_in_the_way, with_phase};
+use crate::kinds;
+use crate::wish::{conflict, not_found};
+
+/// Deletes a resource, or begins to.
+pub(super) fn delete(draft: &mut Draft<'_>, id: &ResourceId) -> Result<(), Refusal> {
+    let resource = draft
+        .estate
+        .resource(id)
+        .filter(|r| kinds::spec(r.kind.as_str()).is_some() && r.phase != Phase::Deleting)
+        .ok_or_else(|| not_found(None, id.as_str()))?;
+    let vain = circuit::waits_in_vain(draft.estate, resource);
+    if !vain {
+        nothing_in_the_way(draft.estate, id, resource.parent.as_ref())?;
+    }
+    if let Some((condition, message)) = obstacle(draft.estate, resource) {
+        refused(resource.kind.as_str(), condition, message)?;
+    }
+    draft.rest_on(resource);
+    let slow = kinds::spec(resource.kind.as_str()).is_some_and(|s| s.slow);
+    if resource.kind.as_str() == kinds::VIRTUAL_CIRCUIT {
+        circuit::terminate(draft, resource);
+    } else if slow {
+        let leaving = with_phase(resource.clone(), Phase::Deleting);
+        draft.begin(&leaving, OperationKind::Delete);
+        if leaving.kind.as_str() == kinds::INSTANCE {
+            for vnic in super::instance::vnics(draft, &leaving.id) {
+                draft.insert(with_phase(vnic.clone(), Phase::Deleting));
+            }
+        }
+        draft.insert(leaving);
+    } else {
+        remove(draft, resource);
+    }
+    Ok(())
+}
+
+/// What the table of deletions says about a condition; conditions that it does not list are refused.
+fn refused(kind: &str, condition: &str, message: String) -> Result<(), Refusal> {
+    let row = catalogue().deletion(kind, condition);
+    let usual = conflict(Some("oci.deletion"), message);
+    match row.map(|r| &r.outcome) {
+        Some(DeletionOutcome::Allowed | DeletionOutcome::AcceptedThenFailed) => Ok(()),
+        Some(DeletionOutcome::Refused { code, status }) => Err(Refusal {
+            code,
+            status: *status,
+            ..usual
+        }),
+        None => Err(usual),
+    }
+}
+
+/// Removes a resource and everything nested in it.
+pub(super) fn remove(draft: &mut Draft<'_>, resource: &Resource) {
+    for child in draft.estate.children(&resource.id) {
+        remove(draft, child);
+    }
+    draft.remove(&resource.id);
+}
+
+/// True when `user` names `id` in one of its `pointers`.
+fn names(user: &Resource, pointers: &[&str], id: &str) -> bool {
+    pointers.iter().any(|p| match user.field(p) {
+        Some(serde_json::Value::Array(items)) => items.contains(&json!(id)),
+        Some(value) => value.as_str() == Some(id),
+        None => false,
+    })
+}
+
+/// The first resource of `kind` that names `id`.
+fn user<'a>(
+    estate: &'a Estate,
+    kind: &'a str,
+    pointers: &[&str],
+    id: &str,
+) -> Option<&'a Resource> {
+    estate.of_kind(kind).find(|r| names(r, pointers, id))
+}
+
+/// A route rule's table whose target is `id`.
+fn routed_at<'a>(estate: &'a Estate, id: &str) -> Option<&'a Resource> {
+    estate.of_kind(kinds::ROUTE_TABLE).find(|t| {
+        let rules = t.field("/routeRules").and_then(serde_json::Value::as_array);
+        rules.is_some_and(|rules| {
+            rules
+                .iter()
+                .any(|r| r.get("networkEntityId").and_then(serde_json::Value::as_str) == Some(id))
+        })
+    })
+}
+
+/// Why a resource cannot be deleted in its condition: the condition's name in the table, and words.
+pub(super) fn obstacle(estate: &Estate, resource: &Resource) -> Option<(&'static str, String)> {
+    let id = resource.id.as_str();
+    let label = resource.label();
+    let used = |rule: &'static str, what: &str, by: Option<&Resource>| {
+        by.map(|by| (rule, format!("{label} {what} {}", by.label())))
+    };
+    match resource.kind.as_str() {
+        kinds::VCN => {
+            let child = estate
+                .children(&resource.id)
+                .find(|c| !is_default(resource, c));
+            used("not-empty", "still holds", child).or_else(|| {
+                let attachment = super::drg::attachment_of(estate, id);
+                used("not-empty", "is still attached by", attachment)
+            })
+        }
+        kinds::SUBNET => {
+            let vnic = user(estate, kinds::VNIC, &["/subnetId"], id);
+            used("has-vnics", "still holds VNIC", vnic)
+        }
+        kinds::ROUTE_TABLE | kinds::SECURITY_LIST | kinds::DHCP_OPTIONS => {
+            part_of_subnet(estate, resource)
+        }
+        kinds::SECURITY_GROUP => {
+            let vnic = user(estate, kinds::VNIC, &["/nsgIds"], id);
+            used("has-vnics", "still has the VNIC", vnic)
+        }
+        kinds::INTERNET_GATEWAY
+        | kinds::NAT_GATEWAY
+        | kinds::SERVICE_GATEWAY
+        | kinds::LOCAL_PEERING_GATEWAY => used(
+            "route-target",
+            "is the target of a route rule in",
+            routed_at(estate, id),
+        ),
+        kinds::DRG => {
+            let target = routed_at(estate, id);
+            used("route-target", "is the target of a route rule in", target).or_else(|| {
+                let attachment = estate
+                    .children(&resource.id)
+                    .find(|c| c.kind.as_str() == kinds::DRG_ATTACHMENT);
+                used("attached", "still has the attachment", attachment)
+            })
+        }
+        kinds::DRG_ATTACHMENT => attachment(estate, resource),
+        kinds::DRG_ROUTE_TABLE => {
+            let drg = resource.parent.as_ref().and_then(|p| estate.resource(p));
+            let defaults = drg.and_then(|d| d.field("/defaultDrgRouteTables")?.as_object());
+            if defaults.is_some_and(|d| d.values().any(|v| v.as_str() == Some(id))) {
+                let message = format!("{label} is the default table of an attachment type");
+                return Some(("default", message));
+            }
+            let attachment = user(estate, kinds::DRG_ATTACHMENT, &["/drgRouteTableId"], id);
+            used("in-use", "is used by", attachment)
+        }
+        kinds::DRG_ROUTE_DISTRIBUTION => {
+            let table = user(
+                estate,
+                kinds::DRG_ROUTE_TABLE,
+                &["/importDrgRouteDistributionId"],
+                id,
+            );
+            used("in-use", "is used by", table)
+        }
+        kinds::VNIC | kinds::PRIVATE_IP => {
+            Some(("with-instance", format!("{label} goes with its instance")))
+        }
+        _ => None,
+    }
+}
+
+/// True for the objects that a VCN is created with.
+fn is_default(vcn: &Resource, child: &Resource) -> bool {
+    [
+        "/defaultRouteTableId",
+        "/defaultSecurityListId",
+        "/defaultDhcpOptionsId",
+    ]
+    .iter()
+    .any(|p| vcn.text(p) == Some(child.id.as_str()))
+}
+
+/// Route tables, security lists and DHCP options: not while in use, and never the defaults.
+fn part_of_subnet(estate: &Estate, resource: &Resource) -> Option<(&'static str, String)> {
+    let id = resource.id.as_str();
+    let label = resource.label();
+    let vcn = resource.parent.as_ref().and_then(|p| estate.resource(p));
+    if vcn.is_some_and(|v| is_default(v, resource)) {
+        let message = format!("{label} is a default object of its VCN and goes with it");
+        return Some(("default", message));
+    }
+    let pointers = ["/routeTableId", "/securityListIds", "/dhcpOptionsId"];
+    let subnet = user(estate, kinds::SUBNET, &pointers, id);
+    let pointers = ["/networkDetails/routeTableId"];
+    let attachment = || user(estate, kinds::DRG_ATTACHMENT, &pointers, id);
+    let by = subnet.or_else(attachment)?;
+    Some(("in-use", format!("{label} is used by {}", by.label())))
+}
+
+/// Attachments of circuits go with them; those of VCNs not while route rules lead to the DRG.
+fn attachment(estate: &Estate, resource: &Resource) -> Option<(&'static str, String)> {
+    let label = resource.label();
+    if resource.text("/networkDetails/type") != Some("VCN") {
+        let message = format!("{label} belongs to a virtual circuit and goes with it");
+        return Some(("not-deletable", message));
+    }
+    let drg = resource.parent.as_ref()?.as_str();
+    let vcn = resource.text("/networkDetails/id")?;
+    let table = estate
+        .of_kind(kinds::ROUTE_TABLE)
+        .filter(|t| t.parent.as_ref().is_some_and(|p| p.as_str() == vcn))
+        .find(|t| {
+            let rules = t.field("/routeRules").and_then(serde_json::Value::as_array);
+            rules.is_some_and(|rules| {
+                rules.iter().any(|r| {
+                    r.get("networkEntityId").and_then(serde_json::Value::as_str) == Some(drg)
+                })
+            })
+        })?;
+    let message = format!(
+        "{label}: a route rule of {} points at its DRG",
+        table.label()
+    );
+    Some(("route-target", message))
+}
