@@ -217,6 +217,9 @@ impl Speaker {
         if moved && let Some(export) = &old.export {
             let table = &mut self.tables[usize::from(export.table.0)];
             let bytes = peer.export.withdraw_all(table);
+            for family in Family::ALL {
+                peer.counters.family_mut(family).prefixes_sent = 0;
+            }
             if let Some(conn) = peer.up {
                 super::send(&mut self.outputs, conn, bytes);
             }
@@ -263,7 +266,9 @@ impl Speaker {
         }
         let config = &peer.config;
         if config.import.is_empty() {
-            peer.counters.on_down();
+            for family in Family::ALL {
+                peer.counters.family_mut(family).prefixes_received = 0;
+            }
         }
         for (net, offer) in paths {
             let mut route = self.store.route(offer.raw);

@@ -198,7 +198,9 @@ impl Speaker {
         let rng = self.rng.child(&format!("peer {}", config.remote_address));
         let start = !config.admin_down;
         let settings = config.settings(&self.config);
-        let peer = Some(Peer::new(config, settings, rng));
+        let mut peer = Peer::new(config, settings, rng);
+        peer.since = now;
+        let peer = Some(peer);
         if free.is_some() {
             self.peers[at] = peer;
         } else {

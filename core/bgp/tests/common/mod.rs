@@ -1,7 +1,10 @@
 //! Speakers joined by in-memory pipes in virtual time: delay, random chunking, silent cuts.
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(unreachable_pub, reason = "a module of test helpers")]
-#![allow(clippy::unwrap_used, reason = "helpers of tests; clippy knows only test functions")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests; clippy knows only test functions"
+)]
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -95,6 +98,8 @@ pub struct World {
     /// Every byte that left a speaker, by speaker.
     pub sent: Vec<Vec<u8>>,
     pub silent: bool,
+    /// When bytes last reached a speaker.
+    pub heard: Vec<Instant>,
     rng: Rng,
     links: BTreeMap<End, End>,
     attempts: BTreeMap<End, u64>,
@@ -116,6 +121,7 @@ impl World {
             delay: Duration::from_millis(2),
             sent: vec![Vec::new(); count],
             silent: false,
+            heard: vec![Instant::ZERO; count],
             rng: Rng::new(seed),
             links: BTreeMap::new(),
             attempts: BTreeMap::new(),
@@ -282,6 +288,7 @@ impl World {
                 }
             }
             What::Bytes { to, conn, bytes } => {
+                self.heard[to] = self.now;
                 self.input(
                     to,
                     Input::Received {
@@ -295,6 +302,19 @@ impl World {
                 self.input(to, Input::Closed { conn: ConnId(conn) });
             }
         }
+    }
+
+    /// Connections with both ends open.
+    pub fn open_connections(&self) -> usize {
+        self.far.len() / 2
+    }
+
+    /// Who dialled the only connection.
+    pub fn opener(&self) -> Option<usize> {
+        // Odd numbers are the dialling ends; the map tells whose the other end is.
+        let mut ends = self.far.iter().filter(|(conn, _)| *conn % 2 == 0);
+        let (_, (owner, _)) = ends.next()?;
+        ends.next().is_none().then_some(*owner)
     }
 
     pub fn state(&self, at: usize, peer: PeerId) -> StateKind {
