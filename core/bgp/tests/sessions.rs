@@ -1,14 +1,21 @@
 //! Two or three speakers in virtual time: bring-up, collision, loss, limits.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy knows only test functions, not their helpers"
+)]
+
 mod common;
 
 use std::time::Duration;
 
 use common::*;
-use skybridge_base::Instant;
+use skybridge_base::{Instant, Machine};
+use skybridge_bgp::message::{Capability, Message, Open, RouteRefresh, Update};
 use skybridge_bgp::{
-    Accept, ConfigError, Export, Family, Import, Match, Originate, PeerConfig, PeerId, Policy,
-    PrefixMatch, Reason, RejectReason, RouteStatus, Rule, StateKind, TableId, Verdict, Withheld,
+    Accept, AsPath, Attributes, ConfigError, ConnId, Export, Family, Import, Input, Match,
+    Originate, PeerConfig, PeerId, Policy, PrefixMatch, Reason, RejectReason, RouteStatus, Rule,
+    Speaker, StateKind, TableId, Verdict, Withheld,
 };
 
 const T0: TableId = TableId(0);
@@ -469,4 +476,135 @@ fn two_equal_paths_are_both_in_the_forwarding_set_and_one_is_sent_on() {
     w.speakers[0].bfd_down(now, second);
     w.run_until(now);
     assert_eq!(hops(&w), [ip("10.0.0.2")]);
+}
+
+/// A peer driven by hand: handshake, then raw octets.
+fn by_hand() -> (Speaker, PeerId, ConnId) {
+    let mut s = speaker(65001, 1);
+    let mut config = peer("10.0.0.1", "10.0.0.2", 65002);
+    config.passive = true;
+    let id = s.add_peer(Instant::ZERO, config).unwrap();
+    let conn = ConnId(1);
+    s.handle_input(Instant::ZERO, Input::Accepted { peer: id, conn });
+    let open = Open {
+        my_as: 65002,
+        hold_time_s: 9,
+        router_id: [2, 2, 2, 2].into(),
+        capabilities: vec![Capability::FourOctetAs(asn(65002))],
+    };
+    for message in [Message::Open(open), Message::Keepalive] {
+        feed(&mut s, conn, &message);
+    }
+    assert_eq!(s.peer_state(id), Some(StateKind::Established));
+    (s, id, conn)
+}
+
+fn feed(s: &mut Speaker, conn: ConnId, message: &Message) {
+    let mut bytes = Vec::new();
+    message.encode(true, &mut bytes);
+    feed_bytes(s, conn, &bytes);
+}
+
+fn feed_bytes(s: &mut Speaker, conn: ConnId, bytes: &[u8]) {
+    s.handle_input(Instant::ZERO, Input::Received { conn, bytes });
+    s.handle_timeout(Instant::ZERO);
+}
+
+fn announcement(text: &str) -> Message {
+    Message::Update(Box::new(Update {
+        nets: vec![net(text)],
+        attributes: Attributes {
+            as_path: AsPath::sequence(&[asn(65002)]),
+            next_hop: Some(ip("10.0.0.2")),
+            ..Attributes::default()
+        },
+        ..Update::default()
+    }))
+}
+
+#[test]
+fn a_malformed_attribute_withdraws_the_prefix_and_keeps_the_session() {
+    let (mut s, id, conn) = by_hand();
+    feed(&mut s, conn, &announcement("10.1.0.0/16"));
+    feed(&mut s, conn, &announcement("10.2.0.0/16"));
+    assert_eq!(s.routes(T0).len(), 2);
+    let mut bytes = Vec::new();
+    announcement("10.1.0.0/16").encode(true, &mut bytes);
+    // ORIGIN is the first attribute: flags, type, length, then the value.
+    bytes[26] = 7;
+    feed_bytes(&mut s, conn, &bytes);
+    let left: Vec<_> = s.routes(T0).iter().map(|r| r.net).collect();
+    assert_eq!(left, [net("10.2.0.0/16")]);
+    let view = s.peer_view(id).unwrap();
+    assert_eq!(view.state, StateKind::Established);
+    assert_eq!(view.counters.treated_as_withdraw, 1);
+}
+
+#[test]
+fn an_unreadable_prefix_resets_the_session_and_takes_the_routes() {
+    let (mut s, id, conn) = by_hand();
+    feed(&mut s, conn, &announcement("10.1.0.0/16"));
+    let mut bytes = Vec::new();
+    announcement("10.2.0.0/16").encode(true, &mut bytes);
+    let at = bytes.len() - 3;
+    bytes[at] = 33;
+    feed_bytes(&mut s, conn, &bytes);
+    assert!(s.routes(T0).is_empty());
+    let sent = s.peer_view(id).unwrap().last_sent.unwrap();
+    assert_eq!((sent.code, sent.subcode), (3, 10));
+}
+
+#[test]
+fn a_route_refresh_sends_everything_again() {
+    let (mut s, id, conn) = by_hand();
+    s.originate(Instant::ZERO, T0, net("10.7.0.0/16"), &Originate::default())
+        .unwrap();
+    s.handle_timeout(Instant::ZERO);
+    s.handle_timeout(Instant::ZERO);
+    let before = s.peer_view(id).unwrap().counters.updates_out;
+    feed(
+        &mut s,
+        conn,
+        &Message::RouteRefresh(RouteRefresh { afi: 1, safi: 1 }),
+    );
+    s.handle_timeout(Instant::ZERO);
+    let after = s.peer_view(id).unwrap().counters;
+    // The prefix and the End-of-RIB.
+    assert_eq!(after.updates_out - before, 2);
+    assert_eq!(after.v4.prefixes_sent, 1);
+}
+
+#[test]
+fn while_the_transport_is_blocked_changes_wait_and_only_the_last_is_sent() {
+    let (mut s, id, conn) = by_hand();
+    s.handle_timeout(Instant::ZERO);
+    s.handle_input(
+        Instant::ZERO,
+        Input::Blocked {
+            conn,
+            blocked: true,
+        },
+    );
+    let before = s.peer_view(id).unwrap().counters.updates_out;
+    for _ in 0..5 {
+        s.originate(Instant::ZERO, T0, net("10.7.0.0/16"), &Originate::default())
+            .unwrap();
+        s.handle_timeout(Instant::ZERO);
+        s.withdraw_originated(Instant::ZERO, T0, net("10.7.0.0/16"));
+        s.handle_timeout(Instant::ZERO);
+    }
+    s.originate(Instant::ZERO, T0, net("10.7.0.0/16"), &Originate::default())
+        .unwrap();
+    s.handle_timeout(Instant::ZERO);
+    assert_eq!(s.peer_view(id).unwrap().counters.updates_out, before);
+    assert_ne!(s.poll_timeout().map(|d| d.reason), Some("bgp table"));
+    s.handle_input(
+        Instant::ZERO,
+        Input::Blocked {
+            conn,
+            blocked: false,
+        },
+    );
+    s.handle_timeout(Instant::ZERO);
+    assert_eq!(s.peer_view(id).unwrap().counters.updates_out, before + 1);
 }

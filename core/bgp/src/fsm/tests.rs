@@ -89,6 +89,7 @@ fn in_state(kind: StateKind) -> Session {
 /// A letter is the next state; `!` in front means that a NOTIFICATION is sent, `/` that the connection
 /// is closed without one.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a flat table")]
 fn every_state_has_a_defined_result_for_every_event() {
     let update_error = Notification::new(code::UPDATE, 1, Vec::new());
     let rows: Vec<(&str, Event, [&str; 6])> = vec![

@@ -268,6 +268,7 @@ fn as4_path_from_a_four_octet_speaker_is_discarded() {
 
 /// RFC 7606 §7 and its companions, one row per rule: attribute octets, cost, kind.
 #[test]
+#[allow(clippy::too_many_lines, reason = "a flat table")]
 fn each_malformed_attribute_costs_what_rfc_7606_says() {
     use FaultKind::{Duplicate, Flags, Length, Misplaced, Overrun, Value};
     use OnError::{Discard, TreatAsWithdraw};

@@ -24,7 +24,7 @@ pub(crate) struct Route {
 }
 
 /// The fields that the decision reads, kept decoded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hot {
     pub(crate) weight: u32,
     pub(crate) local_pref: u32,
@@ -37,7 +37,7 @@ pub(crate) struct Hot {
     pub(crate) originator_id: Option<std::net::Ipv4Addr>,
     pub(crate) tag: u32,
     /// The first well-known community of RFC 1997 that it carries.
-    stays: Option<Community>,
+    pub(super) stays: Option<Community>,
 }
 
 impl Hot {

@@ -77,6 +77,10 @@ enum What {
         to: usize,
         conn: u64,
     },
+    /// TCP tries again what was lost while the path was silent.
+    Retry {
+        conn: u64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -100,6 +104,7 @@ pub struct World {
     pub silent: bool,
     /// When bytes last reached a speaker.
     pub heard: Vec<Instant>,
+    held: BTreeMap<u64, Vec<What>>,
     rng: Rng,
     links: BTreeMap<End, End>,
     attempts: BTreeMap<End, u64>,
@@ -122,6 +127,7 @@ impl World {
             sent: vec![Vec::new(); count],
             silent: false,
             heard: vec![Instant::ZERO; count],
+            held: BTreeMap::new(),
             rng: Rng::new(seed),
             links: BTreeMap::new(),
             attempts: BTreeMap::new(),
@@ -143,7 +149,13 @@ impl World {
 
     fn push(&mut self, what: What) {
         self.sequence += 1;
-        let at = self.now + self.delay;
+        let wait = match &what {
+            What::Retry { .. } => Duration::from_millis(200),
+            What::Dial { .. } | What::Answer { .. } | What::Bytes { .. } | What::Gone { .. } => {
+                self.delay
+            }
+        };
+        let at = self.now + wait;
         self.events.push(Reverse((at, self.sequence, what)));
     }
 
@@ -242,9 +254,36 @@ impl World {
     }
 
     fn deliver(&mut self, what: What) {
-        if self.silent {
-            return;
+        match &what {
+            What::Bytes { conn, .. } | What::Gone { conn, .. } => {
+                let conn = *conn;
+                if self.silent || self.held.contains_key(&conn) {
+                    let held = self.held.entry(conn).or_default();
+                    held.push(what);
+                    if held.len() == 1 {
+                        self.push(What::Retry { conn });
+                    }
+                    return;
+                }
+            }
+            What::Retry { conn } => {
+                let conn = *conn;
+                if self.silent {
+                    self.push(what);
+                    return;
+                }
+                for late in self.held.remove(&conn).unwrap_or_default() {
+                    self.arrive(late);
+                }
+                return;
+            }
+            What::Dial { .. } | What::Answer { .. } if self.silent => return,
+            What::Dial { .. } | What::Answer { .. } => {}
         }
+        self.arrive(what);
+    }
+
+    fn arrive(&mut self, what: What) {
         match what {
             What::Dial { from, attempt } => {
                 let to = self.links[&from];
@@ -301,6 +340,7 @@ impl World {
                 self.far.remove(&conn);
                 self.input(to, Input::Closed { conn: ConnId(conn) });
             }
+            What::Retry { .. } => {}
         }
     }
 
