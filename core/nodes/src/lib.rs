@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod event;
+mod host;
 mod node;
 mod router;
 pub mod transport;
@@ -15,6 +16,7 @@ pub mod transport;
 pub use event::{
     ConnectionId, DropReason, EchoFault, Hop, HopVerdict, HostCommand, NodeEvent, SessionState,
 };
+pub use host::{Host, HostConnection, HostCounters, HostNeighbour, TestEcho};
 pub use node::{Node, Outbox, PortIndex};
 pub use router::{
     InterfaceObservation, NeighbourObservation, PolicerObservation, RouteObservation, Router,

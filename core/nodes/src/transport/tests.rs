@@ -116,17 +116,23 @@ impl Pair {
     }
 
     fn connected(&self, side: usize) -> Vec<ConnId> {
-        let ids = self.events[side].iter().filter_map(|event| match event {
-            StackEvent::Connected { conn, .. } => Some(*conn),
-            _ => None,
+        let ids = self.events[side].iter().filter_map(|event| {
+            if let StackEvent::Connected { conn, .. } = event {
+                Some(*conn)
+            } else {
+                None
+            }
         });
         ids.collect()
     }
 
     fn closed(&self, side: usize) -> Vec<CloseReason> {
-        let reasons = self.events[side].iter().filter_map(|event| match event {
-            StackEvent::Closed { reason, .. } => Some(*reason),
-            _ => None,
+        let reasons = self.events[side].iter().filter_map(|event| {
+            if let StackEvent::Closed { reason, .. } = event {
+                Some(*reason)
+            } else {
+                None
+            }
         });
         reasons.collect()
     }
@@ -135,8 +141,8 @@ impl Pair {
     fn exchange(&mut self, ends: [ConnId; 2], data: [&[u8]; 2], limit: Duration) {
         let until = self.now + limit;
         let mut at = [0; 2];
-        for side in 0..2 {
-            self.received[side].remove(&ends[side]);
+        for (received, end) in self.received.iter_mut().zip(ends) {
+            received.remove(&end);
         }
         while (0..2)
             .any(|s| self.received[1 - s].get(&ends[1 - s]).map_or(0, Vec::len) < data[s].len())
