@@ -36,6 +36,7 @@ impl Router {
             let prefixes: Vec<_> = prefixes.into_iter().collect();
             self.routes_changed(table, &prefixes, out);
         }
+        self.configure_sessions(now, spec, &fresh, out);
         for interface in fresh {
             if self.is_up(interface) {
                 self.announce_addresses(interface, out);

@@ -178,7 +178,6 @@ impl Router {
 
     /// Sends a packet that the router made to a neighbour on a given interface, whatever the routes
     /// say: BGP and BFD belong to their interface.
-    #[expect(dead_code, reason = "used by the sessions")]
     pub(super) fn send_on(
         &mut self,
         now: Instant,

@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use skybridge_base::Instant;
 use skybridge_dataplane::InterfaceIndex;
-use skybridge_wire::{EtherType, Frame, ethernet, flow, icmpv4, icmpv6, ipv4, protocol};
+use skybridge_wire::{EtherType, Frame, ethernet, flow, icmpv4, icmpv6, ipv4, protocol, udp};
 
 use super::Router;
+use super::control::{BFD_PORT, SessionPacket};
 use super::trace::{Refusal, Transit};
 use crate::{DropReason, HopVerdict, NodeEvent, Outbox, PortIndex};
 
@@ -152,7 +153,56 @@ impl Router {
             (protocol::ICMPV6, Some(128)) if self.answers_pings() => {
                 self.answer_echo(transit, icmpv6::echo_reply(frame.l3()), frame, out);
             }
+            (protocol::TCP, _) => self.deliver_to_session(transit, frame, out),
+            (protocol::ICMP | protocol::ICMPV6, _) => {
+                // Errors about our own connections; the stack ignores others.
+                self.deliver_to_session(transit, frame, out);
+            }
+            (protocol::UDP, _) if info.dst_port == BFD_PORT => {
+                self.deliver_to_bfd(transit, frame, out);
+            }
             _ => self.refuse(transit, &DropReason::NoListener.into(), frame, out),
+        }
+    }
+
+    fn deliver_to_session(&mut self, transit: &Transit, frame: Frame, out: &mut Outbox) {
+        let (Some(table), Some(ingress)) = (transit.table, transit.ingress) else {
+            return self.pool.give(frame);
+        };
+        let (now, src) = (transit.now, transit.info.src);
+        let taken = self.on_session_packet(now, (table, ingress), src, frame.l3(), out);
+        match taken {
+            SessionPacket::Taken => {
+                self.record(transit, &frame, out, |_| HopVerdict::Delivered);
+                self.pool.give(frame);
+            }
+            SessionPacket::Md5 => self.refuse(transit, &DropReason::Md5.into(), frame, out),
+            SessionPacket::NoListener => {
+                self.refuse(transit, &DropReason::NoListener.into(), frame, out);
+            }
+        }
+    }
+
+    fn deliver_to_bfd(&mut self, transit: &Transit, frame: Frame, out: &mut Outbox) {
+        let info = &transit.info;
+        let datagram = frame.l3().get(info.l4_offset..info.total_len);
+        let valid = datagram.and_then(|bytes| {
+            let view = udp::parse(bytes).ok()?;
+            let valid = view.is_checksum_valid(info.src, info.dst);
+            valid.then_some(view.payload())
+        });
+        let taken = match (valid, transit.ingress) {
+            (Some(payload), Some(ingress)) => {
+                let from = (info.src, info.ttl);
+                self.on_bfd_packet(transit.now, ingress, from, payload, out)
+            }
+            (_, _) => false,
+        };
+        if taken {
+            self.record(transit, &frame, out, |_| HopVerdict::Delivered);
+            self.pool.give(frame);
+        } else {
+            self.refuse(transit, &DropReason::NoListener.into(), frame, out);
         }
     }
 

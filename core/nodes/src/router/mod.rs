@@ -9,6 +9,7 @@
 
 mod arp;
 mod configure;
+mod control;
 mod egress;
 mod forward;
 mod ingress;
@@ -19,18 +20,20 @@ mod trace;
 
 use std::collections::BTreeMap;
 
-use skybridge_base::{Deadline, Instant, Rng};
+use skybridge_base::{Deadline, Instant, Rng, earliest};
 use skybridge_blueprint as blueprint;
 use skybridge_blueprint::{HopVisibility, InterfaceName, PortName, VrfName, Zone};
 use skybridge_dataplane::{DropCounters, InterfaceIndex, TableIndex, TokenBucket};
 use skybridge_wire::{Frame, FramePool};
 
+pub use control::{BgpPathObservation, BgpPeerObservation, BgpRouteObservation};
 pub use observe::{
     InterfaceObservation, NeighbourObservation, PolicerObservation, RouteObservation,
     RouterCounters,
 };
 
 use crate::{DropReason, Node, NodeEvent, Outbox, PortIndex};
+use control::Control;
 use neighbours::Neighbours;
 use state::{InterfaceState, PolicerState, PortState, TableState};
 
@@ -58,6 +61,7 @@ pub struct Router {
     ecmp_seed: u64,
     drops: DropCounters,
     pool: FramePool,
+    control: Control,
 }
 
 impl Router {
@@ -85,6 +89,7 @@ impl Router {
             ecmp_seed: rng.child("ecmp").next_u64(),
             drops: DropCounters::default(),
             pool: FramePool::new(FRAMES_POOLED),
+            control: Control::default(),
         };
         router.configure(Instant::ZERO, spec, &mut Outbox::default());
         router
@@ -160,6 +165,7 @@ impl Node for Router {
 
     fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
         self.on_neighbour_timers(now, out);
+        self.on_session_timers(now, out);
     }
 
     fn handle_link(&mut self, now: Instant, port: PortIndex, up: bool, out: &mut Outbox) {
@@ -179,12 +185,13 @@ impl Node for Router {
                 self.forget_neighbours(now, *interface, out);
             }
         }
+        self.on_session_link(now, &interfaces, up, out);
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {
-        self.neighbours
-            .next_due()
-            .map(|at| Deadline::new(at, "neighbour"))
+        let neighbours = self.neighbours.next_due();
+        let neighbours = neighbours.map(|at| Deadline::new(at, "neighbour"));
+        earliest(neighbours, self.session_deadline())
     }
 
     fn port_index(&self, name: &PortName) -> Option<PortIndex> {

@@ -1,0 +1,515 @@
+//! BGP and BFD of a router, driven through its own ports and tags.
+//!
+//! One [`Speaker`] per instance, one TCP [`Stack`] per table that has peers, one BFD session per peer
+//! that asks for it. While a port has no link its peers are held down, so that a session fails at once
+//! when the link goes and dials at once when it comes. Routes enter the tables in `rib`.
+
+mod bfd;
+mod observe;
+mod peers;
+mod policy;
+mod rib;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use skybridge_base::{Deadline, Instant, Machine, earliest};
+use skybridge_bgp::{ConnId, Input, Output, PeerId, Reason, Speaker, StateKind};
+use skybridge_blueprint as blueprint;
+use skybridge_blueprint::VrfName;
+use skybridge_dataplane::{InterfaceIndex, TableIndex};
+
+use super::Router;
+use crate::transport::{self, BGP_PORT, SessionId, Stack, StackEvent};
+use crate::{NodeEvent, Outbox, SessionState};
+
+pub use observe::{BgpPathObservation, BgpPeerObservation, BgpRouteObservation};
+use rib::Rib;
+
+pub(super) use bfd::BFD_PORT;
+
+/// A connection that the speaker closed is reset when its peer has not agreed by then.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// Everything that runs sessions.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    instances: BTreeMap<String, Instance>,
+    peers: Vec<Option<Peer>>,
+    stacks: BTreeMap<TableIndex, Stack>,
+    by_session: BTreeMap<(TableIndex, SessionId), usize>,
+    conns: BTreeMap<ConnId, Conn>,
+    lingering: BTreeSet<(Instant, ConnId)>,
+    rib: Rib,
+}
+
+/// One BGP process.
+#[derive(Debug)]
+struct Instance {
+    speaker: Speaker,
+    /// The speaker's tables by number; a name that went keeps its number.
+    tables: Vec<VrfName>,
+    by_id: BTreeMap<PeerId, usize>,
+    /// Reasons of refusing policy rules, by the label that the speaker knows.
+    reasons: policy::Reasons,
+    originated: Vec<blueprint::Originated>,
+}
+
+/// One neighbour.
+#[derive(Debug)]
+struct Peer {
+    instance: String,
+    name: String,
+    spec: blueprint::BgpPeer,
+    id: PeerId,
+    external: bool,
+    interface: InterfaceIndex,
+    table: TableIndex,
+    session: SessionId,
+    /// The connection being opened for the speaker.
+    dialling: Option<ConnId>,
+    bfd: Option<skybridge_bfd::Session>,
+    /// What happened outside BGP, told instead of the speaker's reason.
+    cause: Option<&'static str>,
+    last_reset: Option<String>,
+    since: Instant,
+}
+
+/// A connection as the speaker knows it.
+#[derive(Debug)]
+struct Conn {
+    table: TableIndex,
+    stack_id: transport::ConnId,
+    peer: usize,
+    /// Bytes that the stack had no room for.
+    waiting: Vec<u8>,
+    closing: bool,
+}
+
+/// The speaker's number of a stack's connection; tables are told apart by the upper bits.
+const fn conn_id(table: TableIndex, conn: transport::ConnId) -> ConnId {
+    ConnId((table.0 as u64) << 48 | (conn.0 & 0xffff_ffff_ffff))
+}
+
+impl Router {
+    /// A TCP segment or ICMP error for an own address of `table`. True when a stack took it.
+    pub(super) fn on_session_packet(
+        &mut self,
+        now: Instant,
+        (table, ingress): (TableIndex, InterfaceIndex),
+        src: IpAddr,
+        packet: &[u8],
+        out: &mut Outbox,
+    ) -> SessionPacket {
+        let hint = self.control.peers.iter().flatten().find(|peer| {
+            peer.interface == ingress && peer.spec.remote == src && peer.table == table
+        });
+        let hint = hint.map(|peer| peer.session);
+        let Some(stack) = self.control.stacks.get_mut(&table) else {
+            return SessionPacket::NoListener;
+        };
+        let md5 = |stack: &Stack| {
+            let c = stack.counters();
+            c.md5_missing + c.md5_mismatch + c.md5_unexpected
+        };
+        let before = md5(stack);
+        stack.handle_packet(now, hint, packet);
+        let refused = md5(stack) != before;
+        self.pump(now, out);
+        if refused {
+            SessionPacket::Md5
+        } else {
+            SessionPacket::Taken
+        }
+    }
+
+    /// Lets time pass for sessions: BFD, then TCP, then routing tables.
+    pub(super) fn on_session_timers(&mut self, now: Instant, out: &mut Outbox) {
+        self.on_bfd_timers(now, out);
+        for stack in self.control.stacks.values_mut() {
+            if stack.poll_timeout().is_some_and(|d| d.at <= now) {
+                stack.handle_timeout(now);
+            }
+        }
+        while let Some((at, conn)) = self.control.lingering.first().copied() {
+            if at > now {
+                break;
+            }
+            self.control.lingering.pop_first();
+            self.abort(conn);
+        }
+        self.pump(now, out);
+        for instance in self.control.instances.values_mut() {
+            if instance.speaker.poll_timeout().is_some_and(|d| d.at <= now) {
+                instance.speaker.handle_timeout(now);
+            }
+        }
+        self.pump(now, out);
+    }
+
+    pub(super) fn session_deadline(&self) -> Option<Deadline> {
+        let control = &self.control;
+        let bfd = self.bfd_deadline();
+        let stacks = control.stacks.values().filter_map(Stack::poll_timeout);
+        let speakers = control
+            .instances
+            .values()
+            .filter_map(|instance| instance.speaker.poll_timeout());
+        let linger = control.lingering.first();
+        let linger = linger.map(|(at, _)| Deadline::new(*at, "tcp linger"));
+        stacks
+            .chain(speakers)
+            .chain(linger)
+            .fold(bfd, |first, next| earliest(first, Some(next)))
+    }
+
+    /// The link of a port came or went: its sessions start or fail at once.
+    pub(super) fn on_session_link(
+        &mut self,
+        now: Instant,
+        interfaces: &[InterfaceIndex],
+        up: bool,
+        out: &mut Outbox,
+    ) {
+        for at in 0..self.control.peers.len() {
+            let Some(peer) = self.control.peers[at].as_ref() else {
+                continue;
+            };
+            if interfaces.contains(&peer.interface) {
+                let cause = if up { "link up" } else { "link down" };
+                self.set_running(now, at, up, Some(cause));
+            }
+        }
+        self.pump(now, out);
+        self.resolve_all(out);
+    }
+
+    /// Starts a peer or holds it down.
+    fn set_running(&mut self, now: Instant, at: usize, run: bool, cause: Option<&'static str>) {
+        let control = &mut self.control;
+        let Some(peer) = control.peers[at].as_mut() else {
+            return;
+        };
+        let Some(instance) = control.instances.get_mut(&peer.instance) else {
+            return;
+        };
+        peer.cause = cause;
+        let run = run && peer.spec.enabled;
+        let done = if run {
+            instance.speaker.admin_up(now, peer.id)
+        } else {
+            instance.speaker.admin_down(now, peer.id, "")
+        };
+        done.expect("the speaker has every peer of its instance");
+        if let Some(stack) = control.stacks.get_mut(&peer.table) {
+            stack.set_accepting(peer.session, run);
+        }
+    }
+
+    /// Carries bytes, events and routes between stacks, speakers and tables until nothing is left.
+    pub(super) fn pump(&mut self, now: Instant, out: &mut Outbox) {
+        loop {
+            let mut idle = true;
+            let tables: Vec<TableIndex> = self.control.stacks.keys().copied().collect();
+            for table in &tables {
+                while let Some(event) = self.poll_stack(*table) {
+                    self.on_stack_event(now, *table, event);
+                    idle = false;
+                }
+            }
+            let names: Vec<String> = self.control.instances.keys().cloned().collect();
+            for name in &names {
+                while let Some(output) = self.poll_speaker(name) {
+                    self.on_speaker_output(now, name, output, out);
+                    idle = false;
+                }
+            }
+            if !idle {
+                continue;
+            }
+            self.resolve_dependents(out);
+            let mut packets = Vec::new();
+            for (table, stack) in &mut self.control.stacks {
+                while let Some(packet) = stack.poll_packet(now) {
+                    packets.push((*table, packet));
+                }
+            }
+            if packets.is_empty() {
+                return;
+            }
+            for (table, packet) in packets {
+                let key = packet.session.map(|session| (table, session));
+                let at = key.and_then(|key| self.control.by_session.get(&key).copied());
+                let peer = at.and_then(|at| self.control.peers[at].as_ref());
+                match peer.map(|peer| (peer.interface, peer.spec.remote)) {
+                    Some((interface, remote)) => {
+                        self.send_on(now, interface, remote, &packet.bytes, out);
+                    }
+                    None => self.send_packet(now, table, &packet.bytes, 0, out),
+                }
+            }
+        }
+    }
+
+    fn poll_stack(&mut self, table: TableIndex) -> Option<StackEvent> {
+        self.control.stacks.get_mut(&table)?.poll_event()
+    }
+
+    fn poll_speaker(&mut self, instance: &str) -> Option<Output> {
+        let instance = self.control.instances.get_mut(instance)?;
+        instance.speaker.poll_output()
+    }
+
+    fn on_stack_event(&mut self, now: Instant, table: TableIndex, event: StackEvent) {
+        let control = &mut self.control;
+        match event {
+            StackEvent::Connected {
+                conn,
+                session,
+                inbound,
+                ..
+            } => {
+                let id = conn_id(table, conn);
+                let key = session.map(|session| (table, session));
+                let at = key.and_then(|key| control.by_session.get(&key).copied());
+                let Some((at, peer)) = at.and_then(|at| Some((at, control.peers[at].as_mut()?)))
+                else {
+                    return self.abort(id);
+                };
+                let peer_id = peer.id;
+                if !inbound && peer.dialling != Some(id) {
+                    return self.abort(id);
+                }
+                control.conns.entry(id).or_insert_with(|| Conn {
+                    table,
+                    stack_id: conn,
+                    peer: at,
+                    waiting: Vec::new(),
+                    closing: false,
+                });
+                let input = if inbound {
+                    Input::Accepted {
+                        peer: peer_id,
+                        conn: id,
+                    }
+                } else {
+                    peer.dialling = None;
+                    Input::Connected {
+                        peer: peer_id,
+                        conn: id,
+                    }
+                };
+                self.tell(now, at, input);
+            }
+            StackEvent::Received { conn, bytes } => {
+                let id = conn_id(table, conn);
+                if let Some(at) = control.conns.get(&id).map(|c| c.peer) {
+                    let bytes = &bytes[..];
+                    self.tell(now, at, Input::Received { conn: id, bytes });
+                }
+            }
+            StackEvent::Writable { conn, .. } => self.flush(now, conn_id(table, conn)),
+            // Half-close is off: `Closed` follows.
+            StackEvent::PeerClosed { .. } => {}
+            StackEvent::Closed { conn, .. } => self.on_closed(now, conn_id(table, conn)),
+        }
+    }
+
+    fn on_closed(&mut self, now: Instant, id: ConnId) {
+        let control = &mut self.control;
+        if let Some(conn) = control.conns.remove(&id) {
+            let dialled = control.peers[conn.peer]
+                .as_mut()
+                .filter(|peer| peer.dialling == Some(id));
+            let input = match dialled {
+                Some(peer) => {
+                    peer.dialling = None;
+                    Input::ConnectFailed { peer: peer.id }
+                }
+                None => Input::Closed { conn: id },
+            };
+            self.tell(now, conn.peer, input);
+        }
+    }
+
+    fn tell(&mut self, now: Instant, at: usize, input: Input<'_>) {
+        let control = &mut self.control;
+        let peer = control.peers.get(at).and_then(Option::as_ref);
+        if let Some(instance) = peer.and_then(|peer| control.instances.get_mut(&peer.instance)) {
+            instance.speaker.handle_input(now, input);
+        }
+    }
+
+    fn on_speaker_output(&mut self, now: Instant, name: &str, output: Output, out: &mut Outbox) {
+        let control = &mut self.control;
+        let Some(instance) = control.instances.get(name) else {
+            return;
+        };
+        match output {
+            Output::Connect { peer } => {
+                if let Some(at) = instance.by_id.get(&peer).copied() {
+                    self.dial(now, at);
+                }
+            }
+            Output::Send { conn, bytes } => {
+                if let Some(c) = control.conns.get_mut(&conn) {
+                    c.waiting.extend_from_slice(&bytes);
+                    self.flush(now, conn);
+                }
+            }
+            Output::Close { conn } => self.close(now, conn),
+            Output::StateChanged {
+                peer,
+                from,
+                to,
+                reason,
+            } => {
+                if let Some(at) = instance.by_id.get(&peer).copied() {
+                    self.on_state(now, at, (from, to), &reason, out);
+                }
+            }
+            Output::BestChanged { table, net, paths } => {
+                if let Some(vrf) = instance.tables.get(usize::from(table.0)).cloned() {
+                    self.on_best(name, &vrf, net, &paths, out);
+                }
+            }
+        }
+    }
+
+    fn dial(&mut self, now: Instant, at: usize) {
+        let control = &mut self.control;
+        let Some(peer) = control.peers[at].as_mut() else {
+            return;
+        };
+        let old = peer.dialling.take();
+        let (table, session) = (peer.table, peer.session);
+        let Some(stack) = control.stacks.get_mut(&table) else {
+            return;
+        };
+        let stack_id = stack.connect(now, session, BGP_PORT);
+        let id = conn_id(table, stack_id);
+        peer.dialling = Some(id);
+        control.conns.insert(
+            id,
+            Conn {
+                table,
+                stack_id,
+                peer: at,
+                waiting: Vec::new(),
+                closing: false,
+            },
+        );
+        if let Some(old) = old {
+            self.abort(old);
+        }
+    }
+
+    /// Hands waiting bytes to the stack and tells the speaker whether some still wait.
+    fn flush(&mut self, now: Instant, id: ConnId) {
+        let control = &mut self.control;
+        let Some(conn) = control.conns.get_mut(&id) else {
+            return;
+        };
+        let Some(stack) = control.stacks.get_mut(&conn.table) else {
+            return;
+        };
+        let was_blocked = !conn.waiting.is_empty();
+        if !was_blocked {
+            return;
+        }
+        let taken = stack.send(conn.stack_id, &conn.waiting);
+        conn.waiting.drain(..taken.min(conn.waiting.len()));
+        let blocked = !conn.waiting.is_empty();
+        if !blocked && conn.closing {
+            stack.close(conn.stack_id);
+        }
+        let at = conn.peer;
+        self.tell(now, at, Input::Blocked { conn: id, blocked });
+    }
+
+    fn close(&mut self, now: Instant, id: ConnId) {
+        let control = &mut self.control;
+        let Some(conn) = control.conns.get_mut(&id) else {
+            return;
+        };
+        let peer = control.peers[conn.peer].as_ref();
+        let link_is_up = peer.is_some_and(|peer| {
+            let state = &self.interfaces[usize::from(peer.interface.0)];
+            let port = self.ports.get(usize::from(state.port.0));
+            state.alive && port.is_some_and(|port| port.up)
+        });
+        if !link_is_up {
+            return self.abort(id);
+        }
+        conn.closing = true;
+        if conn.waiting.is_empty()
+            && let Some(stack) = control.stacks.get_mut(&conn.table)
+        {
+            stack.close(conn.stack_id);
+        }
+        control.lingering.insert((now + LINGER, id));
+    }
+
+    fn abort(&mut self, id: ConnId) {
+        if let Some(conn) = self.control.conns.remove(&id)
+            && let Some(stack) = self.control.stacks.get_mut(&conn.table)
+        {
+            stack.abort(conn.stack_id);
+        }
+    }
+
+    fn on_state(
+        &mut self,
+        now: Instant,
+        at: usize,
+        (from, to): (StateKind, StateKind),
+        reason: &Reason,
+        out: &mut Outbox,
+    ) {
+        let Some(peer) = self.control.peers[at].as_mut() else {
+            return;
+        };
+        let is_ours = matches!(
+            reason,
+            Reason::AdminDown | Reason::AdminReset | Reason::Started | Reason::PeerRemoved
+        );
+        let cause = if is_ours { peer.cause.take() } else { None };
+        let reason = cause.map_or_else(|| policy::reason_text(reason), str::to_owned);
+        if to == StateKind::Idle {
+            peer.last_reset = Some(reason.clone());
+        }
+        if from == StateKind::Established || to == StateKind::Established {
+            peer.since = now;
+        }
+        out.events.push(NodeEvent::Bgp {
+            instance: peer.instance.clone(),
+            peer: peer.name.clone(),
+            from: session_state(from),
+            to: session_state(to),
+            reason,
+        });
+    }
+}
+
+/// What became of a packet for the session transport.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum SessionPacket {
+    /// A stack took it.
+    Taken,
+    /// Its signature is missing or wrong.
+    Md5,
+    /// The table has no sessions.
+    NoListener,
+}
+
+const fn session_state(state: StateKind) -> SessionState {
+    match state {
+        StateKind::Idle => SessionState::Idle,
+        StateKind::Connect => SessionState::Connect,
+        StateKind::Active => SessionState::Active,
+        StateKind::OpenSent => SessionState::OpenSent,
+        StateKind::OpenConfirm => SessionState::OpenConfirm,
+        StateKind::Established => SessionState::Established,
+    }
+}

@@ -1,0 +1,210 @@
+//! BGP routes in the forwarding tables: next hops are resolved in the table of the peer's interface
+//! and resolved again when that table changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use skybridge_bgp::{BestPath, Source};
+use skybridge_blueprint::{RouteSource, VrfName};
+use skybridge_dataplane::{Candidate, RouteHop, TableIndex};
+
+use crate::Outbox;
+use crate::router::Router;
+
+/// Administrative distance of external and internal routes, as most routers have it.
+const EXTERNAL: u8 = 20;
+const INTERNAL: u8 = 200;
+
+/// Tables walked to resolve one next hop.
+const TABLES_MAX: usize = 8;
+
+/// What the speakers chose, before resolution.
+#[derive(Debug, Default)]
+pub(super) struct Rib {
+    routes: BTreeMap<(TableIndex, IpNet), Chosen>,
+    /// Routes without a usable next hop, or whose next hop another BGP route leads to.
+    dependents: BTreeSet<(TableIndex, IpNet)>,
+    /// A table changed since the dependents were last resolved.
+    stirred: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Chosen {
+    preference: u8,
+    /// Next hop, and the table in which it is looked up.
+    paths: Vec<(IpAddr, TableIndex)>,
+}
+
+/// What resolving found.
+struct Resolved {
+    hops: Vec<RouteHop>,
+    dependent: bool,
+}
+
+impl Router {
+    /// A speaker's choice for a prefix changed.
+    pub(super) fn on_best(
+        &mut self,
+        instance: &str,
+        vrf: &VrfName,
+        net: IpNet,
+        paths: &[BestPath],
+        out: &mut Outbox,
+    ) {
+        let Some(table) = self.table_by_name.get(vrf).copied() else {
+            return;
+        };
+        let control = &self.control;
+        let Some(instance) = control.instances.get(instance) else {
+            return;
+        };
+        let mut preference = EXTERNAL;
+        let mut chosen = Vec::new();
+        // A route of our own stands for what the table has already.
+        let ours = paths.first().is_none_or(|p| p.source == Source::Local);
+        for path in paths {
+            let Source::Peer(id) = path.source else {
+                continue;
+            };
+            let peer = instance
+                .by_id
+                .get(&id)
+                .and_then(|at| control.peers[*at].as_ref());
+            if let (Some(peer), Some(next_hop), false) = (peer, path.next_hop, ours) {
+                if chosen.is_empty() && !peer.external {
+                    preference = INTERNAL;
+                }
+                chosen.push((next_hop, peer.table));
+            }
+        }
+        let key = (table, net);
+        if chosen.is_empty() {
+            self.control.rib.routes.remove(&key);
+        } else {
+            let chosen = Chosen {
+                preference,
+                paths: chosen,
+            };
+            self.control.rib.routes.insert(key, chosen);
+        }
+        self.install(key, out);
+    }
+
+    /// Brings one route into its table, or out of it.
+    fn install(&mut self, key: (TableIndex, IpNet), out: &mut Outbox) {
+        let (table, net) = key;
+        let chosen = self.control.rib.routes.get(&key).cloned();
+        let resolved = chosen.as_ref().map(|c| self.resolve_paths(net, c));
+        let rib = &mut self.control.rib;
+        if resolved.as_ref().is_some_and(|r| r.dependent) {
+            rib.dependents.insert(key);
+        } else {
+            rib.dependents.remove(&key);
+        }
+        let hops = resolved.map_or_else(Vec::new, |r| r.hops);
+        let candidates = match chosen {
+            Some(chosen) if !hops.is_empty() => vec![Candidate {
+                source: RouteSource::Bgp,
+                preference: chosen.preference,
+                hops,
+                usable: true,
+            }],
+            Some(_) | None => Vec::new(),
+        };
+        let Some(state) = self.tables.get_mut(usize::from(table.0)) else {
+            return;
+        };
+        let is_bgp = |c: &Candidate| c.source == RouteSource::Bgp;
+        if state.fib.replace(net, is_bgp, candidates) {
+            self.control.rib.stirred = true;
+            self.routes_changed(table, &[net], out);
+        }
+    }
+
+    fn resolve_paths(&self, net: IpNet, chosen: &Chosen) -> Resolved {
+        let mut all = Resolved {
+            hops: Vec::new(),
+            dependent: false,
+        };
+        for (next_hop, table) in &chosen.paths {
+            let one = self.resolve_next_hop(net, *table, *next_hop);
+            all.dependent |= one.dependent || one.hops.is_empty();
+            for hop in one.hops {
+                if !all.hops.contains(&hop) {
+                    all.hops.push(hop);
+                }
+            }
+        }
+        all
+    }
+
+    /// RFC 4271 §9.1.2.1: the route to the next hop must not be the route that is being resolved.
+    fn resolve_next_hop(&self, net: IpNet, table: TableIndex, next_hop: IpAddr) -> Resolved {
+        let mut found = Resolved {
+            hops: Vec::new(),
+            dependent: false,
+        };
+        let mut table = table;
+        for _ in 0..TABLES_MAX {
+            let Some(route) = self.table(table).fib.lookup(next_hop) else {
+                return found;
+            };
+            if route.source == RouteSource::Bgp {
+                found.dependent = true;
+                if route.prefix == net {
+                    return found;
+                }
+            }
+            if let [RouteHop::Table(next)] = route.hops {
+                table = *next;
+                continue;
+            }
+            for hop in route.hops {
+                match hop {
+                    RouteHop::Connected { interface } => found.hops.push(RouteHop::Via {
+                        interface: *interface,
+                        address: next_hop,
+                    }),
+                    RouteHop::Via { .. } => found.hops.push(*hop),
+                    RouteHop::Local { .. } | RouteHop::Table(_) | RouteHop::Drop(_) => {}
+                }
+            }
+            return found;
+        }
+        found
+    }
+
+    /// Resolves every route again: a link or the description changed.
+    pub(in crate::router) fn resolve_all(&mut self, out: &mut Outbox) {
+        let keys: Vec<_> = self.control.rib.routes.keys().copied().collect();
+        for key in keys {
+            self.install(key, out);
+        }
+        self.resolve_dependents(out);
+    }
+
+    /// Resolves again what rests on other BGP routes, once after a batch of changes.
+    pub(super) fn resolve_dependents(&mut self, out: &mut Outbox) {
+        // Each pass can only settle routes whose next hop's route settled before; a chain of more
+        // links than this stays as it is until the next change.
+        for _ in 0..TABLES_MAX {
+            if !std::mem::take(&mut self.control.rib.stirred) {
+                return;
+            }
+            let keys: Vec<_> = self.control.rib.dependents.iter().copied().collect();
+            for key in keys {
+                self.install(key, out);
+            }
+        }
+    }
+
+    /// Forgets what an instance brought into tables that are its no more.
+    pub(super) fn forget_routes(&mut self, gone: impl Fn(TableIndex) -> bool, out: &mut Outbox) {
+        let keys: Vec<_> = self.control.rib.routes.keys().copied().collect();
+        for key in keys.into_iter().filter(|(table, _)| gone(*table)) {
+            self.control.rib.routes.remove(&key);
+            self.install(key, out);
+        }
+    }
+}
