@@ -19,6 +19,6 @@ pub use event::{
 pub use host::{Host, HostConnection, HostCounters, HostNeighbour, TestEcho};
 pub use node::{Node, Outbox, PortIndex};
 pub use router::{
-    InterfaceObservation, NeighbourObservation, PolicerObservation, RouteObservation, Router,
-    RouterCounters,
+    BgpPathObservation, BgpPeerObservation, BgpRouteObservation, InterfaceObservation,
+    NeighbourObservation, PolicerObservation, RouteObservation, Router, RouterCounters,
 };
