@@ -14,6 +14,7 @@ pub mod model;
 mod ocid;
 mod providers;
 mod read;
+pub mod rules;
 mod wish;
 
 pub use decide::{Oci, azure_circuit, effective_bandwidth_mbps};

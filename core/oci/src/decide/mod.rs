@@ -5,6 +5,7 @@ mod delete;
 mod draft;
 pub(crate) mod drg;
 mod instance;
+pub(crate) mod legs;
 pub(crate) mod network;
 
 use serde_json::{Map, Value as Json, json};
