@@ -62,7 +62,6 @@ enum P {
     Nullable,
     Str,
     Num,
-    Bool,
     /// `list(string)`
     Strs,
     /// `list(any)`
@@ -71,8 +70,6 @@ enum P {
     Set,
     /// `map(any)`
     Map,
-    /// `map(string)`
-    StrMap,
 }
 
 impl P {
@@ -81,12 +78,10 @@ impl P {
             Self::Any | Self::Nullable => Type::Dynamic,
             Self::Str => Type::String,
             Self::Num => Type::Number,
-            Self::Bool => Type::Bool,
             Self::Strs => Type::list(Type::String),
             Self::List => Type::list(Type::Dynamic),
             Self::Set => Type::set(Type::Dynamic),
             Self::Map => Type::map(Type::Dynamic),
-            Self::StrMap => Type::map(Type::String),
         }
     }
 }
@@ -323,6 +318,19 @@ pub(crate) fn call(
             .suggest(name, function_names());
         return Err(evaluator.fail(diagnostic));
     };
+    if matches!(name, "list" | "map") {
+        let detail = format!(
+            "Terraform 0.15 dropped {name}(); write {}",
+            if name == "list" {
+                "[...] or tolist"
+            } else {
+                "{...} or tomap"
+            }
+        );
+        evaluator
+            .diagnostics
+            .push(Diagnostic::warning("Function dropped by Terraform", detail).at(name_span));
+    }
     match run(function, values, evaluator.files) {
         Ok(value) => Ok(value.with_marks(&marks)),
         Err(error) => Err(evaluator.fail(failure(error))),
