@@ -44,6 +44,7 @@ pub use event::{EVENTS_MAX, WorldEvent, WorldEventKind};
 pub use execute::ADMIN_GRACE;
 pub use external::{EXTERNAL_FRAMES_MAX, ExternalFrame};
 pub use link::{FRAMES_IN_FLIGHT_MAX, LinkDrop, QUEUE_TIME};
+pub use real::AnyNode;
 pub use slot::Buildable;
 pub use view::{DirectionView, LinkView};
 pub use world::{Checker, Delivery, ReplayError, STEPS_PER_INSTANT_MAX, World};

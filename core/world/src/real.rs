@@ -1,17 +1,79 @@
 //! Worlds of real nodes.
 
-use skybridge_base::Instant;
-use skybridge_blueprint::{Blueprint, Fault, NodeKind, NodeName};
-use skybridge_nodes::{AnyNode, Host, HostCommand, Outbox, Router};
+use skybridge_base::{Deadline, Instant};
+use skybridge_blueprint::{Blueprint, Fault, NodeKind, NodeName, PortName};
+use skybridge_nodes::{Host, HostCommand, Node, Outbox, PortIndex, Router};
+use skybridge_wire::Frame;
 
 use crate::command::CommandLog;
 use crate::slot::Buildable;
 use crate::world::{ReplayError, World};
 
+/// The machine that a node is.
+#[derive(Debug)]
+pub enum AnyNode {
+    /// Forwards between interfaces.
+    Router(Box<Router>),
+    /// Ends traffic.
+    Host(Box<Host>),
+}
+
+impl Node for AnyNode {
+    fn handle_frames(
+        &mut self,
+        now: Instant,
+        port: PortIndex,
+        frames: &mut Vec<Frame>,
+        out: &mut Outbox,
+    ) {
+        match self {
+            Self::Router(router) => router.handle_frames(now, port, frames, out),
+            Self::Host(host) => host.handle_frames(now, port, frames, out),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
+        match self {
+            Self::Router(router) => router.handle_timeout(now, out),
+            Self::Host(host) => host.handle_timeout(now, out),
+        }
+    }
+
+    fn handle_link(&mut self, now: Instant, port: PortIndex, up: bool, out: &mut Outbox) {
+        match self {
+            Self::Router(router) => router.handle_link(now, port, up, out),
+            Self::Host(host) => host.handle_link(now, port, up, out),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        match self {
+            Self::Router(router) => router.poll_timeout(),
+            Self::Host(host) => host.poll_timeout(),
+        }
+    }
+
+    fn port_index(&self, name: &PortName) -> Option<PortIndex> {
+        match self {
+            Self::Router(router) => router.port_index(name),
+            Self::Host(host) => host.port_index(name),
+        }
+    }
+
+    fn reconfigure(&mut self, now: Instant, spec: &NodeKind, out: &mut Outbox) {
+        match self {
+            Self::Router(router) => router.reconfigure(now, spec, out),
+            Self::Host(host) => host.reconfigure(now, spec, out),
+        }
+    }
+}
+
 impl Buildable for AnyNode {
     fn build(_now: Instant, name: &NodeName, spec: &NodeKind, seed: u64) -> Self {
         match spec {
-            NodeKind::Router(router) => Self::Router(Box::new(Router::new(name, router, seed))),
+            NodeKind::Router(router) => {
+                Self::Router(Box::new(Router::new(name.as_str(), router, seed)))
+            }
             NodeKind::Host(host) => Self::Host(Box::new(Host::new(name, host, seed))),
         }
     }

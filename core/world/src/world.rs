@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use skybridge_base::{Deadline, Instant, Rng, TraceHash};
 use skybridge_blueprint::{Blueprint, Endpoint, Fault, LinkName, NodeName, check};
-use skybridge_nodes::{AnyNode, Outbox, PortIndex};
+use skybridge_nodes::{Outbox, PortIndex};
 use skybridge_wire::Frame;
 
 use crate::capture::{Capture, CaptureDirection, CaptureId, CapturePoint};
@@ -14,6 +14,7 @@ use crate::command::{CommandLog, CutMode, Element, LogEntry, Logged};
 use crate::event::{Events, WorldEvent, WorldEventKind, hash_event};
 use crate::external::ExternalFrame;
 use crate::link::{LinkDrop, LinkIndex, LinkState};
+use crate::real::AnyNode;
 use crate::slot::{Attachment, Buildable, NodeIndex, Slot};
 
 /// Steps at one instant after which the world assumes that time will not pass by itself.
