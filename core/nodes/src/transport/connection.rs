@@ -238,6 +238,11 @@ impl Connection {
         }
     }
 
+    /// True when nobody waits for anything from it.
+    pub(super) fn is_ended(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
     /// True when only TIME-WAIT (RFC 9293 §3.6.1) keeps it: a new SYN may take its place.
     pub(super) fn is_in_time_wait(&self) -> bool {
         self.last_state == State::TimeWait

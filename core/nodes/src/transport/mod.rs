@@ -42,7 +42,7 @@ use skybridge_blueprint::Secret;
 
 /// Connections of one stack, whatever their state.
 pub const CONNECTIONS_MAX: usize = 4096;
-/// Connections of one session: two meet in a collision, the others are remains in TIME-WAIT.
+/// Live connections of one session (two meet in a collision), and as many remains in TIME-WAIT.
 pub const CONNECTIONS_PER_SESSION_MAX: usize = 8;
 /// Path MTUs remembered by one stack; beyond it the oldest is forgotten.
 pub const PATH_MTUS_MAX: usize = 256;

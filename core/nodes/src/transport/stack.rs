@@ -1,7 +1,7 @@
 //! The stack: connections, sessions, listeners and their deadlines.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use skybridge_base::{Deadline, Instant, Rng};
@@ -100,9 +100,16 @@ impl Stack {
         self.buffer_len = len.clamp(2048, 1 << 24);
     }
 
-    /// MTU of the link for connections without a session.
+    /// MTU of the link for connections without a session, running ones included.
     pub fn set_mtu(&mut self, mtu: u16) {
         self.mtu = mtu;
+        let now = self.now;
+        for connection in self.connections.values_mut() {
+            let tuple = connection.plan.tuple;
+            if tuple.session.is_none() {
+                connection.set_mtu(now, self.path_mtus.limit(now, tuple.remote.ip(), mtu));
+            }
+        }
     }
 
     /// How long [`Stack::connect`] and inbound handshakes may take.
@@ -220,12 +227,46 @@ impl Stack {
     }
 
     fn connections_of(&self, id: SessionId) -> Vec<ConnId> {
-        // An ordered key: all of one session stand together.
+        // The key is ordered by session first: all of one session stand together.
+        let lowest = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let first = Tuple {
+            session: Some(id),
+            local: lowest,
+            remote: lowest,
+        };
         self.by_tuple
-            .iter()
-            .filter(|(tuple, _)| tuple.session == Some(id))
+            .range(first..)
+            .take_while(|(tuple, _)| tuple.session == Some(id))
             .map(|(_, conn)| *conn)
             .collect()
+    }
+
+    /// True when `session` may have one more connection. Remains in TIME-WAIT and the like do not
+    /// count, and the oldest make room when there are too many: a session that fails over and over
+    /// leaves one behind each time.
+    fn has_room(&mut self, session: Option<SessionId>) -> bool {
+        if let Some(id) = session {
+            let mut all = self.connections_of(id);
+            all.sort_unstable();
+            let (ended, live): (Vec<ConnId>, Vec<ConnId>) = all
+                .into_iter()
+                .partition(|conn| self.connections.get(conn).is_some_and(|c| c.is_ended()));
+            for conn in ended.iter().rev().skip(CONNECTIONS_PER_SESSION_MAX - 1) {
+                self.remove(*conn);
+            }
+            if live.len() >= CONNECTIONS_PER_SESSION_MAX {
+                return false;
+            }
+        }
+        if self.connections.len() < CONNECTIONS_MAX {
+            return true;
+        }
+        let ended = self.connections.iter().find(|(_, c)| c.is_ended());
+        let Some(conn) = ended.map(|(conn, _)| *conn) else {
+            return false;
+        };
+        self.remove(conn);
+        true
     }
 }
 
@@ -242,9 +283,6 @@ impl Stack {
         let endpoint = &session.endpoint;
         let (local, remote, mtu) = (endpoint.local, endpoint.remote, endpoint.mtu);
         let seal = session.seal();
-        if self.connections_of(id).len() >= CONNECTIONS_PER_SESSION_MAX {
-            return self.refuse(conn, CloseReason::Limit);
-        }
         let remote = SocketAddr::new(remote, port);
         let plan = self.plan(conn, Some(id), local, remote, (seal, mtu));
         self.start(conn, plan)
@@ -373,8 +411,10 @@ impl Stack {
         look: (Seal, u16),
     ) -> Option<Plan> {
         let usable = packet::is_host_address(local) && packet::is_host_address(remote.ip());
-        let full = self.connections.len() >= CONNECTIONS_MAX;
-        if full || !usable || remote.port() == 0 || local.is_ipv4() != remote.is_ipv4() {
+        if !usable || remote.port() == 0 || local.is_ipv4() != remote.is_ipv4() {
+            return None;
+        }
+        if !self.has_room(session) {
             return None;
         }
         // RFC 6056 §3.3.1, simple random selection.
@@ -665,10 +705,7 @@ impl Stack {
     }
 
     fn accept(&mut self, tuple: Tuple, segment: &[u8]) {
-        let of_session = tuple
-            .session
-            .map_or(0, |session| self.connections_of(session).len());
-        if self.connections.len() >= CONNECTIONS_MAX || of_session >= CONNECTIONS_PER_SESSION_MAX {
+        if !self.has_room(tuple.session) {
             self.counters.limit += 1;
             return;
         }

@@ -617,6 +617,50 @@ fn connections_beyond_a_sessions_limit_are_ignored() {
 }
 
 #[test]
+fn a_session_that_fails_again_and_again_can_always_try_once_more() {
+    let (mut pair, [a, _]) = Pair::with_sessions([Some("k"), Some("k")]);
+    for round in 1..50 {
+        let conn = pair.stacks[0].connect(pair.now, a, BGP_PORT);
+        pair.run_for(Duration::from_millis(100));
+        assert_eq!(pair.connected(1).len(), round);
+        pair.stacks[0].send(conn, b"notification");
+        pair.stacks[0].close(conn);
+        pair.run_for(Duration::from_millis(100));
+    }
+    assert!(pair.stacks[0].connections().count() <= 2 * CONNECTIONS_PER_SESSION_MAX);
+    assert_eq!(pair.stacks[0].counters().limit, 0);
+}
+
+#[test]
+fn two_hundred_sessions_of_one_stack_connect_and_then_rest() {
+    let (mut left, mut right) = (Stack::new(1), Stack::new(2));
+    let pairs: Vec<[IpAddr; 2]> = (0..200_u8)
+        .map(|i| [[169, 254, i, 1].into(), [169, 254, i, 2].into()])
+        .collect();
+    let ids: Vec<SessionId> = pairs
+        .iter()
+        .map(|[a, b]| {
+            right.add_session(endpoint(*b, *a, Some("k")));
+            left.add_session(endpoint(*a, *b, Some("k")))
+        })
+        .collect();
+    let mut pair = Pair::new([left, right]);
+    for id in ids {
+        pair.stacks[0].connect(pair.now, id, BGP_PORT);
+    }
+    pair.run_for(Duration::from_secs(1));
+    assert_eq!(
+        (pair.connected(0).len(), pair.connected(1).len()),
+        (200, 200)
+    );
+    assert!(
+        pair.stacks
+            .iter()
+            .all(|stack| stack.poll_timeout().is_none())
+    );
+}
+
+#[test]
 fn two_stacks_of_one_seed_send_the_same_packets() {
     let run = || {
         let (mut pair, [a, _]) = Pair::with_sessions([Some("k"), Some("k")]);
