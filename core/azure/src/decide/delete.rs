@@ -1,0 +1,196 @@
+//! DELETE: what happens is decided by `data/deletions.csv`; here is only which of its conditions holds.
+
+use skybridge_base::Instant;
+use skybridge_catalogue::{Deletion, DeletionOutcome, LifecycleOp, catalogue};
+use skybridge_estate::{Estate, OperationKind, Phase, Refusal, Resource, ResourceId, Txn, Write};
+
+use super::gateway::sits_in;
+use super::put::begin;
+use super::{connection, done_at, refuse_when_busy};
+use crate::doc::Doc;
+use crate::kinds;
+use crate::model::ProviderState;
+use crate::read::{machine_has, provider_state};
+use crate::rules::refuse;
+
+pub(super) fn delete(estate: &Estate, id: &ResourceId, now: Instant) -> Result<Txn, Refusal> {
+    let mut txn = Txn::default();
+    let Some(resource) = estate.resource(id) else {
+        // ARM answers 204 to the deletion of what is not there.
+        return Ok(txn);
+    };
+    refuse_when_busy(estate, &resource.id, resource.parent.as_ref())?;
+    let (condition, users) = condition(estate, resource);
+    if let Some(row) = catalogue().deletion(resource.kind.as_str(), condition)
+        && let DeletionOutcome::Refused { code, status } = &row.outcome
+    {
+        return Err(refused(resource, row, code, *status, &users));
+    }
+    txn.based_on
+        .push((resource.id.clone(), Some(resource.revision)));
+    let due = done_at(estate, resource.kind.as_str(), LifecycleOp::Delete, now);
+    let mut leaving = resource.clone();
+    leaving.phase = Phase::Deleting;
+    set_state(&mut leaving, "Deleting");
+    begin(estate, &mut txn, leaving, OperationKind::Delete, due);
+    Ok(txn)
+}
+
+fn refused(
+    resource: &Resource,
+    row: &'static Deletion,
+    code: &'static str,
+    status: u16,
+    users: &[ResourceId],
+) -> Refusal {
+    let list: Vec<&str> = users.iter().map(ResourceId::as_str).collect();
+    let message = format!(
+        "{} cannot be deleted: {} ({})",
+        resource.id,
+        row.description,
+        list.join(", ")
+    );
+    Refusal {
+        code,
+        status,
+        ..refuse("azure.deletion-order", "", message)
+    }
+}
+
+/// Sets `provisioningState`.
+pub(super) fn set_state(resource: &mut Resource, state: &str) {
+    set_property(resource, "provisioningState", state.into());
+}
+
+/// Sets a computed property.
+pub(super) fn set_property(resource: &mut Resource, name: &str, value: serde_json::Value) {
+    if let Some(properties) = resource
+        .computed
+        .pointer_mut("/properties")
+        .and_then(serde_json::Value::as_object_mut)
+    {
+        properties.insert(name.to_owned(), value);
+    }
+}
+
+/// True when the deletion that is due ends in a failed resource.
+pub(super) fn fails(estate: &Estate, resource: &Resource) -> bool {
+    let (condition, _) = condition(estate, resource);
+    catalogue()
+        .deletion(resource.kind.as_str(), condition)
+        .is_some_and(|row| row.outcome == DeletionOutcome::AcceptedThenFailed)
+}
+
+/// The condition of `data/deletions.csv` that holds, and who makes it hold.
+fn condition(estate: &Estate, resource: &Resource) -> (&'static str, Vec<ResourceId>) {
+    let ids = |found: Vec<&Resource>| found.into_iter().map(|r| r.id.clone()).collect::<Vec<_>>();
+    let either = |users: Vec<ResourceId>, used: &'static str| {
+        (if users.is_empty() { "idle" } else { used }, users)
+    };
+    match resource.kind.as_str() {
+        kinds::VNET => {
+            let subnets = estate.children(&resource.id);
+            let users = subnets.flat_map(|s| subnet_users(estate, &s.id)).collect();
+            either(users, "subnet-in-use")
+        }
+        kinds::SUBNET => either(subnet_users(estate, &resource.id), "in-use"),
+        kinds::NSG => either(
+            referrers(estate, "/properties/networkSecurityGroup/id", resource),
+            "associated",
+        ),
+        kinds::ROUTE_TABLE => either(
+            referrers(estate, "/properties/routeTable/id", resource),
+            "associated",
+        ),
+        kinds::NIC => {
+            let machines = estate.of_kind(kinds::MACHINE);
+            let users = machines.filter(|m| machine_has(m, &resource.id)).collect();
+            either(ids(users), "attached")
+        }
+        kinds::PUBLIC_IP => either(address_users(estate, resource), "in-use"),
+        kinds::GATEWAY => either(
+            ids(connection::of_gateway(estate, resource)),
+            "has-connections",
+        ),
+        kinds::CIRCUIT => {
+            let users = ids(connection::of_circuit(estate, resource));
+            match provider_state(&Doc::of(resource)) {
+                _ if !users.is_empty() => ("has-connections", users),
+                ProviderState::NotProvisioned => ("not-provisioned", users),
+                ProviderState::Provisioning => ("provider-provisioning", users),
+                ProviderState::Provisioned | ProviderState::Deprovisioning => {
+                    ("provider-provisioned", users)
+                }
+            }
+        }
+        kinds::PEERING => {
+            let circuit = resource.parent.as_ref().and_then(|p| estate.resource(p));
+            let is_private = resource.name.eq_ignore_ascii_case(super::peering::PRIVATE);
+            let users = circuit.filter(|_| is_private);
+            let users = users.map_or_else(Vec::new, |c| connection::of_circuit(estate, c));
+            either(ids(users), "has-connections")
+        }
+        _ => ("any", Vec::new()),
+    }
+}
+
+/// Network interfaces and gateways in a subnet.
+pub(super) fn subnet_users(estate: &Estate, subnet: &ResourceId) -> Vec<ResourceId> {
+    let Some(subnet) = estate.resource(subnet) else {
+        return Vec::new();
+    };
+    let of = |kind| estate.of_kind(kind).filter(|r| sits_in(r, subnet));
+    of(kinds::NIC)
+        .chain(of(kinds::GATEWAY))
+        .map(|r| r.id.clone())
+        .collect()
+}
+
+/// Resources whose reference at `pointer` leads to `target`.
+fn referrers(estate: &Estate, pointer: &str, target: &Resource) -> Vec<ResourceId> {
+    let leads = |r: &&Resource| {
+        Doc::of(r)
+            .reference(pointer)
+            .is_some_and(|id| kinds::same_id(&id, &target.id))
+    };
+    estate
+        .resources()
+        .filter(leads)
+        .map(|r| r.id.clone())
+        .collect()
+}
+
+fn address_users(estate: &Estate, address: &Resource) -> Vec<ResourceId> {
+    let has = |r: &&Resource| {
+        let doc = Doc::of(r);
+        doc.items("/properties/ipConfigurations")
+            .iter()
+            .filter_map(|at| doc.reference(&format!("{at}/properties/publicIPAddress/id")))
+            .any(|id| kinds::same_id(&id, &address.id))
+    };
+    let of = |kind| estate.of_kind(kind).filter(has);
+    of(kinds::NIC)
+        .chain(of(kinds::GATEWAY))
+        .map(|r| r.id.clone())
+        .collect()
+}
+
+/// Removes a resource, everything nested in it, and what they hold.
+pub(super) fn remove(estate: &Estate, resource: &Resource, txn: &mut Txn) {
+    for child in estate.children(&resource.id) {
+        remove(estate, child, txn);
+    }
+    let configs = Doc::of(resource)
+        .items("/properties/ipConfigurations")
+        .len();
+    for index in 0..configs {
+        let key = super::interface::holder(&resource.id, index);
+        txn.writes.push(Write::Release { key });
+    }
+    let key = resource.id.as_str().to_owned();
+    txn.writes.push(Write::Release { key });
+    txn.writes.push(Write::Remove(resource.id.clone()));
+    for operation in estate.operations().filter(|o| o.resource == resource.id) {
+        txn.writes.push(Write::End(operation.id));
+    }
+}

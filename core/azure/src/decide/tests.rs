@@ -1,0 +1,3 @@
+mod deletions;
+mod lifecycles;
+mod refusals;

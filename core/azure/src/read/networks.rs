@@ -1,0 +1,221 @@
+//! Virtual networks, route tables, network interfaces.
+
+use ipnet::IpNet;
+use skybridge_catalogue::region_name;
+use skybridge_estate::{Estate, Resource, ResourceId};
+
+use super::{exists, gap};
+use crate::doc::{Doc, prefix, subnet_prefixes};
+use crate::kinds;
+use crate::model::{
+    Gap, Machine, NetworkInterface, RouteTable, Subnet, UserNextHop, UserRoute, VirtualNetwork,
+};
+
+pub(super) fn vnets(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<VirtualNetwork> {
+    let mut out = Vec::new();
+    for resource in estate.of_kind(kinds::VNET).filter(|r| exists(r)) {
+        let doc = Doc::of(resource);
+        let space = "/properties/addressSpace/addressPrefixes";
+        out.push(VirtualNetwork {
+            id: resource.id.clone(),
+            name: resource.name.clone(),
+            location: region_name(doc.text("/location").unwrap_or_default()),
+            address_space: prefixes(resource, &doc.texts(space), doc.has_unknown(space), gaps),
+            subnets: subnets(estate, resource, gaps),
+        });
+    }
+    out
+}
+
+fn subnets(estate: &Estate, vnet: &Resource, gaps: &mut Vec<Gap>) -> Vec<Subnet> {
+    let mut out = Vec::new();
+    for resource in estate.children(&vnet.id) {
+        if resource.kind.as_str() != kinds::SUBNET || !exists(resource) {
+            continue;
+        }
+        let doc = Doc::of(resource);
+        let unknown = doc.has_unknown("/properties/addressPrefixes")
+            || doc.has_unknown("/properties/addressPrefix");
+        for (pointer, what) in [
+            ("/properties/networkSecurityGroup", "network security group"),
+            ("/properties/routeTable", "route table"),
+        ] {
+            if doc.has_unknown(pointer) {
+                gap(gaps, resource, format!("its {what} is not known"));
+            }
+        }
+        for pointer in ["/properties/natGateway", "/properties/serviceEndpoints"] {
+            if doc.is_given(pointer) && doc.field(pointer).is_none_or(|j| !is_empty(j)) {
+                let name = pointer.trim_start_matches("/properties/");
+                gap(gaps, resource, format!("{name} is not modelled"));
+            }
+        }
+        out.push(Subnet {
+            id: resource.id.clone(),
+            name: resource.name.clone(),
+            prefixes: prefixes(resource, &subnet_prefixes(&doc, ""), unknown, gaps),
+            security_group: canonical(estate, doc.reference("/properties/networkSecurityGroup/id")),
+            route_table: canonical(estate, doc.reference("/properties/routeTable/id")),
+        });
+    }
+    out
+}
+
+fn is_empty(json: &serde_json::Value) -> bool {
+    json.as_array().is_some_and(Vec::is_empty) || json.as_object().is_some_and(|o| o.is_empty())
+}
+
+fn prefixes(
+    resource: &Resource,
+    texts: &[(String, &str)],
+    unknown: bool,
+    gaps: &mut Vec<Gap>,
+) -> Vec<IpNet> {
+    if unknown {
+        gap(gaps, resource, "part of its address space is not known");
+    }
+    let mut out = Vec::new();
+    for (_, text) in texts {
+        match prefix(text) {
+            Some(net) => out.push(net),
+            None => gap(gaps, resource, format!("{text:?} is not a prefix")),
+        }
+    }
+    out
+}
+
+/// The id as the estate spells it.
+pub(super) fn canonical(estate: &Estate, id: Option<ResourceId>) -> Option<ResourceId> {
+    let id = id?;
+    Some(estate.resource(&id).map_or(id, |r| r.id.clone()))
+}
+
+pub(super) fn route_tables(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<RouteTable> {
+    let mut out = Vec::new();
+    for resource in estate.of_kind(kinds::ROUTE_TABLE).filter(|r| exists(r)) {
+        let doc = Doc::of(resource);
+        let mut routes = Vec::new();
+        for item in doc.items("/properties/routes") {
+            routes.extend(route(resource, &doc, &item, gaps));
+        }
+        for child in estate.children(&resource.id).filter(|c| exists(c)) {
+            routes.extend(route(child, &Doc::of(child), "", gaps));
+        }
+        out.push(RouteTable {
+            id: resource.id.clone(),
+            name: resource.name.clone(),
+            propagate_gateway_routes: doc.flag("/properties/disableBgpRoutePropagation")
+                != Some(true),
+            routes,
+        });
+    }
+    out
+}
+
+/// One user defined route: at `at` in the document of its table, or a resource of its own.
+fn route(resource: &Resource, doc: &Doc<'_>, at: &str, gaps: &mut Vec<Gap>) -> Option<UserRoute> {
+    let name = doc
+        .text(&format!("{at}/name"))
+        .unwrap_or(&resource.name)
+        .to_owned();
+    let field = |f: &str| format!("{at}/properties/{f}");
+    if doc.has_unknown(&field("addressPrefix"))
+        || doc.has_unknown(&field("nextHopType"))
+        || doc.has_unknown(&field("nextHopIpAddress"))
+    {
+        gap(
+            gaps,
+            resource,
+            format!("route {name} rests on an unknown value"),
+        );
+        return None;
+    }
+    let text = doc.text(&field("addressPrefix"))?;
+    let Some(prefix) = prefix(text) else {
+        let what = format!("route {name}: {text} is a service tag, which is not modelled");
+        gap(gaps, resource, what);
+        return None;
+    };
+    let kind = doc.text(&field("nextHopType"))?;
+    let next_hop = match kind.to_ascii_lowercase().as_str() {
+        "virtualnetworkgateway" => UserNextHop::VirtualNetworkGateway,
+        "vnetlocal" => UserNextHop::VnetLocal,
+        "internet" => UserNextHop::Internet,
+        "none" => UserNextHop::None,
+        "virtualappliance" => UserNextHop::VirtualAppliance(doc.parse(&field("nextHopIpAddress"))?),
+        _ => {
+            gap(gaps, resource, format!("route {name}: next hop {kind:?}"));
+            return None;
+        }
+    };
+    Some(UserRoute {
+        name,
+        prefix,
+        next_hop,
+    })
+}
+
+pub(super) fn interfaces(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<NetworkInterface> {
+    let mut out = Vec::new();
+    for resource in estate.of_kind(kinds::NIC).filter(|r| exists(r)) {
+        let doc = Doc::of(resource);
+        let configs = doc.items("/properties/ipConfigurations");
+        let primary = |at: &&String| doc.flag(&format!("{at}/properties/primary")) == Some(true);
+        let Some(at) = configs.iter().find(primary).or_else(|| configs.first()) else {
+            gap(gaps, resource, "it has no IP configuration");
+            continue;
+        };
+        if configs.len() > 1 {
+            gap(
+                gaps,
+                resource,
+                "only its primary IP configuration is modelled",
+            );
+        }
+        let subnet = doc.reference(&format!("{at}/properties/subnet/id"));
+        let address = doc.parse(&format!("{at}/properties/privateIPAddress"));
+        let (Some(subnet), Some(address)) = (canonical(estate, subnet), address) else {
+            gap(gaps, resource, "its subnet or address is not known");
+            continue;
+        };
+        if doc.has_unknown("/properties/networkSecurityGroup") {
+            gap(gaps, resource, "its network security group is not known");
+        }
+        let groups = doc.items(&format!("{at}/properties/applicationSecurityGroups"));
+        out.push(NetworkInterface {
+            id: resource.id.clone(),
+            name: resource.name.clone(),
+            subnet,
+            address,
+            security_group: canonical(estate, doc.reference("/properties/networkSecurityGroup/id")),
+            application_groups: groups
+                .iter()
+                .filter_map(|g| canonical(estate, doc.reference(&format!("{g}/id"))))
+                .collect(),
+            ip_forwarding: doc.flag("/properties/enableIPForwarding") == Some(true),
+            machine: machine(estate, &resource.id),
+        });
+    }
+    out
+}
+
+/// The running machine that has a network interface.
+fn machine(estate: &Estate, nic: &ResourceId) -> Option<Machine> {
+    estate
+        .of_kind(kinds::MACHINE)
+        .filter(|m| m.is_usable())
+        .find(|m| machine_has(m, nic))
+        .map(|m| Machine {
+            id: m.id.clone(),
+            name: m.name.clone(),
+        })
+}
+
+/// True when a machine's document names the network interface.
+pub(crate) fn machine_has(machine: &Resource, nic: &ResourceId) -> bool {
+    let doc = Doc::of(machine);
+    doc.items("/properties/networkProfile/networkInterfaces")
+        .iter()
+        .filter_map(|at| doc.reference(&format!("{at}/id")))
+        .any(|id| kinds::same_id(&id, nic))
+}
