@@ -181,6 +181,8 @@ pub struct PeerView {
     pub state: StateKind,
     /// Shut down by the operator.
     pub admin_down: bool,
+    /// The driver reported its transport full: what it has lags behind [`Speaker::adj_rib_out`].
+    pub blocked: bool,
     /// Since when it is Established, or since when it is not.
     pub since: Instant,
     /// What was agreed on, while Established.
@@ -224,6 +226,7 @@ impl Speaker {
             remote_asn: peer.config.remote_asn,
             state: peer.state(),
             admin_down: peer.config.admin_down,
+            blocked: peer.blocked,
             since: peer.since,
             negotiated: peer.fsm.established().map(|(_, n)| n.clone()),
             last_reset: peer.fsm.last_reason().cloned(),
