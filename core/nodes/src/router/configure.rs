@@ -153,7 +153,7 @@ impl Router {
                 continue;
             };
             let before = old.interfaces.get(name);
-            if before == Some(interface) && old.vrfs.len() == spec.vrfs.len() {
+            if before == Some(interface) && old.vrfs.keys().eq(spec.vrfs.keys()) {
                 // Nothing to take over, but a policer may have another place.
                 let live = &mut self.interfaces[usize::from(index.0)];
                 live.policer_in = state.policer_in;

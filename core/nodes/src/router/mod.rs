@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use skybridge_base::{Deadline, Instant, Rng, earliest};
 use skybridge_blueprint as blueprint;
 use skybridge_blueprint::{HopVisibility, InterfaceName, PortName, VrfName, Zone};
-use skybridge_dataplane::{DropCounters, InterfaceIndex, TableIndex, TokenBucket};
+use skybridge_dataplane::{DropCounters, InterfaceIndex, RouteHop, TableIndex, TokenBucket};
 use skybridge_wire::{Frame, FramePool};
 
 pub use control::{BgpPathObservation, BgpPeerObservation, BgpRouteObservation};
@@ -140,6 +140,10 @@ impl Router {
         for prefix in changed {
             let found = self.table(table).fib.exact(*prefix);
             let hops = found.map_or(&[][..], |f| f.hops);
+            // Own addresses are not routes to anybody.
+            if matches!(hops, [RouteHop::Local { .. }]) {
+                continue;
+            }
             let next_hops: Vec<_> = hops.iter().filter_map(|hop| self.next_hop(*hop)).collect();
             out.events.push(NodeEvent::Route {
                 vrf: self.table(table).name.clone(),

@@ -123,6 +123,7 @@ impl Router {
             && failed
             && let Some(instance) = control.instances.get_mut(&peer.instance)
         {
+            control.busy_instances.insert(peer.instance.clone());
             instance.speaker.bfd_down(now, peer.id);
         }
     }

@@ -42,6 +42,25 @@ pub(super) struct Control {
     conns: BTreeMap<ConnId, Conn>,
     lingering: BTreeSet<(Instant, ConnId)>,
     rib: Rib,
+    /// Stacks and instances that may have something to say.
+    busy_stacks: BTreeSet<TableIndex>,
+    busy_instances: BTreeSet<String>,
+    /// The earliest deadline of all, as of the last change: asking costs the packet path nothing.
+    deadline: Option<Deadline>,
+}
+
+impl Control {
+    fn stack(&mut self, table: TableIndex) -> Option<&mut Stack> {
+        let stack = self.stacks.get_mut(&table)?;
+        self.busy_stacks.insert(table);
+        Some(stack)
+    }
+
+    /// Everything may have something to say.
+    fn mark_all(&mut self) {
+        self.busy_stacks.extend(self.stacks.keys());
+        self.busy_instances.extend(self.instances.keys().cloned());
+    }
 }
 
 /// One BGP process.
@@ -106,7 +125,7 @@ impl Router {
             peer.interface == ingress && peer.spec.remote == src && peer.table == table
         });
         let hint = hint.map(|peer| peer.session);
-        let Some(stack) = self.control.stacks.get_mut(&table) else {
+        let Some(stack) = self.control.stack(table) else {
             return SessionPacket::NoListener;
         };
         let md5 = |stack: &Stack| {
@@ -127,9 +146,11 @@ impl Router {
     /// Lets time pass for sessions: BFD, then TCP, then routing tables.
     pub(super) fn on_session_timers(&mut self, now: Instant, out: &mut Outbox) {
         self.on_bfd_timers(now, out);
-        for stack in self.control.stacks.values_mut() {
-            if stack.poll_timeout().is_some_and(|d| d.at <= now) {
+        let due = |deadline: Option<Deadline>| deadline.is_some_and(|d| d.at <= now);
+        for (table, stack) in &mut self.control.stacks {
+            if due(stack.poll_timeout()) {
                 stack.handle_timeout(now);
+                self.control.busy_stacks.insert(*table);
             }
         }
         while let Some((at, conn)) = self.control.lingering.first().copied() {
@@ -140,15 +161,25 @@ impl Router {
             self.abort(conn);
         }
         self.pump(now, out);
-        for instance in self.control.instances.values_mut() {
-            if instance.speaker.poll_timeout().is_some_and(|d| d.at <= now) {
+        for (name, instance) in &mut self.control.instances {
+            if due(instance.speaker.poll_timeout()) {
                 instance.speaker.handle_timeout(now);
+                self.control.busy_instances.insert(name.clone());
             }
         }
         self.pump(now, out);
     }
 
-    pub(super) fn session_deadline(&self) -> Option<Deadline> {
+    pub(super) const fn session_deadline(&self) -> Option<Deadline> {
+        self.control.deadline
+    }
+
+    /// Finds the earliest deadline; after everything that touches a session.
+    fn rearm(&mut self) {
+        self.control.deadline = self.find_deadline();
+    }
+
+    fn find_deadline(&self) -> Option<Deadline> {
         let control = &self.control;
         let bfd = self.bfd_deadline();
         let stacks = control.stacks.values().filter_map(Stack::poll_timeout);
@@ -194,6 +225,7 @@ impl Router {
         let Some(instance) = control.instances.get_mut(&peer.instance) else {
             return;
         };
+        control.busy_instances.insert(peer.instance.clone());
         peer.cause = cause;
         let run = run && peer.spec.enabled;
         let done = if run {
@@ -210,34 +242,26 @@ impl Router {
     /// Carries bytes, events and routes between stacks, speakers and tables until nothing is left.
     pub(super) fn pump(&mut self, now: Instant, out: &mut Outbox) {
         loop {
-            let mut idle = true;
-            let tables: Vec<TableIndex> = self.control.stacks.keys().copied().collect();
-            for table in &tables {
-                while let Some(event) = self.poll_stack(*table) {
-                    self.on_stack_event(now, *table, event);
-                    idle = false;
+            let mut packets = Vec::new();
+            for table in std::mem::take(&mut self.control.busy_stacks) {
+                // Packets first: flushing may find out that a connection ended.
+                if let Some(stack) = self.control.stacks.get_mut(&table) {
+                    while let Some(packet) = stack.poll_packet(now) {
+                        packets.push((table, packet));
+                    }
+                }
+                while let Some(event) = self.poll_stack(table) {
+                    self.on_stack_event(now, table, event);
                 }
             }
-            let names: Vec<String> = self.control.instances.keys().cloned().collect();
-            for name in &names {
-                while let Some(output) = self.poll_speaker(name) {
-                    self.on_speaker_output(now, name, output, out);
-                    idle = false;
+            for name in std::mem::take(&mut self.control.busy_instances) {
+                while let Some(output) = self.poll_speaker(&name) {
+                    self.on_speaker_output(now, &name, output, out);
                 }
-            }
-            if !idle {
-                continue;
             }
             self.resolve_dependents(out);
-            let mut packets = Vec::new();
-            for (table, stack) in &mut self.control.stacks {
-                while let Some(packet) = stack.poll_packet(now) {
-                    packets.push((*table, packet));
-                }
-            }
-            if packets.is_empty() {
-                return;
-            }
+            let control = &self.control;
+            let idle = control.busy_stacks.is_empty() && control.busy_instances.is_empty();
             for (table, packet) in packets {
                 let key = packet.session.map(|session| (table, session));
                 let at = key.and_then(|key| self.control.by_session.get(&key).copied());
@@ -248,6 +272,10 @@ impl Router {
                     }
                     None => self.send_packet(now, table, &packet.bytes, 0, out),
                 }
+            }
+            if idle {
+                self.rearm();
+                return;
             }
         }
     }
@@ -336,8 +364,14 @@ impl Router {
     fn tell(&mut self, now: Instant, at: usize, input: Input<'_>) {
         let control = &mut self.control;
         let peer = control.peers.get(at).and_then(Option::as_ref);
-        if let Some(instance) = peer.and_then(|peer| control.instances.get_mut(&peer.instance)) {
+        let Some(name) = peer.map(|peer| peer.instance.as_str()) else {
+            return;
+        };
+        if let Some(instance) = control.instances.get_mut(name) {
             instance.speaker.handle_input(now, input);
+            if !control.busy_instances.contains(name) {
+                control.busy_instances.insert(name.to_owned());
+            }
         }
     }
 
@@ -384,6 +418,7 @@ impl Router {
         };
         let old = peer.dialling.take();
         let (table, session) = (peer.table, peer.session);
+        control.busy_stacks.insert(table);
         let Some(stack) = control.stacks.get_mut(&table) else {
             return;
         };
@@ -414,10 +449,10 @@ impl Router {
         let Some(stack) = control.stacks.get_mut(&conn.table) else {
             return;
         };
-        let was_blocked = !conn.waiting.is_empty();
-        if !was_blocked {
+        if conn.waiting.is_empty() {
             return;
         }
+        control.busy_stacks.insert(conn.table);
         let taken = stack.send(conn.stack_id, &conn.waiting);
         conn.waiting.drain(..taken.min(conn.waiting.len()));
         let blocked = !conn.waiting.is_empty();
@@ -443,6 +478,7 @@ impl Router {
             return self.abort(id);
         }
         conn.closing = true;
+        control.busy_stacks.insert(conn.table);
         if conn.waiting.is_empty()
             && let Some(stack) = control.stacks.get_mut(&conn.table)
         {
@@ -456,6 +492,7 @@ impl Router {
             && let Some(stack) = self.control.stacks.get_mut(&conn.table)
         {
             stack.abort(conn.stack_id);
+            self.control.busy_stacks.insert(conn.table);
         }
     }
 

@@ -40,6 +40,7 @@ impl Router {
             self.configure_peers(now, name, instance, out);
             self.configure_originated(now, name, instance);
         }
+        self.control.mark_all();
         self.pump(now, out);
         self.resolve_all(out);
     }
@@ -94,6 +95,7 @@ impl Router {
                     .expect("the speaker has every peer of its instance");
             }
         }
+        self.control.mark_all();
         self.pump(now, out);
         for at in gone {
             self.forget_peer(now, at);
