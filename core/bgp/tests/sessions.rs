@@ -267,10 +267,17 @@ fn a_two_octet_peer_hands_four_octet_numbers_through() {
     );
     originate(&mut w, 0, "10.1.0.0/16");
     w.run_until(Instant::from_secs(5));
-    let view = w.speakers[2].route(T0, net("10.1.0.0/16"));
-    // The old speaker itself checks the OPEN by its capability: 4200000001 is not 23456.
-    assert!(view.is_none());
+    let view = w.speakers[2].route(T0, net("10.1.0.0/16")).unwrap();
+    let path = view.paths[0].attributes.as_path.to_string();
+    assert_eq!(path, "65002 4200000001");
+}
 
+#[test]
+fn a_speaker_told_not_to_offer_four_octets_is_heard_as_as_trans() {
+    let old = |c: PeerConfig| PeerConfig {
+        four_octet_as: false,
+        ..c
+    };
     let mut w = World::new(
         vec![
             speaker(4_200_000_001, 1),

@@ -147,6 +147,19 @@ pub struct Settings {
     pub four_octet_as: bool,
 }
 
+impl Settings {
+    /// The AS that an OPEN claims, as this speaker reads it: one that does not offer 4-octet numbers
+    /// looks at the 2-octet field only, where a large number is AS_TRANS (RFC 6793 §4.2.1).
+    #[must_use]
+    pub fn claimed_asn(&self, open: &Open) -> Asn {
+        if self.four_octet_as {
+            open.asn()
+        } else {
+            Asn(open.my_as.into())
+        }
+    }
+}
+
 /// What a session is told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {

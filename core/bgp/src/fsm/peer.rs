@@ -243,7 +243,7 @@ impl PeerFsm {
             Slot::In => Some(self.out.state()),
         };
         // A session that will be refused for its OPEN must not cost the other one.
-        if open.asn() != env.settings.remote_asn {
+        if env.settings.claimed_asn(&open) != env.settings.remote_asn {
             return Some(open);
         }
         let keep = match other {

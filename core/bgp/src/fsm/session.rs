@@ -566,7 +566,7 @@ const fn fsm_error(sub: u8) -> Notification {
 /// Checks the peer's OPEN against the configuration (RFC 4271 §6.2) and settles the session.
 fn negotiate(open: &Open, settings: &Settings) -> Result<Negotiated, Notification> {
     let fault = |sub, data| Notification::new(code::OPEN, sub, data);
-    if open.asn() != settings.remote_asn {
+    if settings.claimed_asn(open) != settings.remote_asn {
         return Err(fault(subcode::BAD_PEER_AS, Vec::new()));
     }
     // RFC 6286 §2.2: an internal peer must have another identifier.
@@ -604,7 +604,7 @@ fn negotiate(open: &Open, settings: &Settings) -> Result<Negotiated, Notificatio
         four_octet_as: settings.four_octet_as && open.four_octet_as().is_some(),
         route_refresh: settings.route_refresh && open.route_refresh(),
         remote_router_id: open.router_id,
-        remote_asn: open.asn(),
+        remote_asn: settings.claimed_asn(open),
         remote_capabilities: open.capabilities.clone(),
     })
 }

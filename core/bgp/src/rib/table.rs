@@ -54,6 +54,8 @@ struct Path {
     state: u16,
 }
 
+const _: () = assert!(size_of::<Net>() == 12 && size_of::<Path>() == 32);
+
 /// A path to be listed; the counts of both attribute sets pass to the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offer {
