@@ -24,7 +24,9 @@ impl Owner {
 
     pub(crate) fn run(&mut self, command: &Command) -> Result<(), Refusal> {
         let txn = Azure.decide(&self.estate, command, self.now)?;
-        let follow_ups = self.estate.apply(txn).expect("nobody else writes");
+        let Ok(follow_ups) = self.estate.apply(txn) else {
+            panic!("nobody else writes");
+        };
         assert!(follow_ups.is_empty());
         Ok(())
     }
