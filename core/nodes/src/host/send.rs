@@ -135,6 +135,16 @@ impl Host {
             MtuCheck::Fits => self.send_to(now, next, whole, out),
             MtuCheck::Refuse => self.refuse(now, &whole, DropReason::TooBig, out),
             MtuCheck::MustFragment => {
+                // Fragments of one packet are known by its identification (RFC 6864 §4.2).
+                self.identification = self.identification.wrapping_add(1);
+                let mut numbered = view.bytes().to_vec();
+                if let Some(field) = numbered.get_mut(4..6) {
+                    field.copy_from_slice(&self.identification.to_be_bytes());
+                }
+                ipv4::fill_checksum(&mut numbered);
+                let Ok(view) = ipv4::parse(&numbered) else {
+                    return;
+                };
                 for fragment in ipv4::fragment(&view, usize::from(self.mtu)) {
                     let mut frame = Frame::with_headroom(&fragment);
                     frame.meta.trace = trace;

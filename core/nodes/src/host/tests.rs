@@ -312,6 +312,30 @@ fn a_large_ping_is_fragmented_and_put_together_or_refused_with_df() {
 }
 
 #[test]
+fn large_pings_in_flight_together_do_not_mix_their_fragments() {
+    let mut lan = Lan::new(Vec::new());
+    lan.run_for(Duration::from_secs(1));
+    for sequence in 0..5 {
+        lan.command(
+            0,
+            HostCommand::Echo {
+                id: CLIENT,
+                sequence,
+                target: ip(2),
+                ttl: 64,
+                payload_len: 4000,
+                dont_fragment: false,
+                timeout: Duration::from_secs(5),
+                trace: 0,
+            },
+        );
+    }
+    lan.run_for(Duration::from_secs(6));
+    let replied = |event: &&NodeEvent| matches!(event, NodeEvent::EchoReply { .. });
+    assert_eq!(lan.events[0].iter().filter(replied).count(), 5);
+}
+
+#[test]
 fn a_host_can_ping_and_connect_to_itself() {
     let mut lan = Lan::new(Vec::new());
     lan.ping(ip(1), 56, true);
