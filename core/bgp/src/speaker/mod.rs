@@ -1,6 +1,7 @@
 //! The speaker: peers, sessions and tables behind one [`Machine`].
 
 mod config;
+mod decision;
 mod export;
 mod import;
 mod observe;
@@ -14,7 +15,7 @@ use skybridge_base::{Deadline, Instant, Machine, Rng};
 
 use crate::fsm::{ConnId, Effect, Event, IdleHold, Reason, Slot, StateKind};
 use crate::message::{Message, Notification, subcode};
-use crate::rib::{AttrStore, Candidate, LOCAL, Route, SourceRank, Table, decide};
+use crate::rib::{AttrStore, Candidate, LOCAL, Route, Table};
 use crate::types::{AsPath, Family};
 
 pub use config::{
@@ -31,8 +32,6 @@ use peer::Peer;
 
 /// Messages handled per connection and call; the rest waits for the next timeout, which is due at once.
 const MESSAGES_PER_CALL: usize = 64;
-/// Nets decided about per call.
-const DECISIONS_PER_CALL: usize = 4096;
 /// Nets looked at for one peer's export per call.
 const EXPORTS_PER_CALL: usize = 4096;
 /// Bytes joined into one [`Output::Send`].
@@ -514,98 +513,6 @@ impl Speaker {
         if let Some(family) = family {
             peer.resend(family, &self.tables);
         }
-    }
-
-    /// The decision for up to [`DECISIONS_PER_CALL`] changed nets of each table.
-    fn decide_some(&mut self) {
-        for at in 0..self.tables.len() {
-            for _ in 0..DECISIONS_PER_CALL {
-                let Some(net) = self.tables[at].take_dirty() else {
-                    break;
-                };
-                self.decide_net(at, net);
-            }
-        }
-    }
-
-    fn rank(&self, source: u16, attrs: crate::rib::AttrId) -> SourceRank {
-        let peer = if source == LOCAL {
-            None
-        } else {
-            self.peer(PeerId(source))
-        };
-        let Some(peer) = peer else {
-            return SourceRank::LOCAL;
-        };
-        let external = peer.is_external();
-        let mut router_id = peer.remote_router_id();
-        if !external && let Some(originator) = self.store.hot(attrs).originator_id {
-            router_id = originator;
-        }
-        SourceRank {
-            external,
-            router_id,
-            address: peer.config.remote_address,
-        }
-    }
-
-    /// Fills `self.candidates` for a net and decides; gives the best's index.
-    fn rank_net(&self, at: usize, net: u32, out: &mut Vec<Candidate>) -> Option<usize> {
-        out.clear();
-        let eligible = self.tables[at].paths(net).filter(|p| p.offer.reject == 0);
-        out.extend(eligible.map(|p| Candidate {
-            path: p.id,
-            hot: *self.store.hot(p.offer.attrs),
-            rank: self.rank(p.offer.peer, p.offer.attrs),
-            lost: None,
-            multipath: false,
-        }));
-        decide(out, usize::from(self.config.multipath_max))
-    }
-
-    fn decide_net(&mut self, at: usize, net: u32) {
-        let mut candidates = std::mem::take(&mut self.candidates);
-        let best = self.rank_net(at, net, &mut candidates);
-        let best = best.map(|i| candidates[i].path);
-        let fib: Vec<u32> = best
-            .into_iter()
-            .chain(
-                candidates
-                    .iter()
-                    .filter(|c| c.multipath && Some(c.path) != best)
-                    .map(|c| c.path),
-            )
-            .collect();
-        self.candidates = candidates;
-        let (best_changed, fib_changed) = self.tables[at].settle(net, best, &fib);
-        if fib_changed || best_changed {
-            let table = &self.tables[at];
-            let mut paths: Vec<BestPath> = Vec::with_capacity(fib.len());
-            for id in fib {
-                let Some(path) = table.paths(net).find(|p| p.id == id) else {
-                    continue;
-                };
-                let hot = self.store.hot(path.offer.attrs);
-                paths.push(BestPath {
-                    next_hop: hot.next_hop,
-                    link_local: hot.link_local,
-                    source: Source::from_raw(path.offer.peer),
-                    tag: hot.tag,
-                });
-            }
-            self.outputs.push_back(Output::BestChanged {
-                table: table_id(at),
-                net: table.net(net),
-                paths,
-            });
-        }
-        if best_changed {
-            let id = table_id(at);
-            for peer in self.peers.iter_mut().flatten() {
-                peer.on_best_changed(id, net);
-            }
-        }
-        self.tables[at].free_if_unused(net);
     }
 
     /// True when the next timeout is due at once.
