@@ -152,7 +152,7 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
-    /// A dialling IPv4 and IPv6 peer that fills and is sent table 0: hold time 90 s, retry 120 s.
+    /// A dialling peer of its address family that fills and is sent table 0: hold time 90 s, retry 120 s.
     #[must_use]
     pub fn new(local_address: IpAddr, remote_address: IpAddr, remote_asn: Asn) -> Self {
         let families = match remote_address {
