@@ -1,1 +1,36 @@
-//! Placeholder.
+//! A lab in real time: the paced driver, its control socket, its bridges to real servers, and its signals.
+//!
+//! One thread owns the engine. It sleeps until the engine's next deadline or until something comes in, hands
+//! in what has come, lets the engine process what is due, and carries out what it wants done:
+//!
+//! ```text
+//! clients ──► control socket ─┐                     ┌─► answers
+//! servers ──► bridges ────────┤                     ├─► bytes for servers
+//! threads ──► inbox ──────────┼─► engine (one lab) ─┼─► simulations, on a thread of their own
+//! signals ──► pipe ───────────┘         ▲           └─► the end
+//!                                     pacer
+//! ```
+//!
+//! An idle lab costs what its timers cost: the loop never wakes without a reason. Limits and their answers:
+//! 64 clients (refused with a message), 64 MiB a request (refused), 64 MiB unread by a client (dropped),
+//! 256 bridge connections (refused), 1 MiB unread by a server (closed). Unix systems only.
+#![warn(missing_docs)]
+
+mod bridges;
+mod clients;
+mod connection;
+mod driver;
+mod engine;
+mod jobs;
+mod pacer;
+mod place;
+mod poll;
+mod signals;
+
+pub use bridges::{BRIDGES_MAX, UNSENT_MAX};
+pub use clients::{BACKLOG_MAX, CLIENTS_MAX, REQUEST_LEN_MAX};
+pub use connection::{AskError, Connection};
+pub use driver::{Ended, Handle, Joints, Running, spawn};
+pub use engine::Engine;
+pub use pacer::{LATE_MAX, Pacer};
+pub use place::{NAME_LEN_MAX, Place, PlaceError, Seat};

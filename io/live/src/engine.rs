@@ -1,0 +1,68 @@
+//! What the driver drives.
+
+use std::time::Duration;
+
+use skybridge_base::{Deadline, Instant};
+use skybridge_lab::request::Request;
+use skybridge_lab::{BridgeId, BridgeInput, ClientId, Lab, LabOutput, SimulationResult};
+
+/// A lab, or a script that stands in for one in a test. The contract is that of [`Lab`]: `now` never goes
+/// back, and after any call the driver polls outputs until `None` and asks for the next timeout.
+pub trait Engine {
+    /// Takes a request; the answers are outputs.
+    fn request(&mut self, now: Instant, client: ClientId, request: Request);
+    /// The client has gone.
+    fn forget(&mut self, client: ClientId);
+    /// Processes everything due up to `now`.
+    fn advance(&mut self, now: Instant);
+    /// When to advance next.
+    fn poll_timeout(&self) -> Option<Deadline>;
+    /// The next thing to do.
+    fn poll_output(&mut self) -> Option<LabOutput>;
+    /// News of a bridge connection.
+    fn bridge(&mut self, now: Instant, id: BridgeId, input: BridgeInput);
+    /// How many bytes a bridge connection can take from its server at present.
+    fn bridge_room(&self, id: BridgeId) -> usize;
+    /// The result of a simulation.
+    fn simulated(&mut self, now: Instant, result: SimulationResult);
+    /// The driver was late and the world's clock has slipped by this much.
+    fn note_slip(&mut self, slip: Duration);
+}
+
+impl Engine for Lab {
+    fn request(&mut self, now: Instant, client: ClientId, request: Request) {
+        Self::request(self, now, client, request);
+    }
+
+    fn forget(&mut self, client: ClientId) {
+        Self::forget(self, client);
+    }
+
+    fn advance(&mut self, now: Instant) {
+        Self::advance(self, now);
+    }
+
+    fn poll_timeout(&self) -> Option<Deadline> {
+        Self::poll_timeout(self)
+    }
+
+    fn poll_output(&mut self) -> Option<LabOutput> {
+        Self::poll_output(self)
+    }
+
+    fn bridge(&mut self, now: Instant, id: BridgeId, input: BridgeInput) {
+        Self::bridge(self, now, id, input);
+    }
+
+    fn bridge_room(&self, id: BridgeId) -> usize {
+        Self::bridge_room(self, id)
+    }
+
+    fn simulated(&mut self, now: Instant, result: SimulationResult) {
+        Self::simulated(self, now, result);
+    }
+
+    fn note_slip(&mut self, slip: Duration) {
+        Self::note_slip(self, slip);
+    }
+}
