@@ -492,3 +492,83 @@ fn the_same_seed_gives_the_same_frames() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn a_session_over_ipv6_finds_its_neighbour_and_brings_ipv6_routes() {
+    let mut specs = bgp_specs();
+    let ends = ["2001:db8::1", "2001:db8::2"];
+    for (at, name) in [(LEFT, "right"), (RIGHT, "left")] {
+        let wan = specs[at].interfaces.get_mut("wan").unwrap();
+        wan.addresses = vec![format!("{}/126", ends[at]).parse().unwrap()];
+        // The peer is on the link even when the link's network is no route.
+        wan.connected_routes = false;
+        let peer = peer_of(&mut specs[at], name);
+        peer.local = ends[at].parse().unwrap();
+        peer.remote = ends[1 - at].parse().unwrap();
+        let prefix = format!("2001:db8:{}::/48", at + 1);
+        let instance = specs[at].bgp.get_mut("main").unwrap();
+        instance.originated[0].prefix = prefix.parse().unwrap();
+    }
+    with_bfd(&mut specs);
+    let mut net = two(&specs);
+    net.run_for(SECOND * 5);
+    assert_eq!(both(&net), UP);
+    assert_eq!(net.routers[LEFT].bgp()[0].bfd, Some(SessionState::Up));
+    let routes = net.routers[LEFT].routes(&"main".into());
+    let learned: Vec<_> = routes
+        .iter()
+        .filter(|r| r.source == RouteSource::Bgp)
+        .collect();
+    assert_eq!(learned.len(), 1);
+    assert_eq!(learned[0].prefix.to_string(), "2001:db8:2::/48");
+    let rows = net.routers[LEFT].neighbours(net.now);
+    let far = rows.iter().find(|r| r.address.to_string() == ends[1]);
+    assert_eq!(
+        far.unwrap().mac,
+        Some(net.routers[RIGHT].spec().ports["wan"].mac)
+    );
+}
+
+#[test]
+fn interfaces_and_peers_come_and_go_without_touching_the_others() {
+    let mut specs = bgp_specs();
+    let mut net = two(&specs);
+    net.run_for(SECOND * 5);
+    let since = net.routers[LEFT].bgp()[0].since;
+    for (at, name, local, remote, asn) in [
+        (LEFT, "second", "192.0.2.5", "192.0.2.6", 65002),
+        (RIGHT, "second", "192.0.2.6", "192.0.2.5", 65001),
+    ] {
+        let added = interface("wan", qinq(10, 30), &format!("{local}/30"));
+        specs[at].interfaces.insert("extra".into(), added);
+        let instance = specs[at].bgp.get_mut("main").unwrap();
+        let added = peer("extra", local, remote, asn);
+        instance.peers.insert(name.to_owned(), added);
+        net.reconfigure(at, &specs[at]);
+    }
+    net.run_for(SECOND * 2);
+    let states = |net: &Net| -> Vec<_> {
+        let peers = net.routers[LEFT].bgp();
+        peers.iter().map(|p| (p.peer.clone(), p.state)).collect()
+    };
+    let up = |name: &str| (name.to_owned(), SessionState::Established);
+    assert_eq!(states(&net), [up("right"), up("second")]);
+    let bgp_hops = |net: &Net| {
+        let routes = net.routers[LEFT].routes(&"main".into());
+        let learned = routes.iter().find(|r| r.source == RouteSource::Bgp);
+        learned.map_or(0, |r| r.next_hops.len())
+    };
+    assert_eq!(bgp_hops(&net), 2);
+    for spec in &mut specs {
+        spec.interfaces.remove("extra");
+        spec.bgp.get_mut("main").unwrap().peers.remove("second");
+    }
+    net.reconfigure(LEFT, &specs[LEFT]);
+    net.run_for(SECOND);
+    assert_eq!(states(&net), [up("right")]);
+    assert_eq!(bgp_hops(&net), 1);
+    assert_eq!(net.routers[LEFT].bgp()[0].since, since);
+    let counters = net.routers[LEFT].counters();
+    assert_eq!(counters.interfaces.len(), 2);
+    assert!(pings(&mut net));
+}

@@ -263,7 +263,7 @@ const fn drop_reason(kind: DropKind) -> DropReason {
     }
 }
 
-fn is_icmp_error(info: &PacketInfo) -> bool {
+pub(super) fn is_icmp_error(info: &PacketInfo) -> bool {
     match (info.protocol, info.icmp) {
         // RFC 792: unreachable, source quench, redirect, time exceeded, parameter problem.
         (protocol::ICMP, Some((kind, _))) => matches!(kind, 3 | 4 | 5 | 11 | 12),

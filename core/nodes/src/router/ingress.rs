@@ -8,6 +8,7 @@ use skybridge_wire::{EtherType, Frame, ethernet, flow, icmpv4, icmpv6, ipv4, pro
 
 use super::Router;
 use super::control::{BFD_PORT, SessionPacket};
+use super::forward::is_icmp_error;
 use super::trace::{Refusal, Transit};
 use crate::{DropReason, HopVerdict, NodeEvent, Outbox, PortIndex};
 
@@ -154,10 +155,8 @@ impl Router {
                 self.answer_echo(transit, icmpv6::echo_reply(frame.l3()), frame, out);
             }
             (protocol::TCP, _) => self.deliver_to_session(transit, frame, out),
-            (protocol::ICMP | protocol::ICMPV6, _) => {
-                // Errors about our own connections; the stack ignores others.
-                self.deliver_to_session(transit, frame, out);
-            }
+            // Errors about our own connections.
+            _ if is_icmp_error(info) => self.deliver_to_session(transit, frame, out),
             (protocol::UDP, _) if info.dst_port == BFD_PORT => {
                 self.deliver_to_bfd(transit, frame, out);
             }

@@ -41,6 +41,7 @@ pub(super) struct Control {
     by_session: BTreeMap<(TableIndex, SessionId), usize>,
     conns: BTreeMap<ConnId, Conn>,
     lingering: BTreeSet<(Instant, ConnId)>,
+    /// One instance per table: two that feed the same one would replace each other's routes.
     rib: Rib,
     /// Stacks and instances that may have something to say.
     busy_stacks: BTreeSet<TableIndex>,

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use skybridge_bgp::{BestPath, Source};
 use skybridge_blueprint::{RouteSource, VrfName};
-use skybridge_dataplane::{Candidate, RouteHop, TableIndex};
+use skybridge_dataplane::{Candidate, InterfaceIndex, RouteHop, TableIndex};
 
 use crate::Outbox;
 use crate::router::Router;
@@ -32,8 +32,18 @@ pub(super) struct Rib {
 #[derive(Clone, Debug)]
 struct Chosen {
     preference: u8,
-    /// Next hop, and the table in which it is looked up.
-    paths: Vec<(IpAddr, TableIndex)>,
+    paths: Vec<Path>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Path {
+    next_hop: IpAddr,
+    /// Where the peer is.
+    interface: InterfaceIndex,
+    /// The next hop is the peer itself.
+    is_peer: bool,
+    /// The table in which other next hops are looked up.
+    table: TableIndex,
 }
 
 /// What resolving found.
@@ -75,7 +85,12 @@ impl Router {
                 if chosen.is_empty() && !peer.external {
                     preference = INTERNAL;
                 }
-                chosen.push((next_hop, peer.table));
+                chosen.push(Path {
+                    next_hop,
+                    interface: peer.interface,
+                    is_peer: next_hop == peer.spec.remote,
+                    table: peer.table,
+                });
             }
         }
         let key = (table, net);
@@ -127,8 +142,18 @@ impl Router {
             hops: Vec::new(),
             dependent: false,
         };
-        for (next_hop, table) in &chosen.paths {
-            let one = self.resolve_next_hop(net, *table, *next_hop);
+        for path in &chosen.paths {
+            let one = if self.is_on_link(path) {
+                Resolved {
+                    hops: vec![RouteHop::Via {
+                        interface: path.interface,
+                        address: path.next_hop,
+                    }],
+                    dependent: false,
+                }
+            } else {
+                self.resolve_next_hop(net, path.table, path.next_hop)
+            };
             all.dependent |= one.dependent || one.hops.is_empty();
             for hop in one.hops {
                 if !all.hops.contains(&hop) {
@@ -137,6 +162,14 @@ impl Router {
             }
         }
         all
+    }
+
+    /// True when the next hop is a neighbour on the peer's own link, whether or not the link's network
+    /// is among the routes.
+    fn is_on_link(&self, path: &Path) -> bool {
+        let nets = &self.interface(path.interface).addresses;
+        let is_near = path.is_peer || nets.iter().any(|net| net.contains(&path.next_hop));
+        is_near && self.is_up(path.interface) && !self.interface(path.interface).owns(path.next_hop)
     }
 
     /// RFC 4271 §9.1.2.1: the route to the next hop must not be the route that is being resolved.
