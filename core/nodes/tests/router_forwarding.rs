@@ -422,3 +422,61 @@ fn equal_routes_spread_flows_over_two_links() {
     assert_eq!(one + two, 200);
     assert!(one > 60 && two > 60, "{one} {two}");
 }
+
+#[test]
+fn an_old_neighbour_is_asked_again_while_its_packets_flow_on() {
+    let mut net = two(&two_specs());
+    probe(&mut net, FAR);
+    net.run_for(SECOND * 60 * 31);
+    let mark = net.frames_seen.len();
+    let before = net.stations[RIGHT].received.len();
+    probe(&mut net, FAR);
+    assert_eq!(net.stations[RIGHT].received.len(), before + 1);
+    // The left router polls the right one by unicast; ARP is at 22 behind two tags.
+    let right = net.routers[RIGHT].spec().ports["wan"].mac;
+    let poll = |bytes: &[u8]| bytes[..6] == right.0 && bytes[20..22] == [8, 6];
+    let seen = &net.frames_seen[mark..];
+    assert_eq!(
+        seen.iter()
+            .filter(|(_, at, b)| *at == LEFT && poll(b))
+            .count(),
+        1
+    );
+    let rows = net.routers[LEFT].neighbours(net.now);
+    let far = rows.iter().find(|r| r.address.to_string() == "192.0.2.2");
+    assert!(far.unwrap().age <= SECOND, "{far:?}");
+}
+
+#[test]
+fn sixteen_packets_wait_for_a_neighbour_and_the_next_one_is_dropped() {
+    let mut net = two(&two_specs());
+    let wan = (LEFT, net.port(LEFT, "wan"));
+    // Let the announcements of the link pass.
+    net.run_for(Duration::from_millis(10));
+    net.silent.push(wan);
+    for _ in 0..17 {
+        let packet = net.echo(LEFT, FAR, 64, 8, true);
+        net.send(LEFT, &packet, 0);
+    }
+    net.run_for(Duration::from_millis(500));
+    let drops = |net: &Net, reason| net.routers[LEFT].counters().drops.count(reason);
+    assert_eq!(drops(&net, DropReason::NeighbourQueueFull), 1);
+    net.silent.clear();
+    net.run_for(SECOND);
+    assert_eq!(net.stations[RIGHT].received.len(), 16);
+    assert_eq!(drops(&net, DropReason::NeighbourUnresolved), 0);
+}
+
+#[test]
+fn icmp_errors_are_limited() {
+    let mut net = two(&two_specs());
+    let packet = net.echo(LEFT, FAR, 1, 8, true);
+    for _ in 0..50 {
+        net.send(LEFT, &packet, 0);
+    }
+    net.run_for(Duration::from_millis(5));
+    let answers = net.icmp_at(LEFT).len();
+    assert_eq!(answers, 10);
+    let drops = net.routers[LEFT].counters().drops;
+    assert_eq!(drops.count(DropReason::TtlExpired), 50);
+}

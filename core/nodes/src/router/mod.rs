@@ -5,7 +5,7 @@
 //! `arp`; `control` runs BGP and BFD through the same ports and tags.
 //!
 //! Limits: 65,536 neighbours with 16 waiting packets each, 500,000 flows per filtered interface, eight
-//! tables walked for one packet, 1,000 ICMP errors a second with bursts of 100.
+//! tables walked for one packet, 1,000 ICMP errors a second with bursts of ten.
 
 mod arp;
 mod configure;
@@ -141,7 +141,8 @@ impl Router {
             let found = self.table(table).fib.exact(*prefix);
             let hops = found.map_or(&[][..], |f| f.hops);
             // Own addresses are not routes to anybody.
-            if matches!(hops, [RouteHop::Local { .. }]) {
+            let is_local = |hop: &RouteHop| matches!(hop, RouteHop::Local { .. });
+            if !hops.is_empty() && hops.iter().all(is_local) {
                 continue;
             }
             let next_hops: Vec<_> = hops.iter().filter_map(|hop| self.next_hop(*hop)).collect();
