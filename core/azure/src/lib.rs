@@ -3,7 +3,7 @@
 //! What it is: [`Azure`] decides commands on ARM documents as Azure's control plane would
 //! ([`skybridge_estate::Decide`]); [`model::AzureModel::read`] turns an estate into typed values for the
 //! compiler; [`rules`] names every rule with grade and source, and finds what the API accepts although it
-//! will not work.
+//! will not work; [`terraform`] maps `azurerm` resources to commands and back.
 //!
 //! What it is not: it routes no packet, holds no state of its own and reads no clock.
 //!
@@ -18,6 +18,7 @@ pub mod kinds;
 pub mod model;
 mod read;
 pub mod rules;
+pub mod terraform;
 #[cfg(test)]
 mod testing;
 

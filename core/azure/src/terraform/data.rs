@@ -1,0 +1,179 @@
+//! Data sources.
+#![allow(
+    clippy::result_large_err,
+    reason = "an error here ends a read; it is not on a hot path"
+)]
+
+use std::sync::LazyLock;
+
+use serde_json::{Value as Json, json};
+use skybridge_estate::{Estate, Resource, ResourceId};
+use skybridge_hcl::{Diagnostic, Type, Value};
+use skybridge_terraform::{Address, Mode, Schemas, placeholder_attributes};
+
+use super::SUBSCRIPTION_ID;
+use super::attributes::value_of;
+use crate::doc::{Doc, subnet_prefixes};
+use crate::kinds::{self, resource_id};
+
+pub(super) static SCHEMAS: LazyLock<Schemas> = LazyLock::new(Schemas::builtin);
+
+/// The tenant, client and object of everyone.
+const DIRECTORY_ID: &str = "00000000-0000-0000-0000-000000000002";
+
+/// Reads a data source: all its attributes, placeholders where nobody models one.
+///
+/// # Errors
+/// The data source is not modelled, or what it asks for does not exist.
+pub fn read(estate: &Estate, ty: &str, config: &Value) -> Result<Value, Diagnostic> {
+    let Some(schema) = SCHEMAS.find(Mode::Data, ty) else {
+        let detail = format!("data source {ty} is not modelled");
+        return Err(Diagnostic::error("Not modelled", detail));
+    };
+    let found = match ty {
+        "azurerm_client_config" => json!({
+            "id": SUBSCRIPTION_ID,
+            "subscription_id": SUBSCRIPTION_ID,
+            "tenant_id": DIRECTORY_ID,
+            "client_id": DIRECTORY_ID,
+            "object_id": DIRECTORY_ID,
+        }),
+        "azurerm_subscription" => json!({
+            "id": format!("/subscriptions/{SUBSCRIPTION_ID}"),
+            "subscription_id": SUBSCRIPTION_ID,
+            "tenant_id": DIRECTORY_ID,
+            "state": "Enabled",
+        }),
+        "azurerm_resource_group" => {
+            let name = config.str_attr("name").unwrap_or_default();
+            json!({"id": format!("/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{name}")})
+        }
+        "azurerm_virtual_network" => network(estate, find(estate, kinds::VNET, &["name"], config)?),
+        "azurerm_subnet" => {
+            let names = ["virtual_network_name", "name"];
+            subnet(find(estate, kinds::SUBNET, &names, config)?)
+        }
+        "azurerm_public_ip" => {
+            let resource = find(estate, kinds::PUBLIC_IP, &["name"], config)?;
+            let method = resource.text("/properties/publicIPAllocationMethod");
+            let address = resource.text("/properties/ipAddress");
+            let sku = resource.text("/sku/name");
+            common(
+                resource,
+                json!({
+                    "ip_address": address, "allocation_method": method, "sku": sku,
+                }),
+            )
+        }
+        "azurerm_virtual_network_gateway" => {
+            let resource = find(estate, kinds::GATEWAY, &["name"], config)?;
+            let sku = resource.text("/properties/sku/name");
+            let gateway_type = resource.text("/properties/gatewayType");
+            common(resource, json!({"sku": sku, "type": gateway_type}))
+        }
+        "azurerm_express_route_circuit" => {
+            circuit(find(estate, kinds::CIRCUIT, &["name"], config)?)
+        }
+        _ => {
+            let detail = format!("data source {ty} is not modelled");
+            return Err(Diagnostic::error("Not modelled", detail));
+        }
+    };
+    let name = config.str_attr("name").unwrap_or("this");
+    let address = format!("data.{ty}.{name}").parse::<Address>();
+    let address = address.or_else(|_| format!("data.{ty}.this").parse());
+    let mut out = match address {
+        Ok(address) => placeholder_attributes(Some(schema), &address, config),
+        Err(_) => config.clone(),
+    };
+    for (name, json) in found.as_object().into_iter().flatten() {
+        let attribute = schema.body.attributes.get(name);
+        let value = value_of(json, attribute.map_or(&Type::String, |a| &a.ty));
+        let secret = attribute.is_some_and(|a| a.sensitive);
+        out = out.with_attr(name, if secret { value.sensitive() } else { value });
+    }
+    Ok(out)
+}
+
+/// The resource that the names in `config` say.
+fn find<'a>(
+    estate: &'a Estate,
+    kind: &str,
+    names: &[&str],
+    config: &Value,
+) -> Result<&'a Resource, Diagnostic> {
+    let text = |name: &str| config.str_attr(name).unwrap_or_default();
+    let group = text("resource_group_name");
+    let names: Vec<&str> = names.iter().map(|n| text(n)).collect();
+    let id: ResourceId = resource_id(SUBSCRIPTION_ID, group, kind, &names);
+    estate
+        .resource(&id)
+        .filter(|r| r.kind.as_str() == kind)
+        .ok_or_else(|| {
+            let detail = format!("{id} does not exist in this network");
+            Diagnostic::error("Resource not found", detail)
+        })
+}
+
+/// Adds the attributes of every named resource.
+fn common(resource: &Resource, mut more: Json) -> Json {
+    if let Some(map) = more.as_object_mut() {
+        map.insert("id".to_owned(), json!(resource.id));
+        let location = resource
+            .text("/location")
+            .map(skybridge_catalogue::region_name);
+        map.insert("location".to_owned(), json!(location));
+        let tags = resource.doc.get("tags").cloned();
+        map.insert("tags".to_owned(), tags.unwrap_or_else(|| json!({})));
+    }
+    more
+}
+
+fn network(estate: &Estate, resource: &Resource) -> Json {
+    let doc = Doc::of(resource);
+    let space = doc.texts("/properties/addressSpace/addressPrefixes");
+    let space: Vec<&str> = space.iter().map(|(_, t)| *t).collect();
+    let subnets: Vec<&str> = estate
+        .children(&resource.id)
+        .map(|s| s.name.as_str())
+        .collect();
+    common(
+        resource,
+        json!({"address_space": space, "subnets": subnets, "dns_servers": []}),
+    )
+}
+
+fn subnet(resource: &Resource) -> Json {
+    let doc = Doc::of(resource);
+    let prefixes = subnet_prefixes(&doc, "");
+    let prefixes: Vec<&str> = prefixes.iter().map(|(_, t)| *t).collect();
+    let text = |pointer: &str| doc.text(pointer).unwrap_or_default();
+    json!({
+        "id": resource.id,
+        "address_prefix": prefixes.first(),
+        "address_prefixes": prefixes,
+        "network_security_group_id": text("/properties/networkSecurityGroup/id"),
+        "route_table_id": text("/properties/routeTable/id"),
+        "service_endpoints": [],
+    })
+}
+
+fn circuit(resource: &Resource) -> Json {
+    let doc = Doc::of(resource);
+    let at = "/properties/serviceProviderProperties";
+    let text = |pointer: &str| doc.text(pointer);
+    common(
+        resource,
+        json!({
+            "service_key": text("/properties/serviceKey"),
+            "service_provider_provisioning_state":
+                text("/properties/serviceProviderProvisioningState"),
+            "sku": [{"tier": text("/sku/tier"), "family": text("/sku/family")}],
+            "service_provider_properties": [{
+                "service_provider_name": text(&format!("{at}/serviceProviderName")),
+                "peering_location": text(&format!("{at}/peeringLocation")),
+                "bandwidth_in_mbps": doc.number(&format!("{at}/bandwidthInMbps")),
+            }],
+        }),
+    )
+}

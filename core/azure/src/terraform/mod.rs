@@ -1,0 +1,279 @@
+//! The `azurerm` provider's dialect: resources become commands on ARM documents, resources of the estate
+//! become attributes, data sources are read.
+//!
+//! Names make ids: a resource is found by its resource group and its names in one subscription,
+//! [`SUBSCRIPTION_ID`], whatever the provider block says. Names of azurerm 2.x, 3.x and 4.x are understood.
+//! Associations patch the document of the subnet or network interface that they name.
+
+mod attributes;
+mod build;
+mod data;
+mod types;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+use skybridge_estate::{Command, Estate, Party, Phase, PutRequest, Resource, ResourceId};
+use skybridge_hcl::{Diagnostic, Spans, Value};
+
+use crate::doc::Doc;
+use crate::kinds::{self, resource_id};
+use build::{Made, set};
+use types::{Association, Row, row};
+
+pub use attributes::attributes;
+pub use data::read;
+
+/// The subscription that every resource of a Terraform stack lives in.
+pub const SUBSCRIPTION_ID: &str = "00000000-0000-0000-0000-000000000001";
+
+/// What a resource of a configuration means.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Mapped {
+    /// These requests, in order.
+    Commands(Vec<Command>),
+    /// Nothing to do: its attributes say all.
+    Recorded,
+    /// It is not modelled; the reason.
+    NotModelled(String),
+}
+
+/// Whether an operation that a request began is done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Settled {
+    /// Not yet.
+    Pending,
+    /// Done; after a deletion: gone.
+    Ready,
+    /// It will not be; why.
+    Failed(String),
+}
+
+/// True for types of the `azurerm` provider.
+#[must_use]
+pub fn owns(ty: &str) -> bool {
+    ty.starts_with("azurerm_")
+}
+
+/// True when resources of the type become commands or are recorded.
+#[must_use]
+pub fn is_modelled(ty: &str) -> bool {
+    ty == types::RESOURCE_GROUP || row(ty).is_some() || Association::of(ty).is_some()
+}
+
+/// The requests that create a resource.
+///
+/// # Errors
+/// What is missing in `config` for a request to be written at all.
+pub fn create(
+    estate: &Estate,
+    address: &str,
+    ty: &str,
+    config: &Value,
+    spans: &Spans,
+) -> Result<Mapped, Vec<Diagnostic>> {
+    if ty == types::RESOURCE_GROUP {
+        return Ok(Mapped::Recorded);
+    }
+    if let Some(association) = Association::of(ty) {
+        return associate(estate, address, &association, config, spans);
+    }
+    let Some(row) = row(ty) else {
+        return Ok(Mapped::NotModelled(format!("{ty} is not modelled")));
+    };
+    if let Some(why) = types::left_out(ty, config) {
+        return Ok(Mapped::NotModelled(why));
+    }
+    let id = wanted_id(row, config).map_err(|name| missing(address, name, spans))?;
+    let mut made = Made::new(address, config, spans);
+    (row.build)(&mut made);
+    if let Some(existing) = estate.resource(&id) {
+        keep_associations(&mut made, existing);
+    }
+    let name = id.leaf().to_owned();
+    Ok(Mapped::Commands(vec![Command::Put(
+        made.into_request(row.kind, id, name),
+    )]))
+}
+
+/// The requests that change a resource from `before` to `after`. What changes its name or place is
+/// replaced by the caller, so `before` matters only to associations.
+///
+/// # Errors
+/// What is missing in `after` for a request to be written at all.
+pub fn update(
+    estate: &Estate,
+    address: &str,
+    ty: &str,
+    before: &Value,
+    after: &Value,
+    spans: &Spans,
+) -> Result<Mapped, Vec<Diagnostic>> {
+    // A subnet whose blocks inside the network are all gone now means "none", not "leave them".
+    if ty == "azurerm_virtual_network" && has_blocks(before) && !has_blocks(after) {
+        let mapped = create(estate, address, ty, after, spans)?;
+        if let Mapped::Commands(mut commands) = mapped {
+            for command in &mut commands {
+                if let Command::Put(put) = command {
+                    set(&mut put.doc, "/properties/subnets", Json::Array(Vec::new()));
+                }
+            }
+            return Ok(Mapped::Commands(commands));
+        }
+        return Ok(mapped);
+    }
+    create(estate, address, ty, after, spans)
+}
+
+fn has_blocks(config: &Value) -> bool {
+    config
+        .list_attr("subnet")
+        .iter()
+        .any(|s| s.str_attr("name").is_some())
+}
+
+/// The requests that delete a resource; an association is taken back.
+#[must_use]
+pub fn delete(estate: &Estate, ty: &str, attributes: &Value) -> Vec<Command> {
+    if let Some(association) = Association::of(ty) {
+        let target = attributes.str_attr(association.owner);
+        let target = target.and_then(|id| estate.resource(&id.into()));
+        let Some(target) = target else {
+            return Vec::new();
+        };
+        let mut doc = target.doc.clone();
+        if let Some(properties) = doc.pointer_mut("/properties").and_then(Json::as_object_mut) {
+            properties.remove(association.property);
+        }
+        return vec![patch(target, doc, target.unknown.clone(), target)];
+    }
+    match id_of(ty, attributes) {
+        Some(id) => vec![Command::Delete {
+            party: Party::Azure,
+            id,
+        }],
+        None => Vec::new(),
+    }
+}
+
+/// The resource of the estate that an instance of type `ty` is, or that an association changes. `None`
+/// for what the estate does not keep and while a name is not known.
+#[must_use]
+pub fn id_of(ty: &str, config: &Value) -> Option<ResourceId> {
+    if let Some(association) = Association::of(ty) {
+        return config.str_attr(association.owner).map(Into::into);
+    }
+    let row = row(ty)?;
+    if types::left_out(ty, config).is_some() {
+        return None;
+    }
+    let known = config.str_attr("id").filter(|i| i.starts_with('/'));
+    known
+        .map(Into::into)
+        .or_else(|| wanted_id(row, config).ok())
+}
+
+/// Whether the last request on a resource is done: may Terraform's provider go on? A circuit is done when
+/// it is enabled: no provider block waits for the connectivity provider.
+#[must_use]
+pub fn settled(estate: &Estate, ty: &str, attributes: &Value) -> Settled {
+    let Some(id) = id_of(ty, attributes) else {
+        return Settled::Ready;
+    };
+    let Some(resource) = estate.resource(&id) else {
+        return Settled::Ready;
+    };
+    match resource.phase {
+        Phase::Creating | Phase::Updating | Phase::Deleting => Settled::Pending,
+        Phase::Ready => Settled::Ready,
+        Phase::Failed => {
+            let field = |f: &str| resource.computed.pointer(f).and_then(Json::as_str);
+            Settled::Failed(format!(
+                "{}: {}: {}",
+                resource.label(),
+                field("/error/code").unwrap_or("Failed"),
+                field("/error/message").unwrap_or("the last operation failed")
+            ))
+        }
+    }
+}
+
+/// The id that a resource's names make, or the argument that is missing.
+fn wanted_id(row: &Row, config: &Value) -> Result<ResourceId, &'static str> {
+    let text = |name: &'static str| config.str_attr(name).filter(|t| !t.is_empty()).ok_or(name);
+    let group = text("resource_group_name")?;
+    let names: Result<Vec<&str>, &'static str> = row.names.iter().map(|n| text(n)).collect();
+    Ok(resource_id(SUBSCRIPTION_ID, group, row.kind, &names?))
+}
+
+fn missing(address: &str, name: &str, spans: &Spans) -> Vec<Diagnostic> {
+    let detail = format!("{name} of {address} is needed and not known");
+    vec![Diagnostic::error("Missing argument", detail).at_opt(spans.find(name))]
+}
+
+/// A change of a subnet or interface must not undo the associations that are resources of their own.
+fn keep_associations(made: &mut Made<'_>, existing: &Resource) {
+    if ![kinds::SUBNET, kinds::NIC].contains(&existing.kind.as_str()) {
+        return;
+    }
+    for property in ["networkSecurityGroup", "routeTable"] {
+        let pointer = format!("/properties/{property}");
+        if made.doc.pointer(&pointer).is_none()
+            && let Some(kept) = existing.doc.pointer(&pointer)
+        {
+            set(&mut made.doc, &pointer, kept.clone());
+            let below = format!("{pointer}/id");
+            if Doc::of(existing).is_unknown(&below) {
+                made.unknown.insert(below);
+            }
+        }
+    }
+}
+
+fn associate(
+    estate: &Estate,
+    address: &str,
+    association: &Association,
+    config: &Value,
+    spans: &Spans,
+) -> Result<Mapped, Vec<Diagnostic>> {
+    let text = |name: &str| {
+        let found = config.str_attr(name);
+        found.ok_or_else(|| missing(address, name, spans))
+    };
+    let owner = text(association.owner)?;
+    let Some(target) = estate.resource(&owner.into()) else {
+        let why = format!("{owner} is not in this network");
+        return Ok(Mapped::NotModelled(why));
+    };
+    let mut made = Made::new(address, config, spans);
+    let pointer = format!("/properties/{}/id", association.property);
+    made.value(association.used, &pointer);
+    let mut doc = target.doc.clone();
+    let value = made.doc.pointer(&pointer).cloned().unwrap_or_default();
+    set(&mut doc, &pointer, value);
+    let mut unknown = target.unknown.clone();
+    unknown.remove(&pointer);
+    unknown.extend(made.unknown.iter().filter(|u| **u == pointer).cloned());
+    let mut origin = target.clone();
+    if let (Some(origin), Some(place)) = (&mut origin.origin, made.places.get(&pointer)) {
+        origin.places.insert(pointer, place.clone());
+    }
+    Ok(Mapped::Commands(vec![patch(target, doc, unknown, &origin)]))
+}
+
+fn patch(target: &Resource, doc: Json, unknown: BTreeSet<String>, origin: &Resource) -> Command {
+    Command::Put(PutRequest {
+        party: Party::Azure,
+        kind: target.kind.clone(),
+        id: Some(target.id.clone()),
+        name: target.name.clone(),
+        parent: target.parent.clone(),
+        doc,
+        unknown,
+        origin: origin.origin.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
