@@ -45,21 +45,29 @@ pub(crate) struct Outcome {
 }
 
 /// Runs rounds until nothing changes. Sessions that break a prefix limit are taken out of
-/// `partners` and marked, and everything starts over without them.
+/// `partners` in the first round in which one does, since what is behind it never hears of its
+/// routes; then everything starts over without them.
 pub(crate) fn run(
     blueprint: &Blueprint,
     verdicts: &mut BTreeMap<SessionId, SessionVerdict>,
     partners: &mut Partners,
 ) -> Outcome {
     loop {
-        let (received, converged) = settle(blueprint, partners);
-        let broken = over_limit(blueprint, &received);
-        if broken.is_empty() {
-            return Outcome {
-                ribs: ribs(blueprint, partners, &received),
-                converged,
-            };
-        }
+        let broken = match settle(blueprint, partners) {
+            Settled::Stable(received) => {
+                return Outcome {
+                    ribs: ribs(blueprint, partners, &received),
+                    converged: true,
+                };
+            }
+            Settled::Circling(received) => {
+                return Outcome {
+                    ribs: ribs(blueprint, partners, &received),
+                    converged: false,
+                };
+            }
+            Settled::OverLimit(broken) => broken,
+        };
         for id in broken {
             if let Some(other) = partners.remove(&id) {
                 partners.remove(&other);
@@ -70,21 +78,32 @@ pub(crate) fn run(
     }
 }
 
-fn settle(blueprint: &Blueprint, partners: &Partners) -> (Received, bool) {
+enum Settled {
+    Stable(Received),
+    Circling(Received),
+    /// These ends received more than they accept.
+    OverLimit(Vec<SessionId>),
+}
+
+fn settle(blueprint: &Blueprint, partners: &Partners) -> Settled {
     let mut received = Received::new();
     let mut seen = BTreeSet::new();
     for _ in 0..ROUNDS_MAX {
         let next = announce_all(blueprint, partners, &received);
+        let broken = over_limit(blueprint, &next);
+        if !broken.is_empty() {
+            return Settled::OverLimit(broken);
+        }
         if next == received {
-            return (received, true);
+            return Settled::Stable(received);
         }
         // A state that comes back will come back for ever.
         if !seen.insert(next.clone()) {
-            return (next, false);
+            return Settled::Circling(next);
         }
         received = next;
     }
-    (received, false)
+    Settled::Circling(received)
 }
 
 fn router_of<'a>(blueprint: &'a Blueprint, node: &NodeName) -> Option<&'a Router> {

@@ -242,6 +242,8 @@ fn a_ring_settles_as_the_solver_says_and_again_after_each_failure() {
     let mut world = World::new(ring().blueprint, 1).unwrap();
     let mut sessions = Sessions::default();
     check(&mut world, &mut sessions, &Failures::none());
+    assert_eq!(sessions.established.len(), 8);
+    assert_eq!(sessions.echoes.len(), 2);
     for mode in [CutMode::LinkDown, CutMode::Silent] {
         for link in ["a-b", "b-c", "c-d", "d-a"] {
             let element = Element::Link(link.into());
@@ -404,7 +406,9 @@ fn cook(recipe: &Recipe) -> Net {
                 net.peer_mut(a, b).passive = true;
                 net.peer_mut(b, a).passive = true;
             }
-            4 => net.peer_mut(b, a).limits.v4 = Some(1),
+            // One session at most: of two that exceed their limits at about the same time, the first
+            // to fall may save the other.
+            4 if at == 0 => net.peer_mut(b, a).limits.v4 = Some(1),
             5 => net.peer_mut(a, b).md5 = Some(skybridge_blueprint::Secret::new("k".to_owned())),
             6 => {
                 let key = || Some(skybridge_blueprint::Secret::new("key".to_owned()));
@@ -484,6 +488,7 @@ proptest! {
         let (a, b) = (cook(&a).blueprint, cook(&b).blueprint);
         prop_assume!(solve(&a, &Failures::none()).converged);
         prop_assume!(solve(&b, &Failures::none()).converged);
+        prop_assume!(!passivity_changes(&a, &b));
         let mut world = World::new(a.clone(), seed).unwrap();
         let mut sessions = Sessions::default();
         settle(&mut world, &mut sessions);
@@ -502,6 +507,26 @@ proptest! {
             prop_assert_eq!(sessions.changes.get(id), None, "{:?} was disturbed", id);
         }
     }
+}
+
+/// True when a peer becomes passive or active. `blueprint::diff` calls that a soft change, yet who
+/// dials decides how a session comes up and not whether it stays: a waiting router does not begin to
+/// dial, and a session that is up between two passive ends stays up.
+fn passivity_changes(a: &Blueprint, b: &Blueprint) -> bool {
+    a.nodes.iter().any(|(name, node)| {
+        node.as_router().is_some_and(|router| {
+            router.bgp.iter().any(|(instance, bgp)| {
+                bgp.peers.iter().any(|(peer, x)| {
+                    let id = SessionId {
+                        node: name.clone(),
+                        instance: instance.clone(),
+                        peer: peer.clone(),
+                    };
+                    session_of(b, &id).is_some_and(|y| x.passive != y.passive)
+                })
+            })
+        })
+    })
 }
 
 fn exists(blueprint: &Blueprint, id: &SessionId) -> bool {
@@ -530,9 +555,13 @@ fn untouched(a: &Blueprint, b: &Blueprint, id: &SessionId) -> bool {
         let router = |blueprint: &Blueprint| {
             let router = blueprint.nodes[&end.node].as_router().unwrap().clone();
             let bgp = &router.bgp[&end.instance];
-            (bgp.asn, bgp.router_id, router.ports, router.interfaces)
+            // A router's multipath limit is given to its BGP at the start: changing it restarts the
+            // sessions, although `blueprint::diff` calls it a live change.
+            let ecmp_max = router.vrfs["main"].ecmp_max;
+            let fixed = (bgp.asn, bgp.router_id, ecmp_max);
+            (fixed, router.ports, router.interfaces)
         };
-        let ((asn_a, id_a, ports_a, of_a), (asn_b, id_b, ports_b, of_b)) = (router(a), router(b));
+        let ((fixed_a, ports_a, of_a), (fixed_b, ports_b, of_b)) = (router(a), router(b));
         // A port that stays with another address rebuilds the router.
         let rebuilt = ports_a
             .iter()
@@ -543,7 +572,7 @@ fn untouched(a: &Blueprint, b: &Blueprint, id: &SessionId) -> bool {
             ..peer.clone()
         };
         !rebuilt
-            && (asn_a, id_a) == (asn_b, id_b)
+            && fixed_a == fixed_b
             && of_a[&x.interface] == of_b[&y.interface]
             && transport(x) == transport(y)
     });
