@@ -13,7 +13,7 @@ use crate::value::{Kind, Marks, Value};
 use crate::{Diagnostic, Files, Span, operators};
 
 /// Evaluation steps of one [`evaluate`]; beyond it the expression is refused as too much work.
-const WORK_MAX: u64 = 20_000_000;
+const WORK_MAX: u64 = 5_000_000;
 
 /// What a name refers to.
 #[derive(Debug)]

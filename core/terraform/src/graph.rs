@@ -305,7 +305,15 @@ impl Walk<'_> {
             skybridge_hcl::ast::Step::Attr(name, _) => Some(name.as_str()),
             _ => None,
         });
-        match output.filter(|o| module.outputs.contains_key(*o)) {
+        if let Some(output) = output.filter(|o| !module.outputs.contains_key(*o)) {
+            let detail = format!("module \"{name}\" has no output named \"{output}\"");
+            let diagnostic = Diagnostic::error("Unsupported attribute", detail)
+                .at(&reference.span)
+                .suggest(output, module.outputs.keys().map(String::as_str));
+            self.diagnostics.push(diagnostic);
+            return;
+        }
+        match output {
             Some(output) => {
                 needs.insert(node(&child, NodeKind::Output(output.to_owned())));
             }
@@ -492,8 +500,10 @@ fn one_cycle<'a>(
 
 fn index(sorted: &[&Node], known: &BTreeMap<Node, BTreeSet<Node>>) -> Graph {
     let place: BTreeMap<&Node, usize> = sorted.iter().enumerate().map(|(i, n)| (*n, i)).collect();
-    let mut graph = Graph::default();
-    graph.needed_by = vec![BTreeSet::new(); sorted.len()];
+    let mut graph = Graph {
+        needed_by: vec![BTreeSet::new(); sorted.len()],
+        ..Graph::default()
+    };
     for (i, n) in sorted.iter().enumerate() {
         let needs: BTreeSet<usize> = known[*n].iter().map(|d| place[d]).collect();
         let mut below = BTreeSet::new();

@@ -363,8 +363,9 @@ impl Builder<'_> {
             ty,
             default: default.or_else(|| base.as_ref().and_then(|b| b.default.clone())),
             description: text_of(body, "description"),
-            sensitive: flag("sensitive").unwrap_or(base.as_ref().is_some_and(|b| b.sensitive)),
-            nullable: flag("nullable").unwrap_or(base.as_ref().is_none_or(|b| b.nullable)),
+            sensitive: flag("sensitive")
+                .unwrap_or_else(|| base.as_ref().is_some_and(|b| b.sensitive)),
+            nullable: flag("nullable").unwrap_or_else(|| base.as_ref().is_none_or(|b| b.nullable)),
             validations: body
                 .blocks_of("validation")
                 .filter_map(|b| condition(&b.body))

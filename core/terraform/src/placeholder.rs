@@ -40,10 +40,8 @@ fn fill(body: &BodySchema, path: &str, config: &Value) -> Value {
     let mut out: BTreeMap<String, Value> = config.as_map().cloned().unwrap_or_default();
     for (name, attribute) in &body.attributes {
         let missing = out.get(name).is_none_or(|v| v.is_null() || v.is_unknown());
-        if missing && attribute.computed {
-            let at = format!("{path}.{name}");
-            out.insert(name.clone(), stand_in(&attribute.ty, &at).placeholder(at));
-        } else if missing && out.get(name).is_some_and(Value::is_unknown) {
+        let unknown = out.get(name).is_some_and(Value::is_unknown);
+        if missing && (attribute.computed || unknown) {
             let at = format!("{path}.{name}");
             out.insert(name.clone(), stand_in(&attribute.ty, &at).placeholder(at));
         }

@@ -308,7 +308,11 @@ fn attribute(spec: &str) -> Result<AttributeSchema, String> {
     let ty = words.next().ok_or("no type")?;
     let ty = parse_expr("schema", ty)
         .and_then(|e| type_constraint(&e))
-        .map_err(|e| format!("{}", e.first().map_or("not a type", |d| d.detail.as_str())))?;
+        .map_err(|e| {
+            e.first()
+                .map_or("not a type", |d| d.detail.as_str())
+                .to_owned()
+        })?;
     let mut schema = AttributeSchema {
         ty,
         required: false,

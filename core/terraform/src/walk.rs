@@ -8,7 +8,7 @@ use skybridge_hcl::{
     Diagnostic, Kind, Span, Spans, Type, Value, convert, evaluate_with, has_errors,
 };
 
-use crate::address::{Address, InstanceKey, Mode, ModuleStep};
+use crate::address::{Address, Mode, ModuleStep};
 use crate::apply::{
     Action, Apply, Change, NotModelled, Phase, PlannedInstance, Running, RunningKind, Status,
 };
@@ -23,9 +23,9 @@ use crate::stack::Stack;
 
 /// The most instances of one block.
 const INSTANCES_MAX: u64 = 10_000;
-/// How deep values of variables, locals and outputs may nest. Syntax nests 64 deep, but locals can
-/// wrap each other.
-const VALUE_DEPTH_MAX: usize = 256;
+/// How deep values may nest. Locals can wrap each other without end, and a stored value takes three
+/// levels of JSON for one of its own, of which readers take 128.
+const VALUE_DEPTH_MAX: usize = 32;
 
 impl Apply {
     /// Does what a node asks for. Its actions, if any, are counted in `outstanding`.
@@ -101,6 +101,18 @@ impl Apply {
         }
         if has_errors(&self.diagnostics[before..]) {
             self.status[index] = Status::Failed;
+        }
+        self.say_once(before);
+    }
+
+    /// Drops what was said from `start` on and had been said before: plan and apply evaluate the
+    /// same expressions, and instances share theirs.
+    fn say_once(&mut self, start: usize) {
+        let fresh = self.diagnostics.split_off(start);
+        for diagnostic in fresh {
+            if !self.diagnostics.contains(&diagnostic) {
+                self.diagnostics.push(diagnostic);
+            }
         }
     }
 
@@ -311,13 +323,15 @@ impl Apply {
         let mut spans = Spans::new(resource.span.clone());
         let mut said = Vec::new();
         let value = evaluate_body(&resource.body, schema, &context, &mut spans, &mut said);
-        // Warnings were said in the plan, at the first instance.
-        let first = matches!(address.key, InstanceKey::Single | InstanceKey::Index(0));
-        said.retain(|d| {
-            d.is_error() || (self.phase == Phase::Plan && (first || !self.diagnostics.contains(d)))
-        });
         self.diagnostics.append(&mut said);
-        value.map(|v| (v, spans))
+        let value = value?;
+        if value.depth() > VALUE_DEPTH_MAX {
+            let detail = format!("values nest at most {VALUE_DEPTH_MAX} deep");
+            let diagnostic = Diagnostic::error("Value nested too deeply", detail);
+            self.diagnostics.push(diagnostic.at(&resource.span));
+            return None;
+        }
+        Some((value, spans))
     }
 
     fn instance(&mut self, stack: &Stack, instance: Instance, resource: &Resource) {

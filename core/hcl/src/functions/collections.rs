@@ -241,9 +241,8 @@ impl Ord for Ordered<'_> {
 }
 
 fn element(c: &Call<'_>) -> Result {
-    let items = match c.args[0].kind() {
-        Kind::List(_, items) | Kind::Tuple(items) => items,
-        _ => return Err(CallError::arg(0, "a list or tuple is required")),
+    let (Kind::List(_, items) | Kind::Tuple(items)) = c.args[0].kind() else {
+        return Err(CallError::arg(0, "a list or tuple is required"));
     };
     let len = i64::try_from(items.len()).unwrap_or(i64::MAX);
     if len == 0 {
@@ -375,7 +374,7 @@ fn lookup(c: &Call<'_>) -> Result {
 }
 
 fn legacy_map(c: &Call<'_>) -> Result {
-    if c.len() % 2 != 0 {
+    if !c.len().is_multiple_of(2) {
         return Err("an even number of arguments is required".into());
     }
     let mut out = BTreeMap::new();
