@@ -109,6 +109,8 @@ pub struct Fib {
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     ecmp_max: usize,
+    /// The order of interfaces by number; numbers that are not in it come by themselves.
+    ranks: Vec<u16>,
 }
 
 impl Fib {
@@ -128,6 +130,20 @@ impl Fib {
             return Vec::new();
         }
         self.ecmp_max = ecmp_max;
+        let all: Vec<_> = self.all.iter().map(|(net, at)| (*net, *at)).collect();
+        all.into_iter()
+            .filter_map(|(net, at)| self.choose(at).then_some(net))
+            .collect()
+    }
+
+    /// Sets the order among equal next hops by interface: `ranks[n]` is the place of interface `n`.
+    /// Numbers depend on the history of a router, ranks (of names, say) need not. Gives the prefixes
+    /// whose hops in use changed.
+    pub fn set_interface_ranks(&mut self, ranks: &[u16]) -> Vec<IpNet> {
+        if self.ranks == ranks {
+            return Vec::new();
+        }
+        self.ranks = ranks.to_vec();
         let all: Vec<_> = self.all.iter().map(|(net, at)| (*net, *at)).collect();
         all.into_iter()
             .filter_map(|(net, at)| self.choose(at).then_some(net))
@@ -178,10 +194,6 @@ impl Fib {
         };
         entry.candidates.retain(|c| !owned(c));
         entry.candidates.extend(candidates);
-        for candidate in &mut entry.candidates {
-            candidate.hops.sort_unstable();
-            candidate.hops.dedup();
-        }
         entry.candidates.sort_by(|a, b| {
             let key = |c: &Candidate| (c.preference, c.source);
             key(a).cmp(&key(b)).then_with(|| a.hops.cmp(&b.hops))
@@ -294,9 +306,15 @@ impl Fib {
     /// Chooses the hops in use again; says whether they changed.
     fn choose(&mut self, at: u32) -> bool {
         let ecmp_max = self.ecmp_max;
+        let ranks = &self.ranks;
+        let order = |hop: &RouteHop| (rank(ranks, hop), *hop);
         let Some(entry) = slot(&mut self.entries, at) else {
             return false;
         };
+        for candidate in &mut entry.candidates {
+            candidate.hops.sort_unstable_by_key(order);
+            candidate.hops.dedup();
+        }
         let usable = |c: &&Candidate| c.usable && !c.hops.is_empty();
         let best = entry.candidates.iter().find(usable);
         let key = best.map(|c| (c.preference, c.source));
@@ -307,7 +325,7 @@ impl Fib {
             .filter(|c| Some((c.preference, c.source)) == key)
             .flat_map(|c| c.hops.iter().copied())
             .collect();
-        chosen.sort_unstable();
+        chosen.sort_unstable_by_key(order);
         chosen.dedup();
         chosen.truncate(ecmp_max);
         let source = key.map_or(entry.source, |(_, source)| source);
@@ -348,6 +366,11 @@ impl Fib {
             }
         }
     }
+}
+
+fn rank(ranks: &[u16], hop: &RouteHop) -> u16 {
+    let number = hop.interface().map_or(0, |interface| interface.0);
+    ranks.get(usize::from(number)).copied().unwrap_or(number)
 }
 
 fn slot(entries: &mut [Option<Entry>], at: u32) -> Option<&mut Entry> {

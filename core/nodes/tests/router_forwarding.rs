@@ -480,3 +480,53 @@ fn icmp_errors_are_limited() {
     let drops = net.routers[LEFT].counters().drops;
     assert_eq!(drops.count(DropReason::TtlExpired), 50);
 }
+
+#[test]
+fn a_router_that_was_changed_chooses_as_one_that_was_built_so() {
+    let [mut before, _] = two_specs();
+    before.vrfs.get_mut("main").unwrap().ecmp_max = 1;
+    let mut after = before.clone();
+    // A name that sorts first but comes last.
+    let first = interface("wan", qinq(10, 30), "192.0.2.5/30");
+    after.interfaces.insert("aaa".into(), first);
+    let main = after.vrfs.get_mut("main").unwrap();
+    main.routes
+        .push(route("10.2.0.0/24", via("aaa", "192.0.2.6")));
+    let look = |net: &Net| {
+        let routes = net.routers[LEFT].routes(&"main".into());
+        let mut rows: Vec<_> = routes
+            .into_iter()
+            .map(|r| {
+                (
+                    r.prefix,
+                    r.preference,
+                    r.next_hops,
+                    format!("{:?}", r.state),
+                )
+            })
+            .collect();
+        rows.sort();
+        rows
+    };
+    let build = |spec: &skybridge_blueprint::Router| {
+        let mut net = Net::default();
+        let router = net.router("left", spec);
+        net.station((router, "lan"), [10, 1, 0, 9], Tags::Untagged);
+        net.station((router, "wan"), [192, 0, 2, 2], Tags::Untagged);
+        net
+    };
+    let mut changed = build(&before);
+    changed.reconfigure(LEFT, &after);
+    let built = build(&after);
+    assert_eq!(look(&changed), look(&built));
+    let active = |row: &&(ipnet::IpNet, u8, Vec<NextHop>, String)| {
+        let (prefix, _, _, state) = row;
+        prefix.to_string() == "10.2.0.0/24" && state == "Active"
+    };
+    let rows = look(&built);
+    let used: Vec<_> = rows.iter().filter(active).collect();
+    assert_eq!(used.len(), 1);
+    assert_eq!(used[0].2, [via("aaa", "192.0.2.6")]);
+    changed.reconfigure(LEFT, &before);
+    assert_eq!(look(&changed), look(&build(&before)));
+}

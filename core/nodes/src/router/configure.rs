@@ -31,6 +31,7 @@ impl Router {
         self.configure_policers(now, spec);
         let fresh = self.configure_interfaces(now, &old, spec, out);
         self.index_tags();
+        self.rank_interfaces(&mut changed_tables);
         self.configure_routes(&mut changed_tables);
         for (table, prefixes) in changed_tables {
             let prefixes: Vec<_> = prefixes.into_iter().collect();
@@ -217,6 +218,22 @@ impl Router {
             source_check: spec.source_check.clone(),
             counters: InterfaceCounters::default(),
         })
+    }
+
+    /// Equal next hops are ordered by the names of their interfaces, so that a router that was changed
+    /// chooses as one that was built so.
+    fn rank_interfaces(&mut self, changed: &mut BTreeMap<TableIndex, BTreeSet<IpNet>>) {
+        let mut ranks = vec![u16::MAX; self.interfaces.len()];
+        for (rank, index) in (0_u16..).zip(self.interface_by_name.values()) {
+            ranks[usize::from(index.0)] = rank;
+        }
+        for (index, table) in (0_u16..).zip(&mut self.tables) {
+            let prefixes = table.fib.set_interface_ranks(&ranks);
+            changed
+                .entry(TableIndex(index))
+                .or_default()
+                .extend(prefixes);
+        }
     }
 
     fn index_tags(&mut self) {
