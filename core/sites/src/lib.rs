@@ -1,3 +1,25 @@
-//! Placeholder: see ARCHITECTURE.md.
+//! The lab file: what a network lab needs and Terraform cannot say.
+//!
+//! [`read`] reads the `*.sky.hcl` files of a directory: services, expectations, probe hosts, limits and
+//! link delays (design §3). They are HCL with the same names and values as the Terraform configuration
+//! beside them. Every error is collected, each with file, line and column.
+//!
+//! Blocks `site`, `carrier`, `network` and `router` belong to the language and are refused by name: they
+//! are not supported yet.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+mod arguments;
+mod blocks;
+mod limits;
+mod model;
+mod read;
+mod units;
+
+pub use limits::limit_names;
+pub use model::{
+    Element, Endpoint, Expectation, LabFile, LabHost, LinkSettings, LinkTarget, Path, Protocol,
+    Service, Target, Within,
+};
+pub use read::read;
+pub use units::{parse_duration, parse_loss_ppm, parse_rate_bps};
