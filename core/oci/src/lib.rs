@@ -15,6 +15,7 @@ mod ocid;
 mod providers;
 mod read;
 pub mod rules;
+pub mod terraform;
 mod wish;
 
 pub use decide::{Oci, azure_circuit, effective_bandwidth_mbps};

@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
                 }
             }
             let ipv6 = !items(vcn, "/ipv6CidrBlocks").is_empty()
-                || vcn.field("/isIpv6enabled").and_then(Json::as_bool) == Some(true);
+                || vcn.field("/isIpv6Enabled").and_then(Json::as_bool) == Some(true);
             if ipv6 {
                 self.gap(vcn, "IPv6 is not modelled");
             }

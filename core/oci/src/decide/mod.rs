@@ -88,7 +88,7 @@ fn with_phase(mut resource: Resource, phase: Phase) -> Resource {
 }
 
 /// Sets a field of an object.
-fn set(object: &mut Json, name: &str, value: Json) {
+pub(crate) fn set(object: &mut Json, name: &str, value: Json) {
     if let Some(map) = object.as_object_mut() {
         map.insert(name.to_owned(), value);
     }

@@ -305,6 +305,7 @@ fn groups_and_distributions_that_break_a_rule_are_refused_under_its_name() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a flat table of cases")]
 fn circuits_that_break_a_rule_are_refused_under_its_name() {
     let Base { mut lab, drg, .. } = base();
     let with = |pointer: &str, value: Json| {

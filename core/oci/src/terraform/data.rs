@@ -1,0 +1,391 @@
+//! Data sources.
+#![allow(
+    clippy::result_large_err,
+    reason = "an error here ends a read; it is not on a hot path"
+)]
+
+use regex::Regex;
+use serde_json::{Value as Json, json};
+use skybridge_catalogue::catalogue;
+use skybridge_estate::{Estate, Resource, ResourceId};
+use skybridge_hcl::{Diagnostic, Value};
+use skybridge_terraform::{Mode, schema::BodySchema};
+
+use super::attributes::{value_of, whole};
+use super::images::IMAGES;
+use super::names::field;
+use super::{ProviderContext, SCHEMAS};
+use crate::decide::circuit::shape_name;
+use crate::kinds;
+use crate::ocid::{HOME_REGION, region_of, region_part, stable};
+use crate::providers::{self, SERVICES, Service};
+
+/// Reads a data source: all its attributes.
+///
+/// # Errors
+/// The data source is not modelled, or what it asks for does not exist.
+pub fn read(
+    estate: &Estate,
+    ty: &str,
+    config: &Value,
+    context: &ProviderContext,
+) -> Result<Value, Diagnostic> {
+    let Some(schema) = SCHEMAS.find(Mode::Data, ty) else {
+        return Err(not_modelled(ty));
+    };
+    let query = Query {
+        estate,
+        ty,
+        body: &schema.body,
+        config,
+        context,
+    };
+    let found = match ty {
+        "oci_identity_availability_domain" => query.domain()?,
+        "oci_identity_availability_domains" => {
+            query.list("availability_domains", domains(context))?
+        }
+        "oci_identity_tenancy" => json!({ "id": query.text("tenancy_id"), "name": "skybridge",
+            "description": "emulated tenancy", "homeRegionKey": region_key(HOME_REGION) }),
+        "oci_identity_regions" => query.list("regions", regions())?,
+        "oci_identity_region_subscriptions" => {
+            query.list("region_subscriptions", subscriptions())?
+        }
+        "oci_core_fast_connect_provider_services" => {
+            let region = &context.region;
+            let all = SERVICES.iter().map(|s| service(s, region)).collect();
+            query.list("fast_connect_provider_services", all)?
+        }
+        "oci_core_fast_connect_provider_service" => query.provider_service()?,
+        "oci_core_virtual_circuit_bandwidth_shapes" => query.shapes()?,
+        "oci_core_images" => query.images()?,
+        "oci_core_services" => query.list("services", services(&context.region))?,
+        "oci_core_vnic" => query.one("vnic_id", kinds::VNIC)?,
+        "oci_core_vcn" => query.one("vcn_id", kinds::VCN)?,
+        "oci_core_subnet" => query.one("subnet_id", kinds::SUBNET)?,
+        "oci_core_vnic_attachments" => query.vnic_attachments()?,
+        "oci_core_drg_route_tables" => query.drg_tables()?,
+        _ => return Err(not_modelled(ty)),
+    };
+    Ok(query.answer(found))
+}
+
+fn not_modelled(ty: &str) -> Diagnostic {
+    let detail = format!("the data source {ty} is not modelled");
+    Diagnostic::error("Not modelled", detail).rule("oci.data-not-modelled")
+}
+
+/// A region's key, such as `IAD`; regions that the catalogue does not know have their name.
+fn region_key(region: &str) -> String {
+    let pair = catalogue().pair_of_oci_region(region);
+    pair.map_or_else(|| region_part(region).to_uppercase(), |p| p.oci_key.clone())
+}
+
+/// The regions that the catalogue knows, by name.
+fn region_names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = catalogue()
+        .pairs
+        .iter()
+        .map(|p| p.oci_region.as_str())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+fn regions() -> Vec<Json> {
+    let names = region_names().into_iter();
+    names
+        .map(|n| json!({ "key": region_key(n), "name": n }))
+        .collect()
+}
+
+fn subscriptions() -> Vec<Json> {
+    let names = region_names().into_iter();
+    names
+        .map(|n| {
+            json!({ "isHomeRegion": n == HOME_REGION, "regionKey": region_key(n), "regionName": n,
+                "state": "READY" })
+        })
+        .collect()
+}
+
+/// Availability domains: three in the oldest regions, one elsewhere. Their prefix is the tenancy's.
+fn domains(context: &ProviderContext) -> Vec<Json> {
+    let region = context.region.as_str();
+    let count = match region {
+        "us-ashburn-1" | "us-phoenix-1" | "eu-frankfurt-1" | "uk-london-1" => 3,
+        _ => 1,
+    };
+    let middle = match region {
+        "us-ashburn-1" => "US-ASHBURN".to_owned(),
+        "us-phoenix-1" => "PHX".to_owned(),
+        other => other.to_uppercase(),
+    };
+    let unique = stable("prefix", "", &context.tenancy_id);
+    let prefix: String = unique.chars().rev().take(4).collect();
+    (1..=count)
+        .map(|n| {
+            let name = format!("{prefix}:{middle}-AD-{n}");
+            json!({ "id": stable("availabilitydomain", "", &name), "name": name,
+                "compartmentId": context.tenancy_id })
+        })
+        .collect()
+}
+
+/// A provider's service as the API shows it.
+fn service(service: &Service, region: &str) -> Json {
+    let management = if service.is_azure() {
+        "PROVIDER_MANAGED"
+    } else {
+        "CUSTOMER_MANAGED"
+    };
+    json!({
+        "id": service.id(region),
+        "providerName": service.provider,
+        "providerServiceName": service.service,
+        "description": "",
+        "type": if service.layer2 { "LAYER2" } else { "LAYER3" },
+        "privatePeeringBgpManagement": if service.layer2 { "CUSTOMER_MANAGED" } else { "PROVIDER_MANAGED" },
+        "publicPeeringBgpManagement": "ORACLE_MANAGED",
+        "bandwithShapeManagement": "CUSTOMER_MANAGED",
+        "customerAsnManagement": management,
+        "providerServiceKeyManagement": if service.is_azure() { "CUSTOMER_MANAGED" } else { "ORACLE_MANAGED" },
+        "requiredTotalCrossConnects": if service.is_azure() { 2 } else { 1 },
+        "supportedVirtualCircuitTypes": if service.is_azure() { json!(["PRIVATE"]) } else { json!(["PUBLIC", "PRIVATE"]) },
+    })
+}
+
+/// The service labels of a region's service gateway.
+fn services(region: &str) -> Vec<Json> {
+    let key = region_key(region);
+    let label = |name: String, cidr: String| {
+        json!({ "id": stable("service", region, &cidr), "name": name, "description": name,
+            "cidrBlock": cidr })
+    };
+    let lower = key.to_lowercase();
+    vec![
+        label(
+            format!("All {key} Services In Oracle Services Network"),
+            format!("all-{lower}-services-in-oracle-services-network"),
+        ),
+        label(
+            format!("OCI {key} Object Storage"),
+            format!("oci-{lower}-objectstorage"),
+        ),
+    ]
+}
+
+struct Query<'a> {
+    estate: &'a Estate,
+    ty: &'a str,
+    body: &'a BodySchema,
+    config: &'a Value,
+    context: &'a ProviderContext,
+}
+
+impl Query<'_> {
+    fn text(&self, name: &str) -> &str {
+        self.config.str_attr(name).unwrap_or_default()
+    }
+
+    fn missing(&self, what: &str) -> Diagnostic {
+        let detail = format!("{}: {what} does not exist", self.ty);
+        Diagnostic::error("404-NotAuthorizedOrNotFound", detail)
+    }
+
+    /// All attributes: arguments as given, the rest as found.
+    fn answer(&self, found: Json) -> Value {
+        let mut out = std::collections::BTreeMap::new();
+        for (name, attribute) in &self.body.attributes {
+            let said = self
+                .config
+                .attr(name)
+                .filter(|v| !v.is_null() && !v.is_unknown());
+            let json = found.get(field(name)).or_else(|| found.get(name));
+            let value = match (said, json) {
+                (Some(said), _) => said.clone(),
+                (None, Some(json)) => value_of(json, &attribute.ty),
+                (None, None) if name == "id" => Value::string(format!("{}-", self.ty)),
+                (None, None) => Value::null_of(attribute.ty.clone()),
+            };
+            out.insert(name.clone(), value);
+        }
+        for name in self.body.blocks.keys() {
+            let said = self.config.attr(name).cloned();
+            out.insert(
+                name.clone(),
+                said.unwrap_or_else(|| Value::tuple(Vec::new())),
+            );
+        }
+        Value::object(out)
+    }
+
+    /// A list attribute, after the `filter` blocks.
+    fn list(&self, name: &str, mut items: Vec<Json>) -> Result<Json, Diagnostic> {
+        for filter in self.config.list_attr("filter") {
+            let path: Vec<String> = filter
+                .str_attr("name")
+                .unwrap_or_default()
+                .split('.')
+                .map(field)
+                .collect();
+            let pointer = format!("/{}", path.join("/"));
+            let values = filter.strs_attr("values");
+            let patterns = if filter.bool_attr("regex") == Some(true) {
+                Some(patterns(&values)?)
+            } else {
+                None
+            };
+            items.retain(|item| {
+                let texts = texts(item.pointer(&pointer));
+                texts.iter().any(|text| match &patterns {
+                    Some(patterns) => patterns.iter().any(|p| p.is_match(text)),
+                    None => values.contains(&text.as_str()),
+                })
+            });
+        }
+        Ok(json!({ name: items }))
+    }
+
+    fn domain(&self) -> Result<Json, Diagnostic> {
+        let all = domains(self.context);
+        let number = self.config.attr("ad_number").filter(|v| !v.is_null());
+        let number = number
+            .and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok()))
+            .unwrap_or(1);
+        let index = usize::try_from(number).ok().and_then(|n| n.checked_sub(1));
+        let found = index.and_then(|i| all.get(i)).cloned();
+        found.ok_or_else(|| {
+            let detail = format!(
+                "region {} has {} availability domains; number {number} is not one of them",
+                self.context.region,
+                all.len()
+            );
+            Diagnostic::error("Availability domain does not exist", detail)
+        })
+    }
+
+    fn provider_service(&self) -> Result<Json, Diagnostic> {
+        let id = self.text("provider_service_id");
+        let found = providers::by_id(id).ok_or_else(|| self.missing(id))?;
+        Ok(service(found, region_of(id).unwrap_or(HOME_REGION)))
+    }
+
+    fn shapes(&self) -> Result<Json, Diagnostic> {
+        let id = self.text("provider_service_id");
+        let found = providers::by_id(id).ok_or_else(|| self.missing(id))?;
+        let steps = providers::bandwidths_mbps(found.is_azure());
+        let shapes = steps
+            .into_iter()
+            .map(|mbps| json!({ "name": shape_name(mbps), "bandwidthInMbps": mbps }));
+        self.list("virtual_circuit_bandwidth_shapes", shapes.collect())
+    }
+
+    fn images(&self) -> Result<Json, Diagnostic> {
+        let wanted = |name: &str, have: &str| {
+            let text = self.text(name);
+            text.is_empty() || text == have
+        };
+        let region = &self.context.region;
+        let mut images: Vec<Json> = IMAGES
+            .iter()
+            .filter(|i| {
+                wanted("operating_system", i.system)
+                    && wanted("operating_system_version", i.version)
+                    && wanted("display_name", i.name)
+            })
+            .map(|i| {
+                json!({ "id": stable("image", region, i.name), "displayName": i.name,
+                    "operatingSystem": i.system, "operatingSystemVersion": i.version,
+                    "lifecycleState": "AVAILABLE", "timeCreated": i.created, "launchMode": "NATIVE",
+                    "listingType": "NONE", "createImageAllowed": true, "sizeInMbs": 47694,
+                    "compartmentId": "", "freeformTags": {}, "definedTags": {} })
+            })
+            .collect();
+        if self.text("sort_by") == "DISPLAYNAME" {
+            images.sort_by_key(|i| i["displayName"].to_string());
+        }
+        let up = match self.text("sort_by") {
+            "DISPLAYNAME" => self.text("sort_order") == "DESC",
+            _ => self.text("sort_order") == "ASC",
+        };
+        if up {
+            images.reverse();
+        }
+        self.list("images", images)
+    }
+
+    /// One resource by the id in an argument.
+    fn one(&self, argument: &str, kind: &str) -> Result<Json, Diagnostic> {
+        let id = self.text(argument);
+        let found = self.estate.resource(&ResourceId::from(id));
+        let found = found.filter(|r| r.kind.as_str() == kind);
+        let mut json = whole(found.ok_or_else(|| self.missing(id))?);
+        if let Some(address) = json.get("privateIp").cloned() {
+            crate::decide::set(&mut json, "privateIpAddress", address);
+        }
+        Ok(json)
+    }
+
+    fn vnic_attachments(&self) -> Result<Json, Diagnostic> {
+        let wanted = |name: &str, have: &str| {
+            let text = self.text(name);
+            text.is_empty() || text == have
+        };
+        let instance = |v: &Resource| {
+            v.parent
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default()
+        };
+        let all = self
+            .estate
+            .of_kind(kinds::VNIC)
+            .filter(|v| wanted("instance_id", &instance(v)) && wanted("vnic_id", v.id.as_str()))
+            .map(|v| {
+                json!({ "id": stable("vnicattachment", "", v.id.as_str()), "vnicId": v.id.as_str(),
+                    "instanceId": instance(v), "subnetId": v.text("/subnetId"),
+                    "availabilityDomain": v.text("/availabilityDomain"), "displayName": v.name,
+                    "lifecycleState": "ATTACHED", "nicIndex": 0 })
+            });
+        self.list("vnic_attachments", all.collect())
+    }
+
+    fn drg_tables(&self) -> Result<Json, Diagnostic> {
+        let drg = self.text("drg_id");
+        let name = self.text("display_name");
+        let import = self.text("import_drg_route_distribution_id");
+        let all = self
+            .estate
+            .of_kind(kinds::DRG_ROUTE_TABLE)
+            .filter(|t| t.parent.as_ref().is_some_and(|p| p.as_str() == drg))
+            .filter(|t| name.is_empty() || t.name == name)
+            .filter(|t| {
+                import.is_empty() || t.text("/importDrgRouteDistributionId") == Some(import)
+            })
+            .map(whole);
+        self.list("drg_route_tables", all.collect())
+    }
+}
+
+/// The texts that a filter compares: a value's own, or those of a list.
+fn texts(value: Option<&Json>) -> Vec<String> {
+    match value {
+        Some(Json::String(text)) => vec![text.clone()],
+        Some(Json::Array(items)) => items.iter().flat_map(|i| texts(Some(i))).collect(),
+        Some(Json::Null) | None => Vec::new(),
+        Some(other) => vec![other.to_string()],
+    }
+}
+
+fn patterns(values: &[&str]) -> Result<Vec<Regex>, Diagnostic> {
+    values
+        .iter()
+        .map(|v| {
+            Regex::new(v).map_err(|e| {
+                let detail = format!("\"{v}\" is not a regular expression: {e}");
+                Diagnostic::error("Invalid filter", detail)
+            })
+        })
+        .collect()
+}
