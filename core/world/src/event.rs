@@ -61,7 +61,7 @@ pub enum WorldEventKind {
 }
 
 /// Events kept for whoever polls them; beyond, the oldest is dropped and counted.
-pub const EVENTS_MAX: usize = 1 << 16;
+pub const EVENTS_MAX: usize = 1 << 18;
 
 /// Bounded buffer of events.
 #[derive(Debug, Default)]

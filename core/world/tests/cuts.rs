@@ -1,4 +1,5 @@
 //! How elements fail and heal.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 mod common;
 
 use common::{Toy, chain, frame, pair, received, send, vlan, world};

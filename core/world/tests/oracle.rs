@@ -199,7 +199,7 @@ fn compare_reachability(
                             trace: 0,
                         },
                     })
-                    .unwrap();
+                    .map_err(|error| error.to_string())?;
             }
         }
     }
@@ -248,10 +248,11 @@ fn a_ring_settles_as_the_solver_says_and_again_after_each_failure() {
         for link in ["a-b", "b-c", "c-d", "d-a"] {
             let element = Element::Link(link.into());
             let mut failures = Failures::none();
-            match mode {
-                CutMode::Silent => failures.links_silent.insert(link.into()),
-                _ => failures.links_down.insert(link.into()),
-            };
+            if mode == CutMode::Silent {
+                failures.links_silent.insert(link.into());
+            } else {
+                failures.links_down.insert(link.into());
+            }
             let cut = Command::Cut {
                 element: element.clone(),
                 mode: mode.clone(),

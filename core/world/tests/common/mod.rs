@@ -2,7 +2,8 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test file uses its own part"
+    clippy::unwrap_used,
+    reason = "each test file uses its own part, and all of it is test code"
 )]
 
 use std::collections::BTreeMap;
