@@ -140,8 +140,12 @@ fn basic_address(estate: &Estate, gateway: &Gateway, out: &mut Vec<Finding>) {
             continue;
         };
         let address_doc = Doc::of(address);
-        let sku = address_doc.text("/sku/name").unwrap_or("Basic");
-        if !address_doc.is_unknown("/sku/name") && sku.eq_ignore_ascii_case("Basic") {
+        // A dynamic address is Basic; without either field the API's version decides, and nobody knows.
+        let says = |pointer: &str, what: &str| {
+            let found = address_doc.text(pointer);
+            found.is_some_and(|t| t.eq_ignore_ascii_case(what))
+        };
+        if says("/sku/name", "Basic") || says("/properties/publicIPAllocationMethod", "Dynamic") {
             let message = format!(
                 "public address {} of {} is Basic",
                 address.name, gateway.name

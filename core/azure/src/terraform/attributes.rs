@@ -78,7 +78,15 @@ fn computed(estate: &Estate, ty: &str, resource: &Resource, out: Value) -> Value
             out.with_attr("authorization_key", key)
                 .with_attr("authorization_use_status", Value::string(status))
         }
-        "azurerm_public_ip" => out.with_attr("ip_address", public_address(resource)),
+        "azurerm_public_ip" => {
+            // Without the argument the default depends on the provider's version; a dynamic address is Basic.
+            let dynamic =
+                text("/properties/publicIPAllocationMethod").eq_ignore_ascii_case("Dynamic");
+            let usual = if dynamic { "Basic" } else { "Standard" };
+            let sku = doc.text("/sku/name").unwrap_or(usual);
+            out.with_attr("ip_address", public_address(resource))
+                .with_attr("sku", Value::string(sku))
+        }
         "azurerm_network_interface" => interface(estate, resource, out),
         "azurerm_linux_virtual_machine" | "azurerm_windows_virtual_machine" => {
             machine(estate, resource, out)

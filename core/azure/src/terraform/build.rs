@@ -32,13 +32,14 @@ impl<'a> Made<'a> {
         }
     }
 
-    /// Takes the argument at `path` over to `pointer`; one that is absent, null or an empty text is left
-    /// out. True when there was one.
+    /// Takes the argument at `path` over to `pointer`; one that is absent, null, an empty text, or unknown
+    /// because the cloud decides it, is left out. True when there was one.
     pub(super) fn value(&mut self, path: &str, pointer: &str) -> bool {
         let Some(value) = self.config.at(path) else {
             return false;
         };
-        if value.is_null() || value.as_str() == Some("") {
+        let for_the_cloud = value.is_unknown() && !value.is_placeholder();
+        if value.is_null() || value.as_str() == Some("") || for_the_cloud {
             return false;
         }
         self.put(value, path, pointer);
