@@ -157,7 +157,12 @@ impl fmt::Display for Diagnostic {
             write!(f, ": {}", self.detail)?;
         }
         if let Some(help) = &self.help {
-            write!(f, " {help}")?;
+            let gap = if self.detail.contains('\n') {
+                "\n"
+            } else {
+                ". "
+            };
+            write!(f, "{gap}{help}")?;
         }
         Ok(())
     }
@@ -233,7 +238,7 @@ mod tests {
             .to_string();
         assert_eq!(
             text,
-            "main.tf:3:7: error: Unsupported argument: no \"x\" here Remove it."
+            "main.tf:3:7: error: Unsupported argument: no \"x\" here. Remove it."
         );
     }
 }

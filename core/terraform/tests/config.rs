@@ -1,0 +1,515 @@
+//! Reading a stack: variables, modules, expansion, nested blocks, schemas, and what is said when
+//! something is wrong.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use skybridge_hcl::{Value, to_json};
+use skybridge_terraform::{
+    Address, Mode, Schemas, StackState, VariableArgument, VariableInputs, load as load_config,
+    placeholder_attributes,
+};
+use support::{apply, files, load, load_with, show, stack};
+
+fn outputs(pairs: &[(&str, &str)], inputs: &VariableInputs) -> BTreeMap<String, String> {
+    let (stack, _) = load_with(pairs, inputs).unwrap_or_else(|e| panic!("{}", show(&e)));
+    let (_, result) = apply(&stack, StackState::default());
+    assert!(
+        !skybridge_hcl::has_errors(&result.diagnostics),
+        "{}",
+        show(&result.diagnostics)
+    );
+    result
+        .state
+        .outputs
+        .into_iter()
+        .map(|(k, v)| (k, to_json(&v.value)))
+        .collect()
+}
+
+fn errors(text: &str) -> String {
+    match load(&[("main.tf", text)]) {
+        Err(errors) => show(&errors),
+        Ok((stack, said)) => {
+            let (rounds, result) = apply(&stack, StackState::default());
+            assert!(rounds.is_empty(), "{rounds:?}");
+            show(&said) + &show(&result.diagnostics)
+        }
+    }
+}
+
+fn says(text: &str, parts: &[&str]) {
+    let said = errors(text);
+    for part in parts {
+        assert!(said.contains(part), "{part}\nnot in\n{said}");
+    }
+}
+
+#[test]
+fn values_of_variables_follow_the_precedence_of_terraform() {
+    let names = ["a", "b", "c", "d", "e", "f", "g"];
+    let main: String = names.iter().map(|n| format!("variable \"{n}\" {{ default = \"default\" }}\noutput \"{n}\" {{ value = var.{n} }}\n")).collect();
+    let set = |names: &str, what: &str| {
+        names
+            .chars()
+            .map(|n| format!("{n} = \"{what}\"\n"))
+            .collect::<String>()
+    };
+    let pairs = [
+        ("main.tf", main.as_str()),
+        ("terraform.tfvars", &set("cdefg", "tfvars")),
+        ("a.auto.tfvars", &set("defg", "auto a")),
+        (
+            "b.auto.tfvars.json",
+            "{\"e\": \"auto b\", \"f\": \"auto b\", \"g\": \"auto b\"}",
+        ),
+        ("other.tfvars", &set("fg", "file")),
+    ];
+    let inputs = VariableInputs {
+        environment: names[1..]
+            .iter()
+            .map(|n| ((*n).to_owned(), "env".to_owned()))
+            .collect(),
+        arguments: vec![
+            VariableArgument::File("other.tfvars".to_owned()),
+            VariableArgument::Value("g".to_owned(), "var".to_owned()),
+        ],
+    };
+    let found = outputs(&pairs, &inputs);
+    let expected = [
+        "default", "env", "tfvars", "auto a", "auto b", "file", "var",
+    ];
+    for (name, value) in names.iter().zip(expected) {
+        assert_eq!(found[*name], format!("\"{value}\""), "{name}");
+    }
+    // Of -var and -var-file the later wins.
+    let inputs = VariableInputs {
+        arguments: inputs.arguments.into_iter().rev().collect(),
+        ..inputs
+    };
+    assert_eq!(outputs(&pairs, &inputs)["g"], "\"file\"");
+}
+
+#[test]
+fn texts_from_outside_are_read_by_the_type_of_the_variable() {
+    let main = "variable \"s\" {}\nvariable \"l\" { type = list(number) }\nvariable \"n\" { type = number }\noutput \"all\" { value = [var.s, var.l, var.n + 1] }\n";
+    let value = |n: &str, v: &str| VariableArgument::Value(n.to_owned(), v.to_owned());
+    let inputs = VariableInputs {
+        arguments: vec![
+            value("s", "[1]"),
+            value("l", "[1, \"2\"]"),
+            value("n", "41"),
+        ],
+        ..VariableInputs::default()
+    };
+    assert_eq!(
+        outputs(&[("main.tf", main)], &inputs)["all"],
+        "[\"[1]\",[1,2],42]"
+    );
+}
+
+#[test]
+fn missing_variables_are_one_error_and_account_variables_none() {
+    let said = show(&load(&[("main.tf", "variable \"tenancy_ocid\" {}\nvariable \"zone\" {}\nvariable \"region\" {\n description = \"home\"\n}\n")]).unwrap_err());
+    assert_eq!(said.matches("error").count(), 1, "{said}");
+    assert!(
+        said.contains("main.tf:3:1: \"region\" (home)\n  main.tf:2:1: \"zone\"\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("pass -var 'region=...', -var-file FILE, or TF_VAR_region."),
+        "{said}"
+    );
+    let (stack, said) = load(&[("main.tf", "variable \"tenancy_ocid\" {}\n")]).unwrap();
+    assert!(show(&said).contains("main.tf:1:1: notice: Account variable without value"));
+    assert!(stack.variables["tenancy_ocid"].is_placeholder());
+}
+
+#[test]
+fn validation_types_and_undeclared_values_are_checked() {
+    says(
+        "variable \"x\" {\n default = 5\n validation {\n condition = var.x < 3\n error_message = \"At most ${1 + 1}.\"\n }\n}\n",
+        &["main.tf:4:14: error: Invalid value for variable: var.x: At most 2."],
+    );
+    says(
+        "variable \"x\" {\n type = number\n default = \"a\"\n}\n",
+        &[
+            "main.tf:3:12: error: Invalid value for input variable",
+            "a number is required",
+        ],
+    );
+    let inputs = VariableInputs {
+        arguments: vec![VariableArgument::Value("naem".to_owned(), "x".to_owned())],
+        ..VariableInputs::default()
+    };
+    let said =
+        show(&load_with(&[("main.tf", "variable \"name\" { default = 1 }")], &inputs).unwrap_err());
+    assert!(said.contains("Did you mean \"name\"?"), "{said}");
+}
+
+#[test]
+fn modules_get_arguments_providers_and_instances() {
+    let main = r#"
+provider "oci" {
+  alias  = "home"
+  region = "r1"
+}
+module "m" {
+  source    = "./net"
+  for_each  = toset(["x", "y"])
+  name      = "${each.key}-vcn"
+  providers = { oci = oci.home }
+}
+module "n" {
+  source = "./net"
+  count  = 1
+  name   = module.m["x"].vcn_name
+}
+output "ids" { value = { for k, m in module.m : k => m.id } }
+output "n" { value = module.n[0].vcn_name }
+"#;
+    let net = r#"
+variable "name" { type = string }
+variable "label" {
+  default  = "dflt"
+  nullable = false
+}
+resource "oci_core_vcn" "v" {
+  compartment_id = "c"
+  display_name   = var.name
+  dns_label      = var.label
+  cidr_blocks    = ["10.0.0.0/16"]
+}
+output "id" { value = oci_core_vcn.v.id }
+output "vcn_name" { value = oci_core_vcn.v.display_name }
+"#;
+    let (stack, _) = load(&[("main.tf", main), ("net/net.tf", net)]).unwrap();
+    let (rounds, result) = apply(&stack, StackState::default());
+    assert_eq!(
+        rounds[0],
+        [
+            "create module.m[\"x\"].oci_core_vcn.v",
+            "create module.m[\"y\"].oci_core_vcn.v"
+        ]
+    );
+    assert_eq!(rounds[1], ["create module.n[0].oci_core_vcn.v"]);
+    assert_eq!(to_json(&result.state.outputs["n"].value), "\"x-vcn\"");
+    let providers: Vec<&str> = result
+        .state
+        .instances
+        .values()
+        .map(|i| i.provider.as_str())
+        .collect();
+    assert_eq!(providers, ["oci.home", "oci.home", "oci"]);
+    assert!(apply(&stack, result.state).0.is_empty());
+}
+
+#[test]
+fn remote_modules_are_found_where_init_put_them_or_named() {
+    let main = "module \"m\" {\n source = \"Azure/network/azurerm\"\n version = \"1.0\"\n}\noutput \"o\" { value = module.m.o }\n";
+    let said = show(&load(&[("main.tf", main)]).unwrap_err());
+    assert!(
+        said.contains("main.tf:1:1: error: Module not installed")
+            && said.contains("terraform init"),
+        "{said}"
+    );
+    let manifest = "{\"Modules\":[{\"Key\":\"\",\"Dir\":\".\"},{\"Key\":\"m\",\"Dir\":\".terraform/modules/m\"}]}";
+    let found = outputs(
+        &[
+            ("main.tf", main),
+            (".terraform/modules/modules.json", manifest),
+            (
+                ".terraform/modules/m/m.tf",
+                "output \"o\" { value = basename(path.module) }",
+            ),
+        ],
+        &VariableInputs::default(),
+    );
+    assert_eq!(found["o"], "\"m\"");
+}
+
+#[test]
+fn a_module_that_calls_itself_is_refused() {
+    let said = show(
+        &load(&[
+            ("main.tf", "module \"m\" { source = \"./m\" }"),
+            ("m/m.tf", "module \"m\" { source = \"../m\" }"),
+        ])
+        .unwrap_err(),
+    );
+    assert!(said.contains("Too many modules"), "{said}");
+}
+
+#[test]
+fn dynamic_blocks_make_blocks_with_their_own_places() {
+    let text = r#"
+variable "rules" { default = { web = 443, ssh = 22 } }
+resource "oci_core_security_list" "s" {
+  compartment_id = "c"
+  vcn_id         = "v"
+  ingress_security_rules {
+    protocol = "all"
+    source   = "10.0.0.0/8"
+  }
+  dynamic "ingress_security_rules" {
+    for_each = var.rules
+    iterator = rule
+    content {
+      protocol    = 6
+      source      = "0.0.0.0/0"
+      description = rule.key
+      tcp_options {
+        min = rule.value
+        max = "${rule.value}"
+      }
+    }
+  }
+}
+"#;
+    let (_, result) = apply(&stack(text), StackState::default());
+    let list = &result.state.instances[&"oci_core_security_list.s".parse::<Address>().unwrap()];
+    let rules = list.attributes.list_attr("ingress_security_rules");
+    let found: Vec<Option<&str>> = rules.iter().map(|r| r.str_attr("description")).collect();
+    assert_eq!(rules.len(), 3, "{found:?}");
+    assert_eq!(
+        list.attributes
+            .at("ingress_security_rules[1].tcp_options[0].max")
+            .and_then(Value::as_u64),
+        Some(22)
+    );
+    assert_eq!(rules[1].str_attr("protocol"), Some("6"));
+    assert_eq!(
+        list.spans
+            .find("ingress_security_rules[0].source")
+            .unwrap()
+            .to_string(),
+        "main.tf:8:16"
+    );
+    assert_eq!(
+        list.spans
+            .find("ingress_security_rules[2].source")
+            .unwrap()
+            .to_string(),
+        "main.tf:15:21"
+    );
+}
+
+#[test]
+fn arguments_are_converted_and_former_ones_stand_for_their_successors() {
+    let text = r#"
+resource "azurerm_express_route_circuit" "c" {
+  name                = "c"
+  location            = "UK South"
+  resource_group_name = "r"
+  bandwidth_in_mbps   = "50"
+  sku {
+    tier   = "Standard"
+    family = "MeteredData"
+  }
+}
+resource "azurerm_route_table" "t" {
+  name                          = "t"
+  location                      = "uksouth"
+  resource_group_name           = "r"
+  disable_bgp_route_propagation = "true"
+}
+"#;
+    let (stack, _) = load(&[("main.tf", text)]).unwrap();
+    let (_, result) = apply(&stack, StackState::default());
+    let at = |address: &str, path: &str| {
+        let instance = &result.state.instances[&address.parse::<Address>().unwrap()];
+        to_json(instance.attributes.at(path).unwrap())
+    };
+    assert_eq!(
+        at("azurerm_express_route_circuit.c", "bandwidth_in_mbps"),
+        "50"
+    );
+    assert_eq!(
+        at("azurerm_express_route_circuit.c", "location"),
+        "\"uksouth\""
+    );
+    assert_eq!(
+        at(
+            "azurerm_express_route_circuit.c",
+            "allow_classic_operations"
+        ),
+        "false"
+    );
+    assert_eq!(
+        at("azurerm_route_table.t", "bgp_route_propagation_enabled"),
+        "false"
+    );
+    let warning = "main.tf:16:35: warning: Argument dropped by the provider: version 4.0 of the provider dropped \"disable_bgp_route_propagation\"; write bgp_route_propagation_enabled";
+    assert!(
+        show(&result.diagnostics).contains(warning),
+        "{}",
+        show(&result.diagnostics)
+    );
+    // A stack that pins an older provider is right to use it.
+    let pinned = format!(
+        "terraform {{\n required_providers {{\n azurerm = {{\n source = \"hashicorp/azurerm\"\n version = \"~> 3.0\"\n}}\n}}\n}}\n{text}"
+    );
+    let (_, result) = apply(&support::stack(&pinned), StackState::default());
+    assert!(
+        result.diagnostics.is_empty(),
+        "{}",
+        show(&result.diagnostics)
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_with_its_place() {
+    says(
+        "resource \"azurerm_subnet\" \"s\" {\n  naem = \"x\"\n  resource_group_name = [1]\n  virtual_network_name = \"v\"\n  id = \"x\"\n  delegated {\n  }\n}\n",
+        &[
+            "main.tf:2:3: error: Unsupported argument: an argument named \"naem\" is not expected here (azurerm_subnet.s). Did you mean \"name\"?",
+            "main.tf:3:25: error: Incorrect attribute value type: inappropriate value for attribute \"resource_group_name\": string required",
+            "main.tf:5:3: error: Value for unconfigurable attribute",
+            "main.tf:6:3: error: Unsupported argument: an argument named \"delegated\"",
+            "main.tf:1:1: error: Missing required argument: the argument \"name\" is required",
+        ],
+    );
+    says(
+        "resource \"azurerm_express_route_circuit\" \"c\" {\n name = \"c\"\n location = \"x\"\n resource_group_name = \"r\"\n}\n",
+        &["at least 1 \"sku\" block is required"],
+    );
+    says(
+        "output \"a\" { value = var.nam }\noutput \"b\" { value = azurerm_subnet.x.id }\nvariable \"name\" { default = 1 }\nlocals {\n l = local.k + module.z.o\n}\n",
+        &[
+            "Reference to undeclared input variable: input variable \"nam\" has not been declared. Did you mean \"name\"?",
+            "Reference to undeclared resource: a managed resource \"azurerm_subnet\" \"x\" has not been declared",
+            "Reference to undeclared local value",
+            "Reference to undeclared module",
+        ],
+    );
+    says(
+        "resuorce \"a\" \"b\" {}\nvariable {}\nx = 1\n",
+        &[
+            "Did you mean \"resource\"?",
+            "Wrong number of labels",
+            "Unsupported argument",
+        ],
+    );
+    says(
+        "locals {\n a = 1\n}\nlocals {\n a = 2\n}\n",
+        &["already defined at main.tf:2:2"],
+    );
+    says(
+        "resource \"oci_core_drg\" \"d\" {\n provider = oci.nowhere\n compartment_id = \"c\"\n}\n",
+        &["Provider configuration not present"],
+    );
+}
+
+#[test]
+fn cycles_are_named() {
+    says(
+        "locals {\n a = local.b\n b = [local.c]\n c = local.a\n}\n",
+        &["error: Cycle: local.a -> local.b -> local.c -> local.a need each other"],
+    );
+    says(
+        "resource \"oci_core_drg\" \"d\" {\n compartment_id = oci_core_drg.d.id\n}\n",
+        &["oci_core_drg.d -> oci_core_drg.d"],
+    );
+}
+
+#[test]
+fn values_that_nest_without_end_are_refused() {
+    let mut text = "locals {\n l0 = 1\n".to_owned();
+    for i in 1..5_000 {
+        text.push_str(&format!(" l{i} = [local.l{}]\n", i - 1));
+    }
+    text.push_str("}\n");
+    assert!(errors(&text).contains("Value nested too deeply"));
+}
+
+#[test]
+fn override_files_replace_arguments() {
+    let pairs = [
+        (
+            "main.tf",
+            "locals {\n x = 1\n}\nvariable \"v\" {\n default = 1\n}\noutput \"o\" { value = \"${local.x}${var.v}\" }\n",
+        ),
+        (
+            "z_override.tf",
+            "locals {\n x = 2\n}\nvariable \"v\" {\n default = 3\n}\n",
+        ),
+    ];
+    assert_eq!(outputs(&pairs, &VariableInputs::default())["o"], "\"23\"");
+}
+
+#[test]
+fn every_schema_row_gives_placeholders_of_its_types() {
+    let schemas = Schemas::builtin();
+    let mut count = 0;
+    for (mode, ty, schema) in schemas.iter() {
+        count += 1;
+        assert!(schema.source.starts_with("https://"), "{ty}");
+        let prefix = if mode == Mode::Data { "data." } else { "" };
+        let address: Address = format!("{prefix}{ty}.x").parse().unwrap();
+        let value = placeholder_attributes(Some(schema), &address, &Value::object(BTreeMap::new()));
+        for (name, attribute) in &schema.body.attributes {
+            if attribute.computed {
+                let found = value.attr(name).unwrap();
+                assert!(found.is_placeholder(), "{ty}.{name}");
+                assert!(
+                    attribute.ty.has_dynamic() || found.ty() == attribute.ty,
+                    "{ty}.{name}: {}",
+                    found.ty()
+                );
+            }
+            if let Some((successor, _)) = &attribute.becomes {
+                assert!(
+                    schema.body.attributes.contains_key(successor),
+                    "{ty}.{name}"
+                );
+            }
+        }
+    }
+    assert!(count > 90, "{count}");
+}
+
+#[test]
+fn arguments_never_read_files_outside_of_what_the_caller_gives() {
+    let (config, said) = load_config(files(&[]).as_ref(), ".");
+    assert!(config.root().resources.is_empty() && said.is_empty());
+}
+
+const PIECES: [&str; 6] = [
+    "variable \"n\" { default = 2 }\n",
+    "locals {\n base = cidrsubnet(\"10.0.0.0/8\", 8, var.n)\n}\n",
+    "resource \"oci_core_vcn\" \"v\" {\n compartment_id = \"c\"\n cidr_blocks = [local.base]\n}\n",
+    "resource \"oci_core_subnet\" \"s\" {\n for_each = toset([\"a\", \"b\"])\n compartment_id = \"c\"\n vcn_id = oci_core_vcn.v.id\n cidr_block = cidrsubnet(local.base, 8, each.key == \"a\" ? 0 : 1)\n}\n",
+    "output \"o\" { value = { for k, s in oci_core_subnet.s : k => s.cidr_block } }\n",
+    "data \"oci_identity_availability_domain\" \"ad\" {\n compartment_id = \"c\"\n}\n",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_result_does_not_depend_on_files_or_their_order(order in Just((0..PIECES.len()).collect::<Vec<_>>()).prop_shuffle(), cut in 0..PIECES.len()) {
+        let text = |part: &[usize]| part.iter().map(|i| PIECES[*i]).collect::<String>();
+        let (one, two) = (text(&order[..cut]), text(&order[cut..]));
+        let (split, _) = load(&[("b.tf", one.as_str()), ("a.tf", two.as_str())]).expect("it loads");
+        let (whole, _) = load(&[("main.tf", PIECES.concat().as_str())]).expect("it loads");
+        let (rounds, result) = apply(&split, StackState::default());
+        let (expected_rounds, expected) = apply(&whole, StackState::default());
+        prop_assert_eq!(rounds, expected_rounds);
+        prop_assert_eq!(&result.state.outputs, &expected.state.outputs);
+        for (address, instance) in &expected.state.instances {
+            prop_assert_eq!(&result.state.instances[address].attributes, &instance.attributes);
+            prop_assert_eq!(&result.state.instances[address].dependencies, &instance.dependencies);
+        }
+    }
+
+    #[test]
+    fn any_mixture_of_pieces_loads_or_says_why(parts in prop::collection::vec(prop::sample::select(vec!["resource", "\"oci_core_vcn\"", "\"v\"", "{", "}", "\n", "count", "=", "for_each", "each.key", "dynamic", "content", "local.a", "locals", "a", "module", "source", "\"./m\"", "variable", "default", "1", "[", "]", "oci_core_vcn.v", ".id"]), 0..40)) {
+        let text = parts.join(" ");
+        if let Ok((stack, _)) = load(&[("main.tf", text.as_str()), ("m/m.tf", "output \"o\" { value = 1 }")]) {
+            let (_, result) = apply(&stack, StackState::default());
+            prop_assert!(result.plan.len() < 100);
+        }
+    }
+}
