@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 use skybridge_catalogue::{AzureRegion, catalogue, same_name};
-use skybridge_estate::{Estate, Finding, Subject};
+use skybridge_estate::{Estate, Finding, ResourceId, Subject};
 
 use super::finding;
 use crate::doc::{Doc, overlap};
@@ -24,7 +24,7 @@ pub fn check(estate: &Estate, model: &AzureModel) -> Vec<Finding> {
     for vnet in &model.vnets {
         public_ranges(vnet, &mut out);
         for subnet in &vnet.subnets {
-            route_table(model, vnet, subnet, &mut out);
+            route_table(estate, model, vnet, subnet, &mut out);
         }
     }
     for gateway in &model.gateways {
@@ -75,7 +75,13 @@ fn public_ranges(vnet: &VirtualNetwork, out: &mut Vec<Finding>) {
 }
 
 /// What a subnet's route table does to traffic over ExpressRoute.
-fn route_table(model: &AzureModel, vnet: &VirtualNetwork, subnet: &Subnet, out: &mut Vec<Finding>) {
+fn route_table(
+    estate: &Estate,
+    model: &AzureModel,
+    vnet: &VirtualNetwork,
+    subnet: &Subnet,
+    out: &mut Vec<Finding>,
+) {
     let table = subnet.route_table.as_ref();
     let table = table.and_then(|id| model.route_tables.iter().find(|t| t.id == *id));
     let gateway = model.gateways.iter().find(|g| g.vnet == vnet.id);
@@ -88,7 +94,8 @@ fn route_table(model: &AzureModel, vnet: &VirtualNetwork, subnet: &Subnet, out: 
                 "route {} sends {} of subnet {} to a virtual network gateway, and {} is ExpressRoute",
                 route.name, route.prefix, subnet.name, gateway.name
             );
-            let mut found = finding("azure.route-to-expressroute", &table.id, "", message);
+            let (at, pointer) = place_of(estate, &table.id, &route.name);
+            let mut found = finding("azure.route-to-expressroute", &at, &pointer, message);
             found.related.push(Subject::whole(subnet.id.clone()));
             found.related.push(Subject::whole(gateway.id.clone()));
             out.push(found);
@@ -126,6 +133,24 @@ fn route_table(model: &AzureModel, vnet: &VirtualNetwork, subnet: &Subnet, out: 
         found.related.push(Subject::whole(subnet.id.clone()));
         out.push(found);
     }
+}
+
+/// The resource and pointer of a route's next hop: in its table's document, or a resource of its own.
+fn place_of(estate: &Estate, table: &ResourceId, route: &str) -> (ResourceId, String) {
+    let pointer = "/properties/nextHopType";
+    if let Some(resource) = estate.resource(table) {
+        let doc = Doc::of(resource);
+        for at in doc.items("/properties/routes") {
+            if doc.text(&format!("{at}/name")) == Some(route) {
+                return (table.clone(), format!("{at}{pointer}"));
+            }
+        }
+    }
+    let own = estate.children(table).find(|c| c.name == route);
+    own.map_or_else(
+        || (table.clone(), String::new()),
+        |own| (own.id.clone(), pointer.to_owned()),
+    )
 }
 
 fn basic_address(estate: &Estate, gateway: &Gateway, out: &mut Vec<Finding>) {
