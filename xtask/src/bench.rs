@@ -1,0 +1,33 @@
+//! Measurements. What each means stands in `bench/README.md`.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::process::{Outcome, cargo, outcome};
+
+/// Runs one measurement by its name.
+pub(crate) fn run(name: &str) -> Result<bool> {
+    let release = ["run", "--quiet", "--release", "--package"];
+    let mut command = match name {
+        "cold-start" => {
+            let mut command = Command::new("bash");
+            command.arg("bench/cold-start.sh");
+            command
+        }
+        "pps" | "circuits" | "failover" => {
+            let mut command = cargo(&release);
+            command.args(["skybridge-bench", "--bin", name]);
+            command
+        }
+        "convergence" => {
+            let mut command = cargo(&release);
+            command.args(["skybridge-bgp", "--example", "convergence"]);
+            command
+        }
+        other => bail!(
+            "no measurement `{other}`; there are cold-start, circuits, pps, convergence, failover"
+        ),
+    };
+    Ok(outcome(&mut command) == Outcome::Passed)
+}

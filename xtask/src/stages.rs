@@ -1,0 +1,161 @@
+//! The stages of the gate, and the line that sums them up.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::packages;
+use crate::process::{Outcome, cargo, outcome, output};
+use crate::tidy;
+
+/// One stage: its name and what it does.
+pub(crate) type Stage = (&'static str, fn() -> Outcome);
+
+pub(crate) const TIDY: Stage = ("house rules", tidy::run);
+const FORMAT: Stage = ("formatting", format);
+const LINTS: Stage = ("lints", lints);
+const DOCUMENTATION: Stage = ("documentation", documentation);
+const TESTS: Stage = ("tests and corpora", tests);
+const SIMULATION: Stage = ("simulation, twice the same", simulation);
+const PEERS: Stage = ("real peers", || peers(&[]));
+
+/// What `cargo xtask check` runs.
+pub(crate) const CHECK: &[Stage] = &[FORMAT, TIDY, LINTS, DOCUMENTATION];
+
+/// What `cargo xtask test` runs, the cheap stages first.
+pub(crate) const TEST: &[Stage] = &[FORMAT, TIDY, TESTS, SIMULATION, PEERS, LINTS, DOCUMENTATION];
+
+/// Seeds of the gate's simulation; `cargo xtask sim` takes more.
+const GATE_SEEDS: u32 = 8;
+
+/// Runs every stage, also after a failure; true when nothing failed.
+pub(crate) fn run(stages: &[Stage]) -> bool {
+    let start = Instant::now();
+    let mut results = Vec::new();
+    for (name, stage) in stages {
+        println!("\n== {name}");
+        let result = match stage() {
+            Outcome::Skipped(why) if packages::is_ci() => {
+                Outcome::Failed(format!("skipped: {why} (CI=true allows no skip)"))
+            }
+            other @ (Outcome::Passed | Outcome::Failed(_) | Outcome::Skipped(_)) => other,
+        };
+        match &result {
+            Outcome::Passed => println!("ok: {name}"),
+            Outcome::Failed(why) => println!("FAILED: {name}: {why}"),
+            Outcome::Skipped(why) => println!("skipped: {why}"),
+        }
+        results.push((*name, result));
+    }
+    println!("\n== result after {} s", start.elapsed().as_secs());
+    let mut counts = [0_usize; 3];
+    for (name, result) in &results {
+        match result {
+            Outcome::Passed => counts[0] += 1,
+            Outcome::Failed(why) => {
+                counts[1] += 1;
+                println!("FAILED: {name}: {why}");
+            }
+            Outcome::Skipped(why) => {
+                counts[2] += 1;
+                println!("{name}: skipped: {why}");
+            }
+        }
+    }
+    println!(
+        "{} passed, {} failed, {} skipped",
+        counts[0], counts[1], counts[2]
+    );
+    counts[1] == 0
+}
+
+/// `cargo xtask sim`.
+pub(crate) fn simulate(seeds: u32) -> Result<bool> {
+    let seeds = seeds.to_string();
+    let result = outcome(&mut cargo(&[
+        "run",
+        "--quiet",
+        "--package",
+        "skybridge-sim",
+        "--",
+        "--seeds",
+        &seeds,
+    ]));
+    Ok(result == Outcome::Passed)
+}
+
+/// `cargo xtask interop`.
+pub(crate) fn interop(names: &[&str]) -> bool {
+    match peers(names) {
+        Outcome::Passed => true,
+        Outcome::Failed(why) => {
+            println!("FAILED: {why}");
+            false
+        }
+        Outcome::Skipped(why) => {
+            println!("skipped: {why}");
+            !packages::is_ci()
+        }
+    }
+}
+
+fn format() -> Outcome {
+    outcome(&mut cargo(&["fmt", "--all", "--check"]))
+}
+
+fn lints() -> Outcome {
+    outcome(&mut cargo(&[
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ]))
+}
+
+fn documentation() -> Outcome {
+    outcome(
+        cargo(&["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+    )
+}
+
+fn tests() -> Outcome {
+    outcome(&mut cargo(&["test", "--quiet", "--workspace"]))
+}
+
+fn simulation() -> Outcome {
+    let seeds = GATE_SEEDS.to_string();
+    let run = || {
+        output(&mut cargo(&[
+            "run",
+            "--quiet",
+            "--package",
+            "skybridge-sim",
+            "--",
+            "--seeds",
+            &seeds,
+        ]))
+    };
+    match (run(), run()) {
+        (Ok(first), Ok(second)) if first.is_empty() && second.is_empty() => {
+            Outcome::Failed("the simulation printed nothing".to_owned())
+        }
+        (Ok(first), Ok(second)) => {
+            print!("{first}");
+            Outcome::of(first == second, "two runs of the same seeds differ")
+        }
+        (Err(why), _) | (_, Err(why)) => Outcome::Failed(why),
+    }
+}
+
+fn peers(names: &[&str]) -> Outcome {
+    match packages::ensure() {
+        Outcome::Passed => {
+            let mut command = cargo(&["run", "--quiet", "--package", "skybridge-interop", "--"]);
+            outcome(command.args(names).env("SKYBRIDGE_INTEROP", "1"))
+        }
+        missing @ (Outcome::Failed(_) | Outcome::Skipped(_)) => missing,
+    }
+}
