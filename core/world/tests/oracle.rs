@@ -102,6 +102,53 @@ fn a_session_cut_takes_its_session_only() {
 }
 
 #[test]
+fn local_preference_inside_an_as_decides_as_the_solver_says() {
+    let mut net = ring();
+    net.peer_mut("d", "a").import[0].policy = accept(Some(200), 0);
+    let mut world = World::new(net.blueprint.clone(), 6).unwrap();
+    let mut sessions = Sessions::default();
+    check(&mut world, &mut sessions, &Failures::none());
+    let table = fibs(&world).remove(&("c".into(), "main".into())).unwrap();
+    let by_d = NextHop::Via {
+        interface: "d".into(),
+        address: net::ip("10.255.3.2"),
+    };
+    assert_eq!(table[&net::net("10.2.0.0/16")], [by_d]);
+    // The policy goes: a soft change that must reach `c` without a session going down.
+    sessions.changes.clear();
+    world.apply(ring().blueprint).unwrap();
+    check(&mut world, &mut sessions, &Failures::none());
+    assert!(sessions.changes.is_empty(), "{:?}", sessions.changes);
+}
+
+#[test]
+fn ipv6_settles_as_the_solver_says() {
+    let mut net = Net::default();
+    for (at, name) in (1..).zip(["a", "b", "c"]) {
+        net.router(name);
+        net.bgp(name, u32::from(at), at, &[&format!("2001:db8:{at}::/48")]);
+    }
+    for (at, (a, b)) in (1..).zip([("a", "b"), ("b", "c"), ("c", "a")]) {
+        net.interface(a, b, &format!("fd00:{at}::1/64"));
+        net.interface(b, a, &format!("fd00:{at}::2/64"));
+        net.link(&format!("{a}-{b}"), (a, b), (b, a));
+        net.session(a, b);
+    }
+    // Hosts do not speak IPv6: tables and sessions only.
+    let mut world = World::new(net.blueprint, 7).unwrap();
+    let mut sessions = Sessions::default();
+    check(&mut world, &mut sessions, &Failures::none());
+    assert_eq!(sessions.established.len(), 6);
+    let element = Element::Link("c-a".into());
+    let mode = CutMode::Silent;
+    world.command(Command::Cut { element, mode }).unwrap();
+    let mut failures = Failures::none();
+    failures.links_silent.insert("c-a".into());
+    check(&mut world, &mut sessions, &failures);
+    assert_eq!(sessions.established.len(), 4);
+}
+
+#[test]
 fn a_real_world_repeats_itself() {
     let run = |world: &mut World| {
         let element = Element::Link("a-b".into());
@@ -186,6 +233,7 @@ fn cook(recipe: &Recipe) -> Net {
         let (prepend, refused, fault) = recipe.sessions[at % recipe.sessions.len()];
         let own_asn = net.bgp_mut(a).asn;
         let external = own_asn != net.bgp_mut(b).asn;
+        // Towards an internal peer the AS path must stay as it is (RFC 4271 §5.1.2 a).
         if external {
             let export = net.peer_mut(a, b).export.as_mut().unwrap();
             export.policy = accept(None, prepend);
