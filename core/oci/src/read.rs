@@ -281,6 +281,12 @@ impl<'a> Reader<'a> {
             self.gap(circuit, "left out: its bandwidth is not known");
             return None;
         };
+        if unknown("/providerServiceKeyName") {
+            self.gap(circuit, "its service key is not known");
+        }
+        if unknown("/gatewayId") {
+            self.gap(circuit, "its DRG is not known");
+        }
         let mut mappings = Vec::new();
         for (i, item) in items(circuit, "/crossConnectMappings").iter().enumerate() {
             let net = |field: &str| {

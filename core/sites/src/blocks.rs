@@ -9,7 +9,7 @@ use skybridge_hcl::{Diagnostic, Value, nearest_name};
 use crate::arguments::{
     Arguments, Context, destination, endpoint, place, port, resource, resource_of,
 };
-use crate::limits::limit_names;
+use crate::limits::{canonical, limit_names};
 use crate::model::{
     Element, Expectation, LabFile, LabHost, LinkSettings, LinkTarget, Path, Protocol, Service,
     Target, Within,
@@ -200,7 +200,9 @@ pub(crate) fn limits(context: &mut Context<'_>, block: &Block, lab: &mut LabFile
                 .at(&attribute.name_span)
                 .suggest(name, names.iter().map(String::as_str));
             context.said.push(said);
+            continue;
         }
+        let key = canonical(name).to_owned();
         let Some(value) = context.value(attribute) else {
             continue;
         };
@@ -209,12 +211,11 @@ pub(crate) fn limits(context: &mut Context<'_>, block: &Block, lab: &mut LabFile
             context.error("Invalid value", detail, &attribute.expr.span);
             continue;
         };
-        if lab.limits.insert(name.clone(), number).is_some() {
+        if lab.limits.insert(key.clone(), number).is_some() {
             let detail = format!("the limit \"{name}\" is set twice");
             context.error("Duplicate limit", detail, &attribute.name_span);
         }
-        lab.limit_places
-            .insert(name.clone(), place(&attribute.name_span));
+        lab.limit_places.insert(key, place(&attribute.name_span));
     }
 }
 

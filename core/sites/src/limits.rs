@@ -4,13 +4,49 @@ use std::collections::BTreeSet;
 
 use skybridge_catalogue::catalogue;
 
-/// The names that a `limits` block may set: `<cloud>_<limit>`, and `<cloud>_<limit>_<qualifier>` for
-/// limits that depend on something, such as `oci_routes_in_private_v4`.
+use crate::model::LabFile;
+
+/// Names that people know limits by, and those of the catalogue.
+const ALIASES: [(&str, &str); 4] = [
+    (
+        "expressroute_private_prefixes_v4",
+        "azure_routes_in_private_v4",
+    ),
+    (
+        "expressroute_private_prefixes_v6",
+        "azure_routes_in_private_v6",
+    ),
+    (
+        "fastconnect_private_prefixes_v4",
+        "oci_routes_in_private_v4",
+    ),
+    (
+        "fastconnect_private_prefixes_v6",
+        "oci_routes_in_private_v6",
+    ),
+];
+
+/// The names that a `limits` block may set: `<cloud>_<limit>` for all rows of a limit, and
+/// `<cloud>_<limit>_<qualifier>` for the row with a qualifier, such as `oci_routes_in_private_v4` and
+/// `azure_routes_in_private_v4_premium`; and four names for the prefix limits,
+/// such as `expressroute_private_prefixes_v4`.
 #[must_use]
 pub fn limit_names() -> BTreeSet<String> {
-    let rows = catalogue().limits.iter();
-    rows.map(|l| name(&l.cloud, &l.name, &l.qualifier))
-        .collect()
+    let mut names: BTreeSet<String> = ALIASES
+        .iter()
+        .map(|(alias, _)| (*alias).to_owned())
+        .collect();
+    for limit in &catalogue().limits {
+        names.insert(name(&limit.cloud, &limit.name, ""));
+        names.insert(name(&limit.cloud, &limit.name, &limit.qualifier));
+    }
+    names
+}
+
+/// The catalogue's name behind a name of [`limit_names`].
+pub(crate) fn canonical(name: &str) -> &str {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    alias.map_or(name, |(_, name)| name)
 }
 
 /// The name of a row: lower case, with `_` for everything that is not a letter or digit.
@@ -28,4 +64,16 @@ fn name(cloud: &str, limit: &str, qualifier: &str) -> String {
         }
     };
     text.chars().map(clean).collect()
+}
+
+impl LabFile {
+    /// What the lab file sets for a limit of the catalogue: the row's own value, else that for all rows of
+    /// the limit; `None` leaves the catalogue's.
+    #[must_use]
+    pub fn limit(&self, cloud: &str, limit: &str, qualifier: &str) -> Option<u64> {
+        let exact = self.limits.get(&name(cloud, limit, qualifier));
+        exact
+            .or_else(|| self.limits.get(&name(cloud, limit, "")))
+            .copied()
+    }
 }

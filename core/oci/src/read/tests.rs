@@ -187,3 +187,25 @@ fn rules_of_a_group_and_static_drg_routes_are_joined_to_their_owners() {
         [("10.8.0.0/16".parse().unwrap(), attachment)]
     );
 }
+
+#[test]
+fn a_circuit_with_a_placeholder_for_its_key_stays_pending_and_is_a_gap() {
+    let mut lab = Lab::new();
+    lab.express_route(1000);
+    let drg = lab.drg();
+    let mut request = put(kinds::VIRTUAL_CIRCUIT, None, circuit_doc(&drg, KEY));
+    request.unknown.insert("/providerServiceKeyName".to_owned());
+    lab.send(&Command::Put(request)).unwrap();
+    lab.pass(2000);
+    let model = OciModel::read(&lab.estate);
+    let circuit = &model.virtual_circuits[0];
+    assert_eq!(circuit.lifecycle_state, "PENDING_PROVIDER");
+    assert_eq!(circuit.service_key, None);
+    assert_eq!(model.gaps[0].what, "its service key is not known");
+    let attributes = skybridge_hcl::Value::object_of([(
+        "id",
+        skybridge_hcl::Value::string(circuit.id.as_str()),
+    )]);
+    let settled = crate::terraform::settled(&lab.estate, "oci_core_virtual_circuit", &attributes);
+    assert_eq!(settled, crate::terraform::Settled::Ready);
+}

@@ -49,9 +49,6 @@ pub(super) fn whole(resource: &Resource) -> Json {
             all.insert(name.clone(), value.clone());
         }
     }
-    if let Some(instance) = all.get("primaryVnicId").cloned() {
-        all.insert("vnicId".to_owned(), instance);
-    }
     Json::Object(all)
 }
 

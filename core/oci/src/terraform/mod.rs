@@ -271,6 +271,7 @@ pub fn id_of(estate: &Estate, address: &str, ty: &str, config: &Value) -> Option
 
 /// Whether the last request on a resource is done. A virtual circuit to Azure is done when it is
 /// provisioned; one whose key the provider never accepted fails after the 20 minutes that clients wait.
+/// One whose key is a placeholder stays `PENDING_PROVIDER` and is done (the model names the gap).
 #[must_use]
 pub fn settled(estate: &Estate, _ty: &str, attributes: &Value) -> Settled {
     let id = attributes.str_attr("id").unwrap_or_default();
@@ -280,7 +281,9 @@ pub fn settled(estate: &Estate, _ty: &str, attributes: &Value) -> Settled {
     let state = resource.text("/lifecycleState").unwrap_or_default();
     let working = estate.operation_on(&resource.id).is_some();
     if state == "PENDING_PROVIDER" {
-        if resource.text("/providerName") != Some(providers::AZURE) {
+        let key = "/providerServiceKeyName";
+        let nobody_knows = crate::wish::touches(&resource.unknown, key);
+        if nobody_knows || resource.text("/providerName") != Some(providers::AZURE) {
             return Settled::Ready;
         }
         if working {

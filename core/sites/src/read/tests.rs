@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use skybridge_hcl::{MemoryFiles, Value};
+use skybridge_hcl::{Diagnostic, MemoryFiles, Value};
 
 use super::read;
 use crate::{Element, Endpoint, LabFile, LinkTarget, Path, Protocol, Target, Within};
@@ -41,7 +41,13 @@ fn lab(text: &str) -> (LabFile, Vec<String>) {
         .with("lab.sky.hcl", text)
         .with("main.tf", "nonsense {");
     let (lab, said) = read(&files, ".", &scope());
-    (lab, said.iter().map(ToString::to_string).collect())
+    let words = |d: &Diagnostic| {
+        assert!(d.is_error());
+        let span = d.span.as_ref().map(ToString::to_string).unwrap_or_default();
+        let help = d.help.clone().unwrap_or_default();
+        format!("{span}: {}: {} {help}", d.summary, d.detail)
+    };
+    (lab, said.iter().map(words).collect())
 }
 
 fn resource(text: &str) -> Endpoint {
@@ -165,17 +171,17 @@ link "l" {
 "#;
     let (_, said) = lab(text);
     let wanted = [
-        "lab.sky.hcl:1:1: error: Unsupported block: a lab file has no servce blocks Did you mean \"service\"?",
-        "lab.sky.hcl:2:1: error: Not supported yet: the block site \"hq\" is not supported yet",
-        "lab.sky.hcl:5:3: error: Unsupported argument: a service block has no argument \"tpc\" Did you mean \"tcp\"?",
-        "lab.sky.hcl:3:1: error: Missing argument: a service block needs the argument \"tcp\"",
-        "error: Unknown host: the lab file has no host \"prob\" Did you mean \"probe\"?",
-        "lab.sky.hcl:9:14: error: Invalid value: to: \"nowhere\" is neither a host nor an IP address",
-        "lab.sky.hcl:10:14: error: Invalid value: tcp: a port from 1 to 65535 is expected",
-        "lab.sky.hcl:11:14: error: Invalid value: survives: a number from 0 to 2 is expected",
+        "lab.sky.hcl:1:1: Unsupported block: a lab file has no servce blocks Did you mean \"service\"?",
+        "lab.sky.hcl:2:1: Not supported yet: the block site \"hq\" is not supported yet",
+        "lab.sky.hcl:5:3: Unsupported argument: a service block has no argument \"tpc\" Did you mean \"tcp\"?",
+        "lab.sky.hcl:3:1: Missing argument: a service block needs the argument \"tcp\"",
+        "Unknown host: the lab file has no host \"prob\" Did you mean \"probe\"?",
+        "lab.sky.hcl:9:14: Invalid value: to: \"nowhere\" is neither a host nor an IP address",
+        "lab.sky.hcl:10:14: Invalid value: tcp: a port from 1 to 65535 is expected",
+        "lab.sky.hcl:11:14: Invalid value: survives: a number from 0 to 2 is expected",
         "did you mean \"link\"?",
-        "lab.sky.hcl:14:25: error: Invalid value: subnet: oci_core_instance.db is not one of the types",
-        "lab.sky.hcl:15:10: error: Unknown limit: the catalogue has no limit \"oci_routes_in_private_v\" Did you mean",
+        "lab.sky.hcl:14:25: Invalid value: subnet: oci_core_instance.db is not one of the types",
+        "lab.sky.hcl:15:10: Unknown limit: the catalogue has no limit \"oci_routes_in_private_v\" Did you mean",
         "path: \"third\" is neither \"primary\" nor \"secondary\"",
         "delay: \"soon\" is not a duration",
         "loss: \"1\" is not a share",
@@ -250,4 +256,22 @@ fn hosts_of_one_file_are_known_in_another() {
     let (lab, said) = read(&files, "d", &scope());
     assert_eq!(said, []);
     assert_eq!(lab.services[0].place.file.as_ref(), "d/a.sky.hcl");
+}
+
+#[test]
+fn limits_are_found_by_row_then_for_all_rows_and_by_the_names_people_know() {
+    let (lab, said) = lab(
+        "limits {\n  expressroute_private_prefixes_v4 = 5\n  azure_routes_in_private_v4_premium = 7\n}",
+    );
+    assert_eq!(said, Vec::<String>::new());
+    assert_eq!(
+        lab.limit("azure", "routes_in_private_v4", "Premium"),
+        Some(7)
+    );
+    assert_eq!(
+        lab.limit("azure", "routes_in_private_v4", "standard"),
+        Some(5)
+    );
+    assert_eq!(lab.limit("oci", "routes_in_private_v4", ""), None);
+    assert_eq!(lab.limit_places["azure_routes_in_private_v4"].line, 2);
 }
