@@ -15,7 +15,7 @@ use crate::{Oci, kinds};
 pub(crate) const KEY: &str = "8c1e4e4b-0000-4000-8000-000000000001";
 
 /// An estate, the time, and what Azure was told.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lab {
     pub(crate) estate: Estate,
     pub(crate) now: Instant,

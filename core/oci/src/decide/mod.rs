@@ -370,3 +370,6 @@ const PARTY: Party = Party::Oci;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod mutation;
