@@ -141,8 +141,10 @@ pub struct NotModelled {
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct ApplyResult {
-    /// What exists.
+    /// What exists; as before when nothing was applied.
     pub state: StackState,
+    /// The outputs of the root module; of a plan, with what is not known yet left unknown.
+    pub outputs: BTreeMap<String, OutputState>,
     /// Everything there is to say.
     pub diagnostics: Vec<Diagnostic>,
     /// Types that are not modelled.
@@ -213,7 +215,10 @@ pub struct Apply {
     pub(crate) outstanding: Vec<usize>,
     pub(crate) queue: VecDeque<Action>,
     pub(crate) running: BTreeMap<ActionId, Running>,
-    pub(crate) held: Vec<Held>,
+    /// Actions that wait for deletions, by number.
+    held: BTreeMap<u64, Held>,
+    /// The held actions that wait for each deletion.
+    holds: BTreeMap<Address, BTreeSet<u64>>,
     next_id: u64,
     pub(crate) plan: BTreeMap<Address, PlannedInstance>,
     /// Data sources read while planning: arguments and result.
@@ -269,7 +274,8 @@ impl Apply {
             outstanding: vec![0; nodes],
             queue: VecDeque::new(),
             running: BTreeMap::new(),
-            held: Vec::new(),
+            held: BTreeMap::new(),
+            holds: BTreeMap::new(),
             next_id: 0,
             plan: BTreeMap::new(),
             reads: BTreeMap::new(),
@@ -415,31 +421,32 @@ impl Apply {
     /// The result. Actions that were never completed count as not carried out.
     #[must_use]
     pub fn finish(self) -> ApplyResult {
-        let mut state = StackState {
-            instances: self.state,
-            outputs: BTreeMap::new(),
-        };
         let applied = self.phase == Phase::Done && !self.plan_only;
-        let outputs = self
+        let mut outputs = BTreeMap::new();
+        let declared = self
             .stack
             .config
             .modules
             .get(&Vec::new())
             .map(|m| &m.outputs);
-        for (name, output) in outputs.into_iter().flatten() {
+        for (name, output) in declared.into_iter().flatten() {
             if let Some(value) = self.values.outputs.get(&(Vec::new(), name.clone())) {
                 let value = value.clone();
                 let sensitive = output.sensitive;
-                state
-                    .outputs
-                    .insert(name.clone(), OutputState { value, sensitive });
+                outputs.insert(name.clone(), OutputState { value, sensitive });
             }
         }
-        if !applied {
-            state.instances = self.prior.instances;
-        }
+        let state = if applied {
+            StackState {
+                instances: self.state,
+                outputs: outputs.clone(),
+            }
+        } else {
+            self.prior
+        };
         ApplyResult {
             state,
+            outputs,
             diagnostics: self.diagnostics,
             not_modelled: self.not_modelled.into_values().collect(),
             plan: self.plan,
@@ -492,24 +499,25 @@ impl Apply {
             .plan
             .iter()
             .filter(|(_, p)| matches!(p.change, Change::Delete | Change::Replace));
-        self.deletes = doomed.map(|(a, _)| a.clone()).collect();
+        self.deletes = doomed
+            .map(|(a, _)| a.clone())
+            .filter(|a| self.prior.instances.contains_key(a))
+            .collect();
+        // What rests on an instance goes before it.
+        let mut users: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+        for address in &self.deletes {
+            for below in &self.prior.instances[address].dependencies {
+                if below != address && self.deletes.contains(below) {
+                    users
+                        .entry(below.clone())
+                        .or_default()
+                        .insert(address.clone());
+                }
+            }
+        }
         for address in self.deletes.clone() {
-            let Some(instance) = self.prior.instances.get(&address).cloned() else {
-                self.deletes.remove(&address);
-                continue;
-            };
-            let waits: BTreeSet<Address> = self
-                .deletes
-                .iter()
-                .filter(|other| **other != address)
-                .filter(|other| {
-                    self.prior
-                        .instances
-                        .get(*other)
-                        .is_some_and(|i| i.dependencies.contains(&address))
-                })
-                .cloned()
-                .collect();
+            let instance = self.prior.instances[&address].clone();
+            let waits = users.remove(&address).unwrap_or_default();
             let replaced = self
                 .plan
                 .get(&address)
@@ -556,11 +564,21 @@ impl Apply {
         if waits.is_empty() {
             self.release(action, running);
         } else {
-            self.held.push(Held {
-                waits,
-                action,
-                running,
-            });
+            let number = action.target().id.0;
+            for address in &waits {
+                self.holds
+                    .entry(address.clone())
+                    .or_default()
+                    .insert(number);
+            }
+            self.held.insert(
+                number,
+                Held {
+                    waits,
+                    action,
+                    running,
+                },
+            );
         }
     }
 
@@ -580,27 +598,26 @@ impl Apply {
     fn deleted(&mut self, address: &Address) {
         self.state.remove(address);
         self.deletes.remove(address);
-        let mut free = Vec::new();
-        let mut index = 0;
-        while index < self.held.len() {
-            self.held[index].waits.remove(address);
-            if self.held[index].waits.is_empty() {
-                free.push(self.held.remove(index));
-            } else {
-                index += 1;
+        for number in self.holds.remove(address).unwrap_or_default() {
+            let Some(held) = self.held.get_mut(&number) else {
+                continue;
+            };
+            held.waits.remove(address);
+            if held.waits.is_empty()
+                && let Some(held) = self.held.remove(&number)
+            {
+                self.release(held.action, held.running);
             }
-        }
-        for held in free {
-            self.release(held.action, held.running);
         }
     }
 
     /// What waits for a deletion that failed cannot be done either.
     fn deletion_failed(&mut self, address: &Address) {
-        let (stuck, kept): (Vec<Held>, Vec<Held>) = std::mem::take(&mut self.held)
+        let stuck = self.holds.remove(address).unwrap_or_default();
+        let stuck: Vec<Held> = stuck
             .into_iter()
-            .partition(|h| h.waits.contains(address));
-        self.held = kept;
+            .filter_map(|n| self.held.remove(&n))
+            .collect();
         for held in stuck {
             let detail = format!(
                 "{} was left as it is because {address} could not be deleted",

@@ -17,6 +17,9 @@ pub(crate) struct BodyContext<'a> {
     pub(crate) files: &'a dyn Files,
     /// The largest version of the provider that the stack allows, if it says so.
     pub(crate) version: Option<&'a str>,
+    /// Whether unknown values that rest on placeholders get stand-ins, because nothing else will
+    /// ever make them known: in an apply, not in a plan.
+    pub(crate) stand_ins: bool,
     /// What the body belongs to, for messages (`azurerm_subnet.a`).
     pub(crate) what: &'a str,
 }
@@ -131,6 +134,11 @@ impl Builder<'_> {
                 let compare = found.map_or(Compare::Exact, |a| a.compare);
                 let sensitive = found.is_some_and(|a| a.sensitive);
                 let value = normalised(value, compare);
+                let value = if self.context.stand_ins {
+                    settled(&value)
+                } else {
+                    value
+                };
                 Some(if sensitive { value.sensitive() } else { value })
             }
             Err(e) => {
@@ -546,10 +554,46 @@ impl Scope for Bound<'_> {
     }
 }
 
+/// The value with stand-ins in the place of unknown parts that rest on placeholders.
+fn settled(value: &Value) -> Value {
+    if value.is_wholly_known() {
+        return value.clone();
+    }
+    let marks = value.marks();
+    let inner = match value.kind() {
+        Kind::Unknown(ty) => match marks.placeholder.first() {
+            Some(name) => crate::placeholder::stand_in(ty, name),
+            None => return value.clone(),
+        },
+        Kind::List(ty, items) => Value::list(ty.clone(), items.iter().map(settled).collect()),
+        Kind::Set(ty, items) => Value::set(ty.clone(), items.iter().map(settled).collect()),
+        Kind::Tuple(items) => Value::tuple(items.iter().map(settled).collect()),
+        Kind::Map(ty, map) => Value::map(
+            ty.clone(),
+            map.iter().map(|(k, v)| (k.clone(), settled(v))).collect(),
+        ),
+        Kind::Object(map) => Value::object_of(map.iter().map(|(k, v)| (k.clone(), settled(v)))),
+        _ => return value.clone(),
+    };
+    inner.with_marks(&marks)
+}
+
+/// Whether every unknown part of a value rests on a placeholder.
+fn only_placeholders_unknown(value: &Value) -> bool {
+    if value.is_unknown() {
+        return !value.marks().placeholder.is_empty();
+    }
+    value.children().all(only_placeholders_unknown)
+}
+
 /// Whether two values of an attribute are the same to its provider.
 pub(crate) fn same_attribute(schema: &AttributeSchema, a: &Value, b: &Value) -> bool {
     match (schema.compare, a.as_str(), b.as_str()) {
         (Compare::IgnoreCase, Some(a), Some(b)) => a.eq_ignore_ascii_case(b),
+        // Unknown while planning; the apply puts the stand-in there that is there already.
+        _ if !a.is_wholly_known() && only_placeholders_unknown(a) => {
+            a.deep_marks().placeholder == b.deep_marks().placeholder
+        }
         _ => a == b,
     }
 }

@@ -93,10 +93,14 @@ fn plan_body(
         let was = before.and_then(|b| b.get(name));
         let value = match (given, was) {
             (Some(given), Some(was)) => {
-                if !same_attribute(attribute, given, was) {
+                if same_attribute(attribute, given, was) && given.is_wholly_known() {
+                    given.clone()
+                } else if same_attribute(attribute, given, was) {
+                    was.clone()
+                } else {
                     diff.change(&at, forced || attribute.forces_replacement);
+                    given.clone()
                 }
-                given.clone()
             }
             (Some(given), None) => {
                 if before.is_some() {

@@ -67,7 +67,7 @@ fn fill(body: &BodySchema, path: &str, config: &Value) -> Value {
 }
 
 /// A value of a type that depends on nothing but the name.
-fn stand_in(ty: &Type, name: &str) -> Value {
+pub(crate) fn stand_in(ty: &Type, name: &str) -> Value {
     match ty {
         Type::Dynamic => Value::unknown(Type::Dynamic),
         Type::Bool => Value::bool(false),

@@ -237,6 +237,7 @@ impl Apply {
             scope: &scope,
             files: stack.files.as_ref(),
             version: None,
+            stand_ins: false,
             what: &what,
         };
         let mut spans = Spans::new(block.span.clone());
@@ -318,6 +319,7 @@ impl Apply {
             scope: &scope,
             files: stack.files.as_ref(),
             version: stack.provider_version(provider),
+            stand_ins: self.phase == Phase::Apply,
             what: &what,
         };
         let mut spans = Spans::new(resource.span.clone());

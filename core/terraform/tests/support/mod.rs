@@ -51,7 +51,14 @@ pub(crate) fn settle(value: &Value, path: &str) -> Value {
             map.iter()
                 .map(|(k, v)| (k.clone(), settle(v, &format!("{path}.{k}")))),
         ),
-        _ => value.clone(),
+        Kind::Null(_)
+        | Kind::Bool(_)
+        | Kind::Number(_)
+        | Kind::String(_)
+        | Kind::List(..)
+        | Kind::Set(..)
+        | Kind::Tuple(_)
+        | Kind::Map(..) => value.clone(),
     }
 }
 
