@@ -418,10 +418,11 @@ impl Apply {
         &self.plan
     }
 
-    /// The result. Actions that were never completed count as not carried out.
+    /// The result. It may be taken early: what was completed is in the state, actions that were
+    /// never completed count as not carried out.
     #[must_use]
     pub fn finish(self) -> ApplyResult {
-        let applied = self.phase == Phase::Done && !self.plan_only;
+        let applied = self.phase != Phase::Plan && !self.plan_only;
         let mut outputs = BTreeMap::new();
         let declared = self
             .stack

@@ -103,6 +103,7 @@ pub(crate) fn root_values(
         };
         out.insert(name.clone(), value);
     }
+    missing.sort_by_key(|(_, variable)| &variable.span);
     say_missing(&missing, diagnostics);
     out
 }
@@ -234,14 +235,13 @@ fn collect(
             &join_path(directory, &name),
             module,
             files,
-            false,
             &mut out,
             diagnostics,
         );
     }
     for argument in &inputs.arguments {
         match argument {
-            VariableArgument::File(path) => file(path, module, files, true, &mut out, diagnostics),
+            VariableArgument::File(path) => file(path, module, files, &mut out, diagnostics),
             VariableArgument::Value(name, text) => {
                 let origin = format!("-var {name}");
                 if module.variables.contains_key(name) {
@@ -277,7 +277,6 @@ fn file(
     path: &str,
     module: &Module,
     files: &dyn Files,
-    named: bool,
     out: &mut BTreeMap<String, Given>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
@@ -296,7 +295,6 @@ fn file(
             return;
         }
     };
-    let _ = named;
     let values = if path.ends_with(".json") {
         json_values(path, &text)
     } else {

@@ -417,3 +417,14 @@ fn rows_are_not_lost_when_the_cloud_returns_less_than_was_planned() {
     assert!(drg.attr("state").unwrap().is_placeholder());
     assert!(Arc::new(drg.clone()).is_wholly_known());
 }
+
+#[test]
+fn an_apply_that_is_broken_off_keeps_what_was_made() {
+    let mut machine = Apply::new(stack(BASE), StackState::default());
+    let action = machine.poll_action().unwrap();
+    machine.complete(action.target().id, &answer(&action));
+    let early = machine.finish().state;
+    assert_eq!(early.instances.len(), 1);
+    let (rounds, _) = apply(&stack(BASE), early);
+    assert_eq!(rounds[0], ["create azurerm_virtual_network.v"]);
+}

@@ -115,11 +115,11 @@ fn missing_variables_are_one_error_and_account_variables_none() {
     let said = show(&load(&[("main.tf", "variable \"tenancy_ocid\" {}\nvariable \"zone\" {}\nvariable \"region\" {\n description = \"home\"\n}\n")]).unwrap_err());
     assert_eq!(said.matches("error").count(), 1, "{said}");
     assert!(
-        said.contains("main.tf:3:1: \"region\" (home)\n  main.tf:2:1: \"zone\"\n"),
+        said.contains("main.tf:2:1: \"zone\"\n  main.tf:3:1: \"region\" (home)\n"),
         "{said}"
     );
     assert!(
-        said.contains("pass -var 'region=...', -var-file FILE, or TF_VAR_region."),
+        said.contains("pass -var 'zone=...', -var-file FILE, or TF_VAR_zone."),
         "{said}"
     );
     let (stack, said) = load(&[("main.tf", "variable \"tenancy_ocid\" {}\n")]).unwrap();
