@@ -8,6 +8,7 @@ mod connection;
 mod delete;
 mod gateway;
 mod interface;
+mod merge;
 mod network;
 mod peering;
 mod provider;
@@ -22,6 +23,8 @@ use skybridge_estate::{
 };
 
 use crate::rules::refuse;
+
+pub(crate) use merge::{as_patch, keeping};
 
 /// Circuits of this provider are provisioned only by an OCI virtual circuit that holds their key.
 pub const ORACLE_PROVIDER: &str = "Oracle Cloud FastConnect";

@@ -125,7 +125,7 @@ fn inline_subnets(request: &Request<'_>, ranges: &[IpNet], txn: &mut Txn) -> Res
             kind: kinds::SUBNET.into(),
             name: name.to_owned(),
             parent: Some(request.id.clone()),
-            doc: request.put.doc.pointer(&at).cloned().unwrap_or_default(),
+            doc: inline_doc(request, &at, existing),
             computed: computed(&id, kinds::SUBNET, "Updating", serde_json::Map::new()),
             unknown: rebase(&request.put.unknown, &at),
             phase: existing.map_or(Phase::Creating, |_| Phase::Updating),
@@ -158,6 +158,21 @@ fn inline_subnets(request: &Request<'_>, ranges: &[IpNet], txn: &mut Txn) -> Res
         txn.writes.push(Write::Remove(gone.id.clone()));
     }
     Ok(())
+}
+
+/// The document of a subnet inside that of its network. Associations that it does not mention stay: they
+/// may be resources of their own.
+fn inline_doc(request: &Request<'_>, at: &str, existing: Option<&Resource>) -> Json {
+    let mut doc = request.put.doc.pointer(at).cloned().unwrap_or_default();
+    let fields = doc.pointer_mut("/properties").and_then(Json::as_object_mut);
+    if let (Some(fields), Some(existing)) = (fields, existing) {
+        for name in ["networkSecurityGroup", "routeTable"] {
+            if let Some(kept) = existing.doc.pointer(&format!("/properties/{name}")) {
+                fields.entry(name).or_insert_with(|| kept.clone());
+            }
+        }
+    }
+    doc
 }
 
 /// The origin of something inside a document, seen from there.

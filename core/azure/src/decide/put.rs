@@ -9,7 +9,8 @@ use skybridge_estate::{
 };
 
 use super::{
-    circuit, connection, done_at, gateway, interface, network, peering, refuse_when_busy, security,
+    circuit, connection, done_at, gateway, interface, merge, network, peering, refuse_when_busy,
+    security,
 };
 use crate::doc::Doc;
 use crate::kinds;
@@ -42,6 +43,13 @@ pub(super) fn put(estate: &Estate, put: &PutRequest, now: Instant) -> Result<Txn
         return Err(refuse("azure.kind-not-modelled", "", message));
     };
     let id = checked_id(put, kind)?;
+    let existing = estate.resource(&id);
+    let whole = match merge::whole(put, existing) {
+        Ok(whole) => whole,
+        Err(Some(refusal)) => return Err(refusal),
+        Err(None) => return Ok(Txn::default()),
+    };
+    let put = whole.as_ref().unwrap_or(put);
     let parent_id = kinds::parent_id(id.as_str(), kind);
     let parent = match &parent_id {
         Some(parent) => Some(estate.resource(parent).ok_or_else(|| {
@@ -50,7 +58,6 @@ pub(super) fn put(estate: &Estate, put: &PutRequest, now: Instant) -> Result<Txn
         })?),
         None => None,
     };
-    let existing = estate.resource(&id);
     let id = match (existing, parent) {
         (Some(existing), _) => existing.id.clone(),
         (None, Some(parent)) => kinds::child_id(&parent.id, kind, id.leaf()),

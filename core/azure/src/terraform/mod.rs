@@ -12,11 +12,11 @@ mod types;
 
 use std::collections::BTreeSet;
 
-use serde_json::Value as Json;
-use skybridge_estate::{Command, Estate, Party, Phase, PutRequest, Resource, ResourceId};
+use serde_json::{Value as Json, json};
+use skybridge_estate::{Command, Estate, Party, Phase, PutRequest, ResourceId};
 use skybridge_hcl::{Diagnostic, Spans, Value};
 
-use crate::doc::Doc;
+use crate::decide::{as_patch, keeping};
 use crate::kinds::{self, resource_id};
 use build::{Made, set};
 use types::{Association, Row, row};
@@ -87,8 +87,10 @@ pub fn create(
     let id = wanted_id(row, config).map_err(|name| missing(address, name, spans))?;
     let mut made = Made::new(address, config, spans);
     (row.build)(&mut made);
-    if let Some(existing) = estate.resource(&id) {
-        keep_associations(&mut made, existing);
+    // A change of a subnet or interface must not undo the associations that are resources of their own.
+    if [kinds::SUBNET, kinds::NIC].contains(&row.kind) {
+        let fields = ["/properties/networkSecurityGroup", "/properties/routeTable"];
+        keeping(&mut made.doc, &fields);
     }
     let name = id.leaf().to_owned();
     Ok(Mapped::Commands(vec![Command::Put(
@@ -141,11 +143,18 @@ pub fn delete(estate: &Estate, ty: &str, attributes: &Value) -> Vec<Command> {
         let Some(target) = target else {
             return Vec::new();
         };
-        let mut doc = target.doc.clone();
-        if let Some(properties) = doc.pointer_mut("/properties").and_then(Json::as_object_mut) {
-            properties.remove(association.property);
-        }
-        return vec![patch(target, doc, target.unknown.clone(), target)];
+        let mut doc = json!({"properties": {association.property: null}});
+        as_patch(&mut doc);
+        return vec![Command::Put(PutRequest {
+            party: Party::Azure,
+            kind: target.kind.clone(),
+            id: Some(target.id.clone()),
+            name: target.name.clone(),
+            parent: target.parent.clone(),
+            doc,
+            unknown: BTreeSet::new(),
+            origin: None,
+        })];
     }
     match id_of(ty, attributes) {
         Some(id) => vec![Command::Delete {
@@ -211,25 +220,6 @@ fn missing(address: &str, name: &str, spans: &Spans) -> Vec<Diagnostic> {
     vec![Diagnostic::error("Missing argument", detail).at_opt(spans.find(name))]
 }
 
-/// A change of a subnet or interface must not undo the associations that are resources of their own.
-fn keep_associations(made: &mut Made<'_>, existing: &Resource) {
-    if ![kinds::SUBNET, kinds::NIC].contains(&existing.kind.as_str()) {
-        return;
-    }
-    for property in ["networkSecurityGroup", "routeTable"] {
-        let pointer = format!("/properties/{property}");
-        if made.doc.pointer(&pointer).is_none()
-            && let Some(kept) = existing.doc.pointer(&pointer)
-        {
-            set(&mut made.doc, &pointer, kept.clone());
-            let below = format!("{pointer}/id");
-            if Doc::of(existing).is_unknown(&below) {
-                made.unknown.insert(below);
-            }
-        }
-    }
-}
-
 fn associate(
     estate: &Estate,
     address: &str,
@@ -249,30 +239,13 @@ fn associate(
     let mut made = Made::new(address, config, spans);
     let pointer = format!("/properties/{}/id", association.property);
     made.value(association.used, &pointer);
-    let mut doc = target.doc.clone();
-    let value = made.doc.pointer(&pointer).cloned().unwrap_or_default();
-    set(&mut doc, &pointer, value);
-    let mut unknown = target.unknown.clone();
-    unknown.remove(&pointer);
-    unknown.extend(made.unknown.iter().filter(|u| **u == pointer).cloned());
-    let mut origin = target.clone();
-    if let (Some(origin), Some(place)) = (&mut origin.origin, made.places.get(&pointer)) {
-        origin.places.insert(pointer, place.clone());
-    }
-    Ok(Mapped::Commands(vec![patch(target, doc, unknown, &origin)]))
-}
-
-fn patch(target: &Resource, doc: Json, unknown: BTreeSet<String>, origin: &Resource) -> Command {
-    Command::Put(PutRequest {
-        party: Party::Azure,
-        kind: target.kind.clone(),
-        id: Some(target.id.clone()),
-        name: target.name.clone(),
-        parent: target.parent.clone(),
-        doc,
-        unknown,
-        origin: origin.origin.clone(),
-    })
+    as_patch(&mut made.doc);
+    let name = target.name.clone();
+    Ok(Mapped::Commands(vec![Command::Put(made.into_request(
+        target.kind.as_str(),
+        target.id.clone(),
+        name,
+    ))]))
 }
 
 #[cfg(test)]

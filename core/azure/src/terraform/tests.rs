@@ -361,6 +361,73 @@ fn changes_keep_associations_and_blocks_move_in_place() {
 }
 
 #[test]
+fn associations_that_wait_for_each_other_do_not_undo_each_other() {
+    let mut o = Owner::new(Pace::Compressed);
+    let mut state = bring_up(&mut o, BASE).state;
+    let of_app = |o: &Owner| {
+        let model = AzureModel::read(&o.estate);
+        let app = model.vnets[0]
+            .subnets
+            .iter()
+            .find(|s| s.name == "app")
+            .unwrap()
+            .clone();
+        (app.security_group.is_some(), app.route_table.is_some())
+    };
+    let types = [
+        "azurerm_subnet_network_security_group_association",
+        "azurerm_subnet_route_table_association",
+    ];
+    let value = |ty: &str| {
+        let mut all = state.instances.iter();
+        all.find(|(a, _)| a.ty == ty).unwrap().1.attributes.clone()
+    };
+    let values = types.map(value);
+    let subnet = state
+        .instances
+        .iter()
+        .find(|(a, _)| a.name == "app" && a.ty == "azurerm_subnet");
+    let subnet = subnet.unwrap().1.attributes.clone();
+    // All are mapped before any is carried out, as at the beginning of a parallel apply.
+    let map = |o: &Owner, ty: &str, v: &Value| match create(
+        &o.estate,
+        &format!("{ty}.app"),
+        ty,
+        v,
+        &Spans::default(),
+    )
+    .unwrap()
+    {
+        Mapped::Commands(commands) => commands,
+        other @ (Mapped::Recorded | Mapped::NotModelled(_)) => panic!("{other:?}"),
+    };
+    let mut taken_back = Vec::new();
+    for (ty, value) in types.iter().zip(&values) {
+        taken_back.extend(delete(&o.estate, ty, value));
+    }
+    let mut commands = map(&o, types[0], &values[0]);
+    commands.extend(map(&o, "azurerm_subnet", &subnet));
+    commands.extend(map(&o, types[1], &values[1]));
+    carry_out(&mut o, &taken_back).unwrap();
+    o.settle();
+    assert_eq!(of_app(&o), (false, false));
+    carry_out(&mut o, &commands).unwrap();
+    o.settle();
+    assert_eq!(of_app(&o), (true, true));
+    let app = o.estate.of_kind(SUBNET).find(|s| s.name == "app").unwrap();
+    assert!(
+        app.doc.as_object().unwrap().keys().eq(["properties"]),
+        "{}",
+        app.doc
+    );
+    // Taking back from what is gone changes nothing.
+    state = apply(&mut o, Apply::destroy(state)).state;
+    assert!(state.instances.is_empty());
+    carry_out(&mut o, &taken_back).unwrap();
+    assert!(carry_out(&mut o, &commands[..1]).is_err());
+}
+
+#[test]
 fn an_ordinary_provider_and_a_peering_of_ones_own_come_up_in_one_apply() {
     let mut o = Owner::new(Pace::Compressed);
     let text = format!(
