@@ -69,8 +69,7 @@ impl Context<'_> {
                 self.said.extend(said);
                 None
             }
-            Ok(value) if value.origin().is_some() => Some(value),
-            Ok(value) if value.is_placeholder() || !value.is_wholly_known() => {
+            Ok(value) if !is_known(&value) => {
                 let detail = format!("the value of \"{}\" is not known", attribute.name);
                 self.error("Value not known", detail, span);
                 None
@@ -78,6 +77,12 @@ impl Context<'_> {
             Ok(value) => Some(value),
         }
     }
+}
+
+/// True when nothing in a value is unknown or a placeholder. Of a resource only its address counts.
+fn is_known(value: &Value) -> bool {
+    let itself = !value.is_unknown() && value.marks().placeholder.is_empty();
+    value.origin().is_some() || (itself && value.children().all(is_known))
 }
 
 /// The arguments of a block.

@@ -1,6 +1,6 @@
 //! The lab file: what a network lab needs and Terraform cannot say.
 //!
-//! [`read`] reads the `*.sky.hcl` files of a directory: services, expectations, probe hosts, limits and
+//! [`read()`] reads the `*.sky.hcl` files of a directory: services, expectations, probe hosts, limits and
 //! link delays (design §3). They are HCL with the same names and values as the Terraform configuration
 //! beside them. Every error is collected, each with file, line and column.
 //!

@@ -2,7 +2,7 @@
 //! data sources are read.
 //!
 //! A created resource is found again by the address of its origin: [`id_of`]. Arguments and fields differ
-//! in spelling only, but for the few names in [`names`](self).
+//! in spelling only, with few exceptions (`stateless` is `isStateless`).
 
 mod attributes;
 mod data;

@@ -1,9 +1,11 @@
 //! Good and bad lab files.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use skybridge_hcl::{Diagnostic, MemoryFiles, Value};
+use skybridge_terraform::{Apply, Schemas, Stack, StackState, VariableInputs};
 
 use super::read;
 use crate::{Element, Endpoint, LabFile, LinkTarget, Path, Protocol, Target, Within};
@@ -274,4 +276,57 @@ fn limits_are_found_by_row_then_for_all_rows_and_by_the_names_people_know() {
     );
     assert_eq!(lab.limit("oci", "routes_in_private_v4", ""), None);
     assert_eq!(lab.limit_places["azure_routes_in_private_v4"].line, 2);
+}
+
+#[test]
+fn names_are_those_of_the_applied_stack() {
+    let main = r#"
+variable "port" { default = 5432 }
+resource "azurerm_subnet" "s" { name = "s" }
+resource "azurerm_linux_virtual_machine" "app" {
+  count = 2
+  name  = "app${count.index}"
+}
+resource "oci_core_instance" "db" { shape = "x" }
+"#;
+    let text = r#"
+expect "x" {
+  from = azurerm_linux_virtual_machine.app[1]
+  to   = oci_core_instance.db
+  tcp  = var.port
+}
+host "h" { subnet = azurerm_subnet.s }
+link "l" { between = [azurerm_subnet.s, oci_core_instance.db] }
+service "bad" {
+  host = oci_core_instance.dbb
+  tcp  = 1
+}
+"#;
+    let files = Arc::new(
+        MemoryFiles::new()
+            .with("main.tf", main)
+            .with("lab.sky.hcl", text),
+    );
+    let schemas = Arc::new(Schemas::default());
+    let inputs = VariableInputs::default();
+    let stack = Stack::load(files.clone(), ".", &inputs, schemas);
+    let (stack, _) = stack.expect("it loads");
+    let mut apply = Apply::new(Arc::new(stack), StackState::default());
+    while !apply.is_done() {
+        while let Some(action) = apply.poll_action() {
+            apply.complete_as_placeholder(action.target().id);
+        }
+    }
+    let (lab, said) = read(files.as_ref(), ".", &apply.scope());
+    let words: Vec<_> = said.iter().map(ToString::to_string).collect();
+    assert_eq!(words.len(), 1, "{words:?}");
+    assert!(words[0].contains("dbb"), "{words:?}");
+    let expectation = &lab.expectations[0];
+    assert_eq!(
+        expectation.from,
+        resource("azurerm_linux_virtual_machine.app[1]")
+    );
+    assert_eq!(expectation.protocol, Protocol::Tcp(5432));
+    assert_eq!(lab.hosts[0].subnet.to_string(), "azurerm_subnet.s");
+    assert!(matches!(lab.links[0].target, LinkTarget::Between(..)));
 }
