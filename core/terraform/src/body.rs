@@ -134,6 +134,7 @@ impl Builder<'_> {
                 let compare = found.map_or(Compare::Exact, |a| a.compare);
                 let sensitive = found.is_some_and(|a| a.sensitive);
                 let value = normalised(value, compare);
+                let value = block.map_or_else(|| value.clone(), |b| with_defaults(&value, &b.body));
                 let value = if self.context.stand_ins {
                     settled(&value)
                 } else {
@@ -552,6 +553,41 @@ impl Scope for Bound<'_> {
         names.push(self.name.to_owned());
         names
     }
+}
+
+/// Blocks that were written as an attribute, with the defaults of what they leave out.
+fn with_defaults(list: &Value, schema: &BodySchema) -> Value {
+    let Some(items) = list.as_slice() else {
+        return list.clone();
+    };
+    let filled = items.iter().map(|item| {
+        let defaults = schema
+            .attributes
+            .iter()
+            .filter_map(|(n, a)| Some((n, a.default.as_ref()?)));
+        let filled = defaults.fold(item.clone(), |item, (name, default)| {
+            let missing = item.attr(name).is_some_and(Value::is_null);
+            if missing {
+                item.with_attr(name, default.clone())
+            } else {
+                item
+            }
+        });
+        schema
+            .blocks
+            .iter()
+            .fold(filled, |item, (name, block)| match item.attr(name) {
+                Some(inner) if inner.is_null() => {
+                    item.with_attr(name, Value::list(block_type(block), Vec::new()))
+                }
+                Some(inner) => {
+                    let inner = with_defaults(inner, &block.body);
+                    item.with_attr(name, inner)
+                }
+                None => item,
+            })
+    });
+    block_list(filled.collect()).with_marks(&list.marks())
 }
 
 /// The value with stand-ins in the place of unknown parts that rest on placeholders.

@@ -360,6 +360,38 @@ resource "azurerm_route_table" "t" {
 }
 
 #[test]
+fn blocks_may_be_written_as_an_attribute() {
+    let text = r#"
+resource "azurerm_virtual_network" "v" {
+  name                = "v"
+  location            = "x"
+  resource_group_name = "r"
+  address_space       = ["10.0.0.0/16"]
+  subnet = [{
+    name             = "a"
+    address_prefixes = ["10.0.0.0/24"]
+  }]
+}
+"#;
+    let (_, result) = apply(&stack(text), StackState::default());
+    let network = &result.state.instances[&"azurerm_virtual_network.v".parse::<Address>().unwrap()]
+        .attributes;
+    let subnet = network.at("subnet[0]").unwrap();
+    assert_eq!(
+        subnet.str_attr("name"),
+        Some("a"),
+        "{}",
+        show(&result.diagnostics)
+    );
+    assert_eq!(
+        subnet.bool_attr("default_outbound_access_enabled"),
+        Some(true)
+    );
+    assert!(subnet.list_attr("delegation").is_empty());
+    assert!(apply(&stack(text), result.state).0.is_empty());
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once_with_its_place() {
     says(
         "resource \"azurerm_subnet\" \"s\" {\n  naem = \"x\"\n  resource_group_name = [1]\n  virtual_network_name = \"v\"\n  id = \"x\"\n  delegated {\n  }\n}\n",
