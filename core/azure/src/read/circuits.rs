@@ -24,6 +24,9 @@ pub(super) fn gateways(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<Gateway> {
             gap(gaps, resource, "VPN gateways are not modelled");
             continue;
         }
+        if doc.is_unknown("/properties/bgpSettings/asn") {
+            gap(gaps, resource, "its AS number is not known");
+        }
         match gateway(estate, resource, &doc) {
             Some(gateway) => out.push(gateway),
             None => gap(gaps, resource, "its GatewaySubnet or SKU is not known"),
@@ -122,6 +125,9 @@ fn circuit(
         peerings: peerings
             .filter_map(|p| {
                 let read = peering(p);
+                if Doc::of(p).is_given("/properties/ipv6PeeringConfig") {
+                    gap(gaps, p, "its IPv6 half is not modelled");
+                }
                 if read.is_none() {
                     gap(gaps, p, "its AS number, VLAN or addresses are not known");
                 }
@@ -190,6 +196,11 @@ pub(super) fn connections(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<Connectio
             gap(gaps, resource, "its gateway or circuit is not known");
             continue;
         };
+        for field in ["routingWeight", "expressRouteGatewayBypass"] {
+            if doc.is_unknown(&format!("/properties/{field}")) {
+                gap(gaps, resource, format!("{field} is not known"));
+            }
+        }
         let weight = doc.number("/properties/routingWeight").unwrap_or(0);
         out.push(Connection {
             id: resource.id.clone(),

@@ -63,3 +63,6 @@ const fn exists(resource: &Resource) -> bool {
         Phase::Ready | Phase::Updating | Phase::Deleting | Phase::Failed
     )
 }
+
+#[cfg(test)]
+mod tests;

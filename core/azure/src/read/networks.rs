@@ -101,11 +101,18 @@ pub(super) fn route_tables(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<RouteTab
         for child in estate.children(&resource.id).filter(|c| exists(c)) {
             routes.extend(route(child, &Doc::of(child), "", gaps));
         }
+        let propagation = "/properties/disableBgpRoutePropagation";
+        if doc.is_unknown(propagation) {
+            gap(
+                gaps,
+                resource,
+                "whether it takes gateway routes is not known",
+            );
+        }
         out.push(RouteTable {
             id: resource.id.clone(),
             name: resource.name.clone(),
-            propagate_gateway_routes: doc.flag("/properties/disableBgpRoutePropagation")
-                != Some(true),
+            propagate_gateway_routes: doc.flag(propagation) != Some(true),
             routes,
         });
     }
