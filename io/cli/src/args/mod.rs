@@ -1,0 +1,180 @@
+//! The command line as data: help, parsing and completions follow from it.
+
+mod act;
+mod show;
+mod up;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use act::{
+    CompletionsArgs, CutArgs, ExplainArgs, HealArgs, PingArgs, ProviderCommand, TraceArgs,
+};
+pub(crate) use show::ShowCommand;
+pub(crate) use up::{DownArgs, ServeArgs, UpArgs, WorldArgs};
+
+/// Private interconnects between clouds, as software anyone can run.
+///
+/// Point it at a Terraform directory: circuits, peerings, gateways and hosts become a live network on this
+/// machine, with BGP sessions and packets that really flow.
+#[derive(Debug, Parser)]
+#[command(name = "skybridge", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 everything holds, 1 something does not, 2 bad input, \
+    3 unknown or nothing was checked."
+)]
+pub(crate) struct Cli {
+    /// What to print: tables for people, or the document as one JSON object.
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+    /// Which lab: a name, or the path of its control socket.
+    #[arg(
+        long,
+        global = true,
+        default_value = "default",
+        value_name = "NAME|SOCKET"
+    )]
+    pub(crate) lab: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How to print.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Output {
+    /// Tables.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Bring directories up as a live network, or apply their changes to a running one.
+    Up(UpArgs),
+    /// Destroy a directory's resources, or everything and the lab with it.
+    Down(DownArgs),
+    /// Everything at a glance: checks, sessions, circuits, findings.
+    Status,
+    /// One of the tables.
+    #[command(subcommand)]
+    Show(ShowCommand),
+    /// Send echo requests from a host.
+    Ping(PingArgs),
+    /// Follow a packet hop by hop, there and back, with the hops that a real cloud hides.
+    Trace(TraceArgs),
+    /// Say why a router sends a prefix where it sends it.
+    Explain(ExplainArgs),
+    /// Break a link, router, host or circuit.
+    Cut(CutArgs),
+    /// Mend one thing, or everything.
+    Heal(HealArgs),
+    /// Act as the connectivity provider.
+    #[command(subcommand)]
+    Provider(ProviderCommand),
+    /// Print the completion script of a shell.
+    Completions(CompletionsArgs),
+    /// Run an empty lab in the background, for `up --detach`.
+    #[command(hide = true)]
+    Serve(ServeArgs),
+}
+
+/// Terraform's users write `-var` and `-var-file` with one dash; clap takes two.
+pub(crate) fn with_two_dashes(args: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut over = false;
+    args.into_iter()
+        .map(|arg| {
+            over |= arg == "--";
+            let name = arg.split('=').next().unwrap_or_default();
+            if !over && matches!(name, "-var" | "-var-file") {
+                format!("-{arg}")
+            } else {
+                arg
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &[&str]) -> Result<Cli, clap::Error> {
+        let args = std::iter::once("skybridge").chain(line.iter().copied());
+        Cli::try_parse_from(with_two_dashes(args.map(str::to_owned)))
+    }
+
+    fn up(line: &[&str]) -> UpArgs {
+        match parse(line).unwrap().command {
+            Command::Up(args) => args,
+            Command::Down(_)
+            | Command::Status
+            | Command::Show(_)
+            | Command::Ping(_)
+            | Command::Trace(_)
+            | Command::Explain(_)
+            | Command::Cut(_)
+            | Command::Heal(_)
+            | Command::Provider(_)
+            | Command::Completions(_)
+            | Command::Serve(_) => panic!("not up: {line:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn variables_are_taken_with_one_dash_and_with_two() {
+        let args = up(&[
+            "up",
+            "dir",
+            "-var",
+            "a=1",
+            "-var=b=x=y",
+            "--var",
+            "c=3",
+            "-var-file",
+            "f.tfvars",
+            "--var-file=g.tfvars",
+        ]);
+        assert_eq!(args.vars, ["a=1", "b=x=y", "c=3"]);
+        let files: Vec<_> = args.var_files.iter().map(|f| f.to_str().unwrap()).collect();
+        assert_eq!(files, ["f.tfvars", "g.tfvars"]);
+        assert_eq!(args.directories.len(), 1);
+    }
+
+    #[test]
+    fn after_two_dashes_nothing_is_rewritten() {
+        let args = with_two_dashes(["--", "-var"].map(str::to_owned));
+        assert_eq!(args, ["--", "-var"]);
+    }
+
+    #[test]
+    fn a_value_may_begin_with_a_dash() {
+        assert_eq!(up(&["up", "d", "-var", "-x=1"]).vars, ["-x=1"]);
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_behind_the_command() {
+        for line in [
+            &["--output", "json", "--lab", "b", "status"][..],
+            &["status", "--output", "json", "--lab", "b"][..],
+        ] {
+            let cli = parse(line).unwrap();
+            assert_eq!((cli.output, cli.lab.as_str()), (Output::Json, "b"));
+        }
+    }
+
+    #[test]
+    fn once_and_detach_exclude_each_other_and_up_needs_a_directory() {
+        assert!(parse(&["up", "d", "--once", "--detach"]).is_err());
+        assert!(parse(&["up"]).is_err());
+        assert!(parse(&["show", "nonsense"]).is_err());
+    }
+}

@@ -1,0 +1,150 @@
+//! Ping, trace, explanations, faults.
+
+use std::fmt::Write as _;
+
+use skybridge_lab::document::{Explanation, FaultReport, HopRow, PingReport, TraceReport};
+
+use super::table::{heading, micros, or_dash, table};
+use crate::screen::Screen;
+
+const INFALLIBLE: &str = "writing to a String cannot fail";
+
+/// In the manner of ping(8).
+pub(super) fn ping(doc: &PingReport) -> String {
+    let mut out = format!("PING {} ({}) from {}\n", doc.to, doc.address, doc.from);
+    for reply in &doc.replies {
+        match (reply.rtt_us, &reply.error) {
+            (Some(rtt), _) => {
+                let ttl = reply
+                    .ttl
+                    .map_or_else(|| "-".to_owned(), |ttl| ttl.to_string());
+                writeln!(out, "seq={} ttl={ttl} time={}", reply.sequence, micros(rtt))
+            }
+            (None, Some(error)) => writeln!(out, "seq={} {error}", reply.sequence),
+            (None, None) => writeln!(out, "seq={} no reply", reply.sequence),
+        }
+        .expect(INFALLIBLE);
+    }
+    let lost = doc.sent.saturating_sub(doc.received);
+    let loss = (lost * 100).checked_div(doc.sent).unwrap_or(0);
+    write!(
+        out,
+        "{} sent, {} received, {loss} % lost",
+        doc.sent, doc.received
+    )
+    .expect(INFALLIBLE);
+    let times: Vec<u64> = doc
+        .replies
+        .iter()
+        .filter_map(|reply| reply.rtt_us)
+        .collect();
+    if let (Some(least), Some(most)) = (times.iter().min(), times.iter().max()) {
+        let mean = times.iter().sum::<u64>() / times.len() as u64;
+        write!(
+            out,
+            "; min/avg/max {}/{}/{}",
+            micros(*least),
+            micros(mean),
+            micros(*most)
+        )
+        .expect(INFALLIBLE);
+    }
+    out.push('\n');
+    if !doc.note.is_empty() {
+        writeln!(out, "{}", doc.note).expect(INFALLIBLE);
+    }
+    out
+}
+
+/// Hops there and back.
+pub(super) fn trace(doc: &TraceReport, screen: &Screen) -> String {
+    let mut out = heading(&format!("{} → {}", doc.from, doc.to), screen);
+    out.push_str(&hops(&doc.forward, screen));
+    if !doc.back.is_empty() {
+        out.push('\n');
+        out.push_str(&heading(&format!("{} → {}", doc.to, doc.from), screen));
+        out.push_str(&hops(&doc.back, screen));
+    }
+    if doc.forward.iter().chain(&doc.back).any(|hop| hop.hidden) {
+        out.push_str(" * hidden: a traceroute in the real cloud does not show this hop\n");
+    }
+    writeln!(out, "\n{}", doc.outcome).expect(INFALLIBLE);
+    if doc.unknown {
+        out.push_str("Something that is not modelled could change this: the verdict is unknown.\n");
+    }
+    out
+}
+
+fn hops(rows: &[HopRow], screen: &Screen) -> String {
+    let cells = rows.iter().enumerate().map(|(index, hop)| {
+        let number = format!("{}{}", index + 1, if hop.hidden { "*" } else { "" });
+        let mut entry = or_dash(&hop.ingress);
+        if !hop.tags.is_empty() {
+            write!(entry, " [{}]", hop.tags).expect(INFALLIBLE);
+        }
+        vec![
+            number,
+            hop.node.clone(),
+            hop.role.clone(),
+            entry,
+            or_dash(&hop.vrf),
+            or_dash(&hop.route),
+            hop.ttl.to_string(),
+            hop.verdict.clone(),
+        ]
+    });
+    table(
+        &[
+            "Hop", "Node", "Role", "In", "Table", "Route", "TTL", "Verdict",
+        ],
+        cells,
+        screen,
+    )
+}
+
+/// Candidates per table, then the answer in sentences.
+pub(super) fn explanation(doc: &Explanation, screen: &Screen) -> String {
+    let mut out = String::new();
+    for part in &doc.tables {
+        out.push_str(&heading(
+            &format!("{} at {}: {}", doc.prefix, doc.at, part.table),
+            screen,
+        ));
+        let rows = part.candidates.iter().map(|candidate| {
+            vec![
+                if candidate.used { ">" } else { "" }.to_owned(),
+                candidate.prefix.clone(),
+                or_dash(&candidate.next_hop),
+                candidate.source.clone(),
+                candidate.reason.clone(),
+            ]
+        });
+        out.push_str(&table(
+            &["", "Prefix", "Next hop", "Source", "Why"],
+            rows,
+            screen,
+        ));
+        out.push('\n');
+    }
+    for sentence in &doc.summary {
+        writeln!(out, "{sentence}").expect(INFALLIBLE);
+    }
+    out
+}
+
+/// What was broken or mended, and what is broken still.
+pub(super) fn fault(doc: &FaultReport) -> String {
+    let mut out = String::new();
+    for element in &doc.elements {
+        writeln!(out, "{element}: {}", doc.what).expect(INFALLIBLE);
+    }
+    if doc.elements.is_empty() {
+        writeln!(out, "{}", doc.what).expect(INFALLIBLE);
+    }
+    if doc.cut.is_empty() {
+        out.push_str("Nothing is cut.\n");
+    } else {
+        writeln!(out, "Cut at present: {}.", doc.cut.join(", ")).expect(INFALLIBLE);
+    }
+    out
+}

@@ -1,0 +1,163 @@
+//! Reading a stack: everything that Terraform would read, as values for the lab, which reads no files.
+//!
+//! Configuration (`*.tf`, `*.tf.json`, `*.tfvars`, `*.tfvars.json`, `*.sky.hcl`, the module manifest) is
+//! read from the whole directory, and from local module directories outside it that `source = "../…"`
+//! names. Other text files are read only when the configuration calls a function that reads files.
+//! Paths are relative to the directory with `.` and `..` resolved, as Terraform resolves them.
+
+mod scan;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use skybridge_lab::request::StackSource;
+use thiserror::Error;
+
+use self::walk::Reader;
+
+/// Longest file that is read.
+pub(crate) const FILE_LEN_MAX: u64 = 1 << 20;
+/// All files of a stack together.
+pub(crate) const STACK_LEN_MAX: u64 = 32 << 20;
+
+/// Why a directory cannot be read.
+#[derive(Debug, Error)]
+pub(crate) enum SourceError {
+    /// No directory.
+    #[error("{0} is not a directory")]
+    NotADirectory(PathBuf),
+    /// Nothing in it.
+    #[error("{0} has no Terraform files (*.tf, *.tf.json) and no lab files (*.sky.hcl)")]
+    Empty(PathBuf),
+    /// Too long.
+    #[error("{0} is longer than {FILE_LEN_MAX} octets")]
+    LongFile(PathBuf),
+    /// Too much.
+    #[error("the configuration below {0} is longer than {STACK_LEN_MAX} octets")]
+    LongStack(PathBuf),
+    /// Not UTF-8.
+    #[error("{0} is not UTF-8 text")]
+    NotText(PathBuf),
+    /// The path has octets that are no UTF-8, which Terraform refuses too.
+    #[error("the path {0:?} is not UTF-8 text")]
+    Path(PathBuf),
+    /// `-var` without `=`.
+    #[error("-var {0:?} has no value; write -var 'NAME=VALUE'")]
+    Variable(String),
+    /// The system refused.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// What was read.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// A stack and what was left out of it.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// For the lab.
+    pub(crate) stack: StackSource,
+    /// Files that configuration might want and that are too long, or one too many.
+    pub(crate) left_out: Vec<String>,
+}
+
+/// Variables that all stacks of one `up` share.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Variables {
+    vars: Vec<(String, String)>,
+    files: Vec<(String, String)>,
+    environment: BTreeMap<String, String>,
+}
+
+impl Variables {
+    /// Reads `-var`, `-var-file` and the environment.
+    ///
+    /// # Errors
+    /// A variable without value, or a file that cannot be read.
+    pub(crate) fn read(
+        vars: &[String],
+        files: &[PathBuf],
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SourceError> {
+        let vars = vars
+            .iter()
+            .map(|var| {
+                let (name, value) = var
+                    .split_once('=')
+                    .ok_or_else(|| SourceError::Variable(var.clone()))?;
+                Ok((name.trim().to_owned(), value.to_owned()))
+            })
+            .collect::<Result<_, SourceError>>()?;
+        let files = files
+            .iter()
+            .map(|path| {
+                let text = walk::text_of(path)?;
+                Ok((path.to_string_lossy().into_owned(), text))
+            })
+            .collect::<Result<_, SourceError>>()?;
+        let environment = environment
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("TF_VAR_"))
+            .collect();
+        Ok(Self {
+            vars,
+            files,
+            environment,
+        })
+    }
+}
+
+/// Reads a directory.
+///
+/// # Errors
+/// When it is no directory, holds no configuration, or configuration cannot be read.
+pub(crate) fn read(directory: &Path, variables: &Variables) -> Result<Read, SourceError> {
+    if !directory.is_dir() {
+        return Err(SourceError::NotADirectory(directory.to_path_buf()));
+    }
+    let absolute = absolute(directory)?;
+    let identity = absolute
+        .to_str()
+        .ok_or_else(|| SourceError::Path(absolute.clone()))?
+        .to_owned();
+    let mut reader = Reader::new(&absolute);
+    reader.read_configuration()?;
+    if !reader.files().keys().any(|path| is_own_configuration(path)) {
+        return Err(SourceError::Empty(directory.to_path_buf()));
+    }
+    reader.read_what_functions_want()?;
+    let (files, left_out) = reader.finish();
+    Ok(Read {
+        stack: StackSource {
+            directory: identity,
+            files,
+            vars: variables.vars.clone(),
+            var_files: variables.files.clone(),
+            environment: variables.environment.clone(),
+        },
+        left_out,
+    })
+}
+
+/// The path that identifies a stack.
+///
+/// # Errors
+/// When the system cannot resolve it.
+pub(crate) fn absolute(directory: &Path) -> Result<PathBuf, SourceError> {
+    directory.canonicalize().map_err(|source| SourceError::Io {
+        path: directory.to_path_buf(),
+        source,
+    })
+}
+
+/// Directly in the stack's directory and not only values.
+fn is_own_configuration(path: &str) -> bool {
+    !path.contains('/')
+        && (path.ends_with(".tf") || path.ends_with(".tf.json") || path.ends_with(".sky.hcl"))
+}
+
+#[cfg(test)]
+mod tests;
