@@ -9,6 +9,36 @@ use super::{circuit, nothing_in_the_way, with_phase};
 use crate::kinds;
 use crate::wish::{conflict, not_found};
 
+/// Why a resource cannot be deleted as things are.
+#[derive(Debug)]
+struct Obstacle {
+    /// The condition's name in the table of deletions.
+    condition: &'static str,
+    /// In words.
+    message: String,
+    /// What is in the way is being deleted itself: the same request may pass later.
+    leaves: bool,
+}
+
+impl Obstacle {
+    /// For good, or until someone deletes something.
+    const fn new(condition: &'static str, message: String) -> Self {
+        Self {
+            condition,
+            message,
+            leaves: false,
+        }
+    }
+
+    /// Another resource is in the way.
+    fn of(condition: &'static str, message: String, by: &Resource) -> Self {
+        Self {
+            leaves: by.phase == Phase::Deleting,
+            ..Self::new(condition, message)
+        }
+    }
+}
+
 /// Deletes a resource, or begins to.
 pub(super) fn delete(draft: &mut Draft<'_>, id: &ResourceId) -> Result<(), Refusal> {
     let resource = draft
@@ -20,8 +50,8 @@ pub(super) fn delete(draft: &mut Draft<'_>, id: &ResourceId) -> Result<(), Refus
     if !vain {
         nothing_in_the_way(draft.estate, id, resource.parent.as_ref())?;
     }
-    if let Some((condition, message)) = obstacle(draft.estate, resource) {
-        refused(resource.kind.as_str(), condition, message)?;
+    if let Some(obstacle) = obstacle(draft.estate, resource) {
+        refused(resource.kind.as_str(), obstacle)?;
     }
     draft.rest_on(resource);
     let slow = kinds::spec(resource.kind.as_str()).is_some_and(|s| s.slow);
@@ -43,9 +73,12 @@ pub(super) fn delete(draft: &mut Draft<'_>, id: &ResourceId) -> Result<(), Refus
 }
 
 /// What the table of deletions says about a condition; conditions that it does not list are refused.
-fn refused(kind: &str, condition: &str, message: String) -> Result<(), Refusal> {
-    let row = catalogue().deletion(kind, condition);
-    let usual = conflict(Some("oci.deletion"), message);
+fn refused(kind: &str, obstacle: Obstacle) -> Result<(), Refusal> {
+    let row = catalogue().deletion(kind, obstacle.condition);
+    let usual = Refusal {
+        retryable: obstacle.leaves,
+        ..conflict(Some("oci.deletion"), obstacle.message)
+    };
     match row.map(|r| &r.outcome) {
         Some(DeletionOutcome::Allowed | DeletionOutcome::AcceptedThenFailed) => Ok(()),
         Some(DeletionOutcome::Refused { code, status }) => Err(Refusal {
@@ -96,12 +129,15 @@ fn routed_at<'a>(estate: &'a Estate, id: &str) -> Option<&'a Resource> {
     })
 }
 
-/// Why a resource cannot be deleted in its condition: the condition's name in the table, and words.
-pub(super) fn obstacle(estate: &Estate, resource: &Resource) -> Option<(&'static str, String)> {
+/// Why a resource cannot be deleted in its condition: what stands in the way first.
+fn obstacle(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
     let id = resource.id.as_str();
     let label = resource.label();
     let used = |rule: &'static str, what: &str, by: Option<&Resource>| {
-        by.map(|by| (rule, format!("{label} {what} {}", by.label())))
+        by.map(|by| {
+            let message = format!("{label} {what} {}", by.label());
+            Obstacle::of(rule, message, by)
+        })
     };
     match resource.kind.as_str() {
         kinds::VCN => {
@@ -147,7 +183,7 @@ pub(super) fn obstacle(estate: &Estate, resource: &Resource) -> Option<(&'static
             let defaults = drg.and_then(|d| d.field("/defaultDrgRouteTables")?.as_object());
             if defaults.is_some_and(|d| d.values().any(|v| v.as_str() == Some(id))) {
                 let message = format!("{label} is the default table of an attachment type");
-                return Some(("default", message));
+                return Some(Obstacle::new("default", message));
             }
             let attachment = user(estate, kinds::DRG_ATTACHMENT, &["/drgRouteTableId"], id);
             used("in-use", "is used by", attachment)
@@ -162,7 +198,8 @@ pub(super) fn obstacle(estate: &Estate, resource: &Resource) -> Option<(&'static
             used("in-use", "is used by", table)
         }
         kinds::VNIC | kinds::PRIVATE_IP => {
-            Some(("with-instance", format!("{label} goes with its instance")))
+            let message = format!("{label} goes with its instance");
+            Some(Obstacle::new("with-instance", message))
         }
         _ => None,
     }
@@ -180,28 +217,29 @@ fn is_default(vcn: &Resource, child: &Resource) -> bool {
 }
 
 /// Route tables, security lists and DHCP options: not while in use, and never the defaults.
-fn part_of_subnet(estate: &Estate, resource: &Resource) -> Option<(&'static str, String)> {
+fn part_of_subnet(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
     let id = resource.id.as_str();
     let label = resource.label();
     let vcn = resource.parent.as_ref().and_then(|p| estate.resource(p));
     if vcn.is_some_and(|v| is_default(v, resource)) {
         let message = format!("{label} is a default object of its VCN and goes with it");
-        return Some(("default", message));
+        return Some(Obstacle::new("default", message));
     }
     let pointers = ["/routeTableId", "/securityListIds", "/dhcpOptionsId"];
     let subnet = user(estate, kinds::SUBNET, &pointers, id);
     let pointers = ["/networkDetails/routeTableId"];
     let attachment = || user(estate, kinds::DRG_ATTACHMENT, &pointers, id);
     let by = subnet.or_else(attachment)?;
-    Some(("in-use", format!("{label} is used by {}", by.label())))
+    let message = format!("{label} is used by {}", by.label());
+    Some(Obstacle::of("in-use", message, by))
 }
 
-/// Attachments of circuits go with them; those of VCNs not while route rules lead to the DRG.
-fn attachment(estate: &Estate, resource: &Resource) -> Option<(&'static str, String)> {
+/// Attachments of circuits go with them; of those of VCNs the table says what route rules to the DRG do.
+fn attachment(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
     let label = resource.label();
     if resource.text("/networkDetails/type") != Some("VCN") {
         let message = format!("{label} belongs to a virtual circuit and goes with it");
-        return Some(("not-deletable", message));
+        return Some(Obstacle::new("not-deletable", message));
     }
     let drg = resource.parent.as_ref()?.as_str();
     let vcn = resource.text("/networkDetails/id")?;
@@ -220,5 +258,5 @@ fn attachment(estate: &Estate, resource: &Resource) -> Option<(&'static str, Str
         "{label}: a route rule of {} points at its DRG",
         table.label()
     );
-    Some(("route-target", message))
+    Some(Obstacle::of("route-target", message, table))
 }

@@ -1,7 +1,7 @@
 //! Dynamic routing gateways, their attachments, tables and distributions.
 
 use serde_json::{Value as Json, json};
-use skybridge_estate::{Estate, Refusal, Resource};
+use skybridge_estate::{Estate, Phase, Refusal, Resource};
 
 use super::draft::Draft;
 use crate::kinds;
@@ -196,7 +196,10 @@ fn vcn_details(wish: &Wish<'_>, details: &mut Json) -> Result<(), Refusal> {
                 vcn.label(),
                 theirs.map_or("of another", Resource::label),
             );
-            return Err(conflict(Some("oci.one-drg-per-vcn"), message));
+            return Err(Refusal {
+                retryable: other.phase == Phase::Deleting,
+                ..conflict(Some("oci.one-drg-per-vcn"), message)
+            });
         }
         let attached = wish
             .estate

@@ -326,3 +326,31 @@ fn the_same_seed_gives_the_same_ids() {
     };
     assert_eq!(ids(), ids());
 }
+
+#[test]
+fn what_waits_for_something_that_is_leaving_may_pass_later() {
+    let mut lab = Lab::new();
+    let vcn = lab.vcn("10.1.0.0/16");
+    let (one, two) = (lab.drg(), lab.drg());
+    let attachment = lab.attach(&one, &vcn);
+    let subnet = lab.subnet(&vcn, "10.1.1.0/24");
+    let instance = lab.instance(&subnet);
+    let again = json!({ "drgId": two.as_str(), "vcnId": vcn.as_str() });
+    assert!(!lab.delete(&subnet).unwrap_err().retryable);
+    assert!(
+        !lab.try_create(kinds::DRG_ATTACHMENT, again.clone())
+            .unwrap_err()
+            .retryable
+    );
+    lab.delete(&instance).unwrap();
+    lab.delete(&attachment).unwrap();
+    assert!(lab.delete(&subnet).unwrap_err().retryable);
+    assert!(
+        lab.try_create(kinds::DRG_ATTACHMENT, again.clone())
+            .unwrap_err()
+            .retryable
+    );
+    lab.pass(100);
+    lab.delete(&subnet).unwrap();
+    lab.try_create(kinds::DRG_ATTACHMENT, again).unwrap();
+}
