@@ -1,0 +1,34 @@
+//! Our routers against real ones: `cargo xtask interop [NAME]`.
+//!
+//! Each scenario makes a network namespace, starts FRR or BIRD in it, and puts a router of a world on
+//! the other end of a TAP device, in real time. Nothing leaves the namespaces. It needs Linux, root, and
+//! the programs; without them the scenarios are skipped, and the last line says so.
+#![allow(
+    clippy::print_stdout,
+    reason = "a command-line tool talks on its standard streams"
+)]
+
+#[cfg(target_os = "linux")]
+mod namespace;
+#[cfg(target_os = "linux")]
+mod ours;
+#[cfg(target_os = "linux")]
+mod peers;
+#[cfg(target_os = "linux")]
+mod runner;
+#[cfg(target_os = "linux")]
+mod scenarios;
+#[cfg(target_os = "linux")]
+mod tagged;
+#[cfg(target_os = "linux")]
+mod tap;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    runner::main()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    println!("skipped: needs Linux");
+}

@@ -1,0 +1,115 @@
+//! Which scenarios there are, and their reports.
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant as Clock;
+
+use anyhow::Result;
+
+use crate::namespace::sweep;
+use crate::peers::{Software, version};
+use crate::scenarios::{Opens, bfd, hold_time, routes_both_ways, same_key, wrong_key};
+use crate::tagged::tagged_link;
+
+/// Scenarios that run together. They mostly wait, but their timers must be served.
+const TOGETHER: usize = 3;
+
+type Scenario = (&'static str, fn(&str) -> Result<()>);
+
+/// Every scenario. Names are short: they become names of namespaces.
+const SCENARIOS: &[Scenario] = &[
+    ("frr-we-open", |l| {
+        routes_both_ways(Software::Frr, l, Opens::Us)
+    }),
+    ("frr-they-open", |l| {
+        routes_both_ways(Software::Frr, l, Opens::Them)
+    }),
+    ("frr-both-open", |l| {
+        routes_both_ways(Software::Frr, l, Opens::Both)
+    }),
+    ("bird-we-open", |l| {
+        routes_both_ways(Software::Bird, l, Opens::Us)
+    }),
+    ("bird-they-open", |l| {
+        routes_both_ways(Software::Bird, l, Opens::Them)
+    }),
+    ("bird-both-open", |l| {
+        routes_both_ways(Software::Bird, l, Opens::Both)
+    }),
+    ("frr-md5", |l| same_key(Software::Frr, l)),
+    ("bird-md5", |l| same_key(Software::Bird, l)),
+    ("frr-md5-wrong", |l| {
+        wrong_key(Software::Frr, l, Some("another-key"))
+    }),
+    ("bird-md5-wrong", |l| {
+        wrong_key(Software::Bird, l, Some("another-key"))
+    }),
+    ("frr-md5-none", |l| wrong_key(Software::Frr, l, None)),
+    ("frr-bfd", |l| bfd(Software::Frr, l)),
+    ("bird-bfd", |l| bfd(Software::Bird, l)),
+    ("frr-hold", |l| hold_time(Software::Frr, l)),
+    ("bird-hold", |l| hold_time(Software::Bird, l)),
+    ("tagged-one", |l| tagged_link(l, false)),
+    ("tagged-two", |l| tagged_link(l, true)),
+];
+
+pub(crate) fn main() -> ExitCode {
+    if std::env::var_os("SKYBRIDGE_INTEROP").is_none() {
+        println!("skipped: needs SKYBRIDGE_INTEROP=1 and root; use `cargo xtask interop`");
+        return ExitCode::SUCCESS;
+    }
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let chosen: Vec<Scenario> = SCENARIOS
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str())))
+        .copied()
+        .collect();
+    for software in [Software::Frr, Software::Bird] {
+        if let Ok(version) = version(software) {
+            println!("{version}");
+        }
+    }
+    if let Err(error) = sweep() {
+        println!("FAILED: {error:#}");
+        return ExitCode::FAILURE;
+    }
+    let failed = run(&chosen);
+    println!(
+        "{} scenarios passed, {failed} failed",
+        chosen.len() - failed
+    );
+    if failed == 0 && !chosen.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Runs the scenarios, some at a time; gives how many failed.
+fn run(chosen: &[Scenario]) -> usize {
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(0);
+    let work = || {
+        while let Some((name, scenario)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let start = Clock::now();
+            let result = scenario(name);
+            let mut failed = failed.lock().expect("no scenario holds the lock");
+            let seconds = start.elapsed().as_secs_f32();
+            match result {
+                Ok(()) => println!("ok: {name} ({seconds:.1} s)"),
+                Err(error) => {
+                    *failed += 1;
+                    println!("FAILED: {name} ({seconds:.1} s): {error:#}");
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..TOGETHER {
+            scope.spawn(work);
+        }
+    });
+    failed.into_inner().expect("every scenario has ended")
+}
