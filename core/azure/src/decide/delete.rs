@@ -24,7 +24,10 @@ pub(super) fn delete(estate: &Estate, id: &ResourceId, now: Instant) -> Result<T
     if let Some(row) = catalogue().deletion(resource.kind.as_str(), condition)
         && let DeletionOutcome::Refused { code, status } = &row.outcome
     {
-        return Err(refused(resource, row, code, *status, &users));
+        return Err(Refusal {
+            retryable: are_leaving(estate, &users),
+            ..refused(resource, row, code, *status, &users)
+        });
     }
     txn.based_on
         .push((resource.id.clone(), Some(resource.revision)));
@@ -34,6 +37,15 @@ pub(super) fn delete(estate: &Estate, id: &ResourceId, now: Instant) -> Result<T
     set_state(&mut leaving, "Deleting");
     begin(estate, &mut txn, leaving, OperationKind::Delete, due);
     Ok(txn)
+}
+
+/// True when everything that is in the way is being deleted: the same request passes later.
+fn are_leaving(estate: &Estate, users: &[ResourceId]) -> bool {
+    let leaving = |id: &ResourceId| {
+        let user = estate.resource(id);
+        user.is_none_or(|u| u.phase == Phase::Deleting)
+    };
+    users.iter().all(leaving)
 }
 
 fn refused(

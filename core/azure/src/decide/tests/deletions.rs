@@ -166,3 +166,15 @@ fn a_circuit_whose_deletion_failed_can_be_deleted_once_the_provider_let_go() {
     o.settle();
     assert!(!o.exists(CIRCUIT, &["er"]));
 }
+
+#[test]
+fn what_waits_for_another_deletion_passes_later() {
+    let mut o = Owner::new(Pace::Realistic);
+    o.hub();
+    o.make(NIC, &["n"], nic(&["hub", "app"]));
+    o.delete(NIC, &["n"]).unwrap();
+    let refusal = o.delete(SUBNET, &["hub", "app"]).unwrap_err();
+    assert!(refusal.retryable, "{refusal}");
+    o.settle();
+    o.delete(SUBNET, &["hub", "app"]).unwrap();
+}
