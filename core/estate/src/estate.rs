@@ -122,6 +122,15 @@ impl Estate {
         }
     }
 
+    /// A copy in which lifecycles run at another pace.
+    #[must_use]
+    pub fn with_pace(&self, pace: Pace) -> Self {
+        Self {
+            pace,
+            ..self.clone()
+        }
+    }
+
     /// How fast lifecycles run.
     #[must_use]
     pub const fn pace(&self) -> Pace {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use skybridge_base::{Asn, Instant};
-use skybridge_bfd::BfdState;
+use skybridge_bfd::{BfdState, Session};
 use skybridge_bgp::{Attributes, RejectReason, RouteStatus, Source};
 use skybridge_blueprint::{InterfaceName, PathRole, VrfName};
 
@@ -50,6 +50,10 @@ pub struct BgpPeerObservation {
     pub prefixes_sent: u32,
     /// BFD: `Up` or `Down`; `None` when it is not configured.
     pub bfd: Option<SessionState>,
+    /// The BFD detection time in force, once the other end has spoken.
+    pub bfd_detection: Option<Duration>,
+    /// The BFD diagnostic (RFC 5880 §4.1) in words.
+    pub bfd_diagnostic: Option<String>,
 }
 
 /// A prefix of a BGP table with every path.
@@ -112,6 +116,8 @@ impl Router {
                     BfdState::Up => SessionState::Up,
                     BfdState::AdminDown | BfdState::Down | BfdState::Init => SessionState::Down,
                 }),
+                bfd_detection: peer.bfd.as_ref().and_then(Session::detection_time),
+                bfd_diagnostic: peer.bfd.as_ref().map(|session| session.diag().to_string()),
             });
         }
         all.sort_by(|a, b| (&a.instance, &a.peer).cmp(&(&b.instance, &b.peer)));

@@ -1,0 +1,211 @@
+//! Services: connections from the world to servers outside it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use skybridge_blueprint::{NodeKind, NodeName, ServiceKind};
+use skybridge_nodes::{ConnectionId, HostCommand, NodeEvent, TestEcho};
+use skybridge_world::{Command, World};
+
+use crate::output::{BridgeId, BridgeInput, LabOutput};
+
+/// Bytes held for a server that has not answered yet.
+const HELD_MAX: usize = 64 * 1024;
+
+#[derive(Debug)]
+struct Bridge {
+    node: NodeName,
+    connection: ConnectionId,
+    state: State,
+    room: usize,
+}
+
+#[derive(Debug)]
+enum State {
+    Connecting(VecDeque<Vec<u8>>),
+    Open,
+    /// Nobody listens outside: the test echo answers.
+    Echo(Box<TestEcho>),
+}
+
+/// All connections between services and servers.
+#[derive(Debug, Default)]
+pub(crate) struct Bridges {
+    next: u64,
+    open: BTreeMap<BridgeId, Bridge>,
+    by_connection: BTreeMap<(NodeName, ConnectionId), BridgeId>,
+}
+
+impl Bridges {
+    /// Looks at an event of a host; true when it was a bridge's.
+    pub(crate) fn on_event(
+        &mut self,
+        world: &mut World,
+        node: &NodeName,
+        event: &NodeEvent,
+        outputs: &mut VecDeque<LabOutput>,
+    ) -> bool {
+        match event {
+            NodeEvent::ServiceAccepted { id, service, .. } => {
+                self.accept(world, node, *id, service, outputs);
+                true
+            }
+            NodeEvent::TcpReceived { id, bytes } => {
+                self.received(world, (node.clone(), *id), bytes, outputs)
+            }
+            NodeEvent::TcpWritable { id, room } => {
+                let bridge = self.find(&(node.clone(), *id));
+                bridge.map(|b| b.room = *room).is_some()
+            }
+            NodeEvent::TcpClosed { id, .. } => {
+                let key = (node.clone(), *id);
+                let Some(bridge_id) = self.by_connection.remove(&key) else {
+                    return false;
+                };
+                self.open.remove(&bridge_id);
+                outputs.push_back(LabOutput::BridgeClose { id: bridge_id });
+                true
+            }
+            NodeEvent::Bgp { .. }
+            | NodeEvent::Bfd { .. }
+            | NodeEvent::Route { .. }
+            | NodeEvent::DuplicateAddress { .. }
+            | NodeEvent::Hop(_)
+            | NodeEvent::EchoReply { .. }
+            | NodeEvent::EchoFailed { .. }
+            | NodeEvent::TcpConnected { .. } => false,
+        }
+    }
+
+    fn find(&mut self, key: &(NodeName, ConnectionId)) -> Option<&mut Bridge> {
+        let id = self.by_connection.get(key)?;
+        self.open.get_mut(id)
+    }
+
+    fn accept(
+        &mut self,
+        world: &World,
+        node: &NodeName,
+        connection: ConnectionId,
+        service: &str,
+        outputs: &mut VecDeque<LabOutput>,
+    ) {
+        let target = match world.blueprint().nodes.get(node).map(|n| &n.kind) {
+            Some(NodeKind::Host(host)) => {
+                let found = host.services.iter().find(|s| s.name == service);
+                found.and_then(|s| match &s.kind {
+                    ServiceKind::Bridge { target } => Some(target.clone()),
+                    ServiceKind::Echo => None,
+                })
+            }
+            Some(NodeKind::Router(_)) | None => None,
+        };
+        self.next += 1;
+        let id = BridgeId(self.next);
+        let state = match &target {
+            Some(_) => State::Connecting(VecDeque::new()),
+            None => State::Echo(Box::new(TestEcho::new())),
+        };
+        if let Some(target) = target {
+            outputs.push_back(LabOutput::BridgeOpen { id, target });
+        }
+        let bridge = Bridge {
+            node: node.clone(),
+            connection,
+            state,
+            room: 0,
+        };
+        self.open.insert(id, bridge);
+        self.by_connection.insert((node.clone(), connection), id);
+    }
+
+    fn received(
+        &mut self,
+        world: &mut World,
+        key: (NodeName, ConnectionId),
+        bytes: &[u8],
+        outputs: &mut VecDeque<LabOutput>,
+    ) -> bool {
+        let Some(id) = self.by_connection.get(&key).copied() else {
+            return false;
+        };
+        let Some(bridge) = self.open.get_mut(&id) else {
+            return false;
+        };
+        match &mut bridge.state {
+            State::Open => outputs.push_back(LabOutput::BridgeData {
+                id,
+                bytes: bytes.to_vec(),
+            }),
+            State::Connecting(held) => {
+                let total: usize = held.iter().map(Vec::len).sum();
+                if total + bytes.len() > HELD_MAX {
+                    tell(world, bridge, |id| HostCommand::TcpAbort { id });
+                } else {
+                    held.push_back(bytes.to_vec());
+                }
+            }
+            State::Echo(echo) => {
+                let answer = echo.handle(bytes);
+                tell(world, bridge, |id| HostCommand::TcpSend {
+                    id,
+                    bytes: answer,
+                });
+            }
+        }
+        true
+    }
+
+    /// News from outside.
+    pub(crate) fn input(
+        &mut self,
+        world: &mut World,
+        id: BridgeId,
+        input: BridgeInput,
+        outputs: &mut VecDeque<LabOutput>,
+    ) {
+        let Some(bridge) = self.open.get_mut(&id) else {
+            return;
+        };
+        match input {
+            BridgeInput::Connected => {
+                if let State::Connecting(held) = std::mem::replace(&mut bridge.state, State::Open) {
+                    for bytes in held {
+                        outputs.push_back(LabOutput::BridgeData { id, bytes });
+                    }
+                }
+            }
+            BridgeInput::Refused => {
+                let mut echo = TestEcho::new();
+                if let State::Connecting(held) = &bridge.state {
+                    let answer: Vec<u8> = held.iter().flat_map(|b| echo.handle(b)).collect();
+                    if !answer.is_empty() {
+                        tell(world, bridge, |id| HostCommand::TcpSend {
+                            id,
+                            bytes: answer,
+                        });
+                    }
+                }
+                bridge.state = State::Echo(Box::new(echo));
+            }
+            BridgeInput::Data(bytes) => {
+                bridge.room = bridge.room.saturating_sub(bytes.len());
+                tell(world, bridge, |id| HostCommand::TcpSend { id, bytes });
+            }
+            BridgeInput::Closed => tell(world, bridge, |id| HostCommand::TcpClose { id }),
+        }
+    }
+
+    /// Bytes that a connection can take from its server.
+    pub(crate) fn room(&self, id: BridgeId) -> usize {
+        self.open.get(&id).map_or(0, |b| b.room)
+    }
+}
+
+/// Tells a bridge's host something; a host that has stopped has closed the connection already.
+fn tell(world: &mut World, bridge: &Bridge, command: impl FnOnce(ConnectionId) -> HostCommand) {
+    let command = Command::Host {
+        node: bridge.node.clone(),
+        command: command(bridge.connection),
+    };
+    let _stopped = world.command(command).err();
+}

@@ -1,0 +1,103 @@
+//! What the lab files say, with references resolved to what is in the estate.
+
+use std::time::Duration;
+
+use skybridge_compile::{CrossConnectSettings, ExtraHost, Extras, HostRef, Leg, ServicePlacement};
+use skybridge_estate::{Estate, ResourceId};
+use skybridge_sites::{Endpoint, LabFile, LinkTarget, Path};
+use skybridge_terraform::Address;
+
+/// Joins all lab files. What refers to something that is not there (yet) is left out.
+pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
+    let mut extras = Extras::default();
+    for file in files {
+        for service in &file.services {
+            if let Some(host) = host_ref(estate, &service.host) {
+                extras.services.push(ServicePlacement {
+                    name: service.name.clone(),
+                    host,
+                    tcp_port: service.tcp,
+                    target: service.to.as_ref().map(|t| {
+                        if t.host.contains(':') {
+                            format!("[{}]:{}", t.host, t.port)
+                        } else {
+                            format!("{}:{}", t.host, t.port)
+                        }
+                    }),
+                });
+            }
+        }
+        for host in &file.hosts {
+            if let Some(subnet) = resource_at(estate, &host.subnet) {
+                extras.hosts.push(ExtraHost {
+                    name: host.name.clone(),
+                    subnet,
+                    address: host.address,
+                });
+            }
+        }
+        for link in &file.links {
+            let (circuit, path) = match &link.target {
+                LinkTarget::Circuit { circuit, path } => (circuit, *path),
+                // Between two resources: the circuit is the one of them that is a circuit.
+                LinkTarget::Between(a, b) => {
+                    let is_circuit = |address: &Address| address.ty.ends_with("_circuit");
+                    match (is_circuit(a), is_circuit(b)) {
+                        (true, _) => (a, None),
+                        (false, true) => (b, None),
+                        (false, false) => continue,
+                    }
+                }
+            };
+            let Some(circuit) = resource_at(estate, circuit).and_then(|id| azure_side(estate, id))
+            else {
+                continue;
+            };
+            extras.links.push(CrossConnectSettings {
+                circuit: Some(circuit),
+                path: path.map(|p| match p {
+                    Path::Primary => Leg::Primary,
+                    Path::Secondary => Leg::Secondary,
+                }),
+                delay: link.delay,
+                jitter: link.jitter.unwrap_or(Duration::ZERO),
+                loss_ppm: link.loss_ppm.unwrap_or(0),
+                rate_bps: link.rate_bps,
+            });
+        }
+        extras.limits.extend(file.limits.clone());
+    }
+    extras
+}
+
+/// What an endpoint is in the estate.
+pub(crate) fn host_ref(estate: &Estate, endpoint: &Endpoint) -> Option<HostRef> {
+    match endpoint {
+        Endpoint::Resource(address) => resource_at(estate, address).map(HostRef::Resource),
+        Endpoint::Host(name) => Some(HostRef::Lab(name.clone())),
+        Endpoint::Ip(_) => None,
+    }
+}
+
+/// The resource made for a Terraform address.
+fn resource_at(estate: &Estate, address: &Address) -> Option<ResourceId> {
+    let address = address.to_string();
+    estate
+        .resources()
+        .filter(|r| r.origin.as_ref().is_some_and(|o| o.address == address))
+        // A default object made along with a resource shares its origin; the resource itself is no child.
+        .min_by_key(|r| r.parent.is_some())
+        .map(|r| r.id.clone())
+}
+
+/// The circuit itself, or the one whose key a virtual circuit holds.
+fn azure_side(estate: &Estate, id: ResourceId) -> Option<ResourceId> {
+    let resource = estate.resource(&id)?;
+    match resource.text("/providerServiceKeyName") {
+        None => Some(id),
+        Some(key) => estate
+            .of_kind("Microsoft.Network/expressRouteCircuits")
+            .find(|c| c.text("/properties/serviceKey") == Some(key))
+            .map(|c| c.id.clone()),
+    }
+}

@@ -1,0 +1,50 @@
+//! Finding things by what a person calls them.
+
+use skybridge_blueprint::NodeName;
+use skybridge_compile::HostRef;
+use skybridge_hcl::nearest_name;
+
+use crate::document::ErrorDocument;
+use crate::lab::Lab;
+
+/// "There is no such thing", with what is near or, when few, everything there is.
+pub(crate) fn no_such<'a>(
+    what: &str,
+    wanted: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> ErrorDocument {
+    let known: Vec<&str> = known.collect();
+    let help = nearest_name(wanted, known.iter().copied()).map_or_else(
+        || match known.len() {
+            0 => format!("there is no {what} at all in this lab"),
+            1..=12 => format!("known: {}", known.join(", ")),
+            n => format!("{n} are known; `skybridge show` lists them"),
+        },
+        |near| format!("did you mean {near}?"),
+    );
+    ErrorDocument {
+        message: format!("there is no {what} called {wanted}"),
+        help: Some(help),
+        diagnostics: Vec::new(),
+    }
+}
+
+/// A host by its name, its address in the front door, or its IP address.
+pub(crate) fn host(lab: &Lab, wanted: &str) -> Result<NodeName, ErrorDocument> {
+    let hosts = &lab.network.compiled.index.hosts;
+    let by_origin = |origin: &HostRef| match origin {
+        HostRef::Resource(id) => lab
+            .control
+            .estate
+            .resource(id)
+            .is_some_and(|r| r.label() == wanted || r.id.as_str() == wanted),
+        HostRef::Lab(name) => name == wanted || format!("host.{name}") == wanted,
+    };
+    hosts
+        .iter()
+        .find(|(name, host)| {
+            name.as_str() == wanted || by_origin(&host.origin) || host.address.to_string() == wanted
+        })
+        .map(|(name, _)| name.clone())
+        .ok_or_else(|| no_such("host", wanted, hosts.keys().map(NodeName::as_str)))
+}

@@ -1,0 +1,166 @@
+//! Reading stacks and trying them out: everything that can be said before anything is made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use skybridge_azure::model::AzureModel;
+use skybridge_base::Instant;
+use skybridge_compile::{Compiled, Inputs, compile};
+use skybridge_oci::model::OciModel;
+use skybridge_sites::LabFile;
+use skybridge_terraform::{Apply, NotModelled, Schemas, Stack, StackState};
+
+use crate::control::Control;
+use crate::document::{Diagnostic, IgnoredRow, NotModelledRow};
+use crate::extras::extras;
+use crate::rehearsal::{Rehearsal, rehearse};
+use crate::request::{StackSource, UpRequest};
+use crate::{diagnostics, rules, sources};
+
+/// A stack that is ready to be applied.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) source: StackSource,
+    pub(crate) stack: Arc<Stack>,
+    pub(crate) lab_file: LabFile,
+    pub(crate) ignored: Vec<IgnoredRow>,
+    pub(crate) not_modelled: Vec<NotModelledRow>,
+}
+
+/// Everything that was said, and the stacks if they can be applied.
+#[derive(Debug)]
+pub(crate) struct Preparation {
+    pub(crate) stacks: Vec<Prepared>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and rehearses the stacks of a request, one on top of the other.
+pub(crate) fn prepare(
+    control: &Control,
+    prior: &BTreeMap<String, StackState>,
+    others: &[&LabFile],
+    schemas: &Arc<Schemas>,
+    request: &UpRequest,
+    now: Instant,
+) -> Preparation {
+    let mut said = Vec::new();
+    let mut stacks = Vec::new();
+    let mut scratch = control.clone();
+    for source in &request.stacks {
+        let files = sources::files(source);
+        let variables = sources::variables(source);
+        let loaded = Stack::load(Arc::clone(&files), ".", &variables, Arc::clone(schemas));
+        let stack = match loaded {
+            Ok((stack, notes)) => {
+                said.extend(notes.iter().map(diagnostics::from_hcl));
+                Arc::new(stack)
+            }
+            Err(errors) => {
+                said.extend(errors.iter().map(diagnostics::from_hcl));
+                continue;
+            }
+        };
+        let state = prior.get(&source.directory).cloned().unwrap_or_default();
+        let apply = Apply::new(Arc::clone(&stack), state);
+        let rehearsal = rehearse(&scratch, apply, now);
+        let (lab_file, lab_said) = skybridge_sites::read(files.as_ref(), ".", &rehearsal.scope);
+        said.extend(lab_said.iter().map(diagnostics::from_hcl));
+        said.extend(rehearsal_said(&rehearsal));
+        let (ignored, mut not_modelled) = unmodelled(&rehearsal.result.not_modelled);
+        not_modelled.extend(rehearsal.not_modelled);
+        scratch = rehearsal.control;
+        stacks.push(Prepared {
+            source: source.clone(),
+            stack,
+            lab_file,
+            ignored,
+            not_modelled,
+        });
+    }
+    let lab_files: Vec<&LabFile> = others
+        .iter()
+        .copied()
+        .chain(stacks.iter().map(|s| &s.lab_file))
+        .collect();
+    // Rules on half a network would speak of what is only missing because of an error.
+    if !said.iter().any(|d| d.level == "error") {
+        said.extend(findings(&scratch, &lab_files));
+    }
+    diagnostics::sort(&mut said);
+    Preparation {
+        stacks,
+        diagnostics: said,
+    }
+}
+
+fn rehearsal_said(rehearsal: &Rehearsal) -> Vec<Diagnostic> {
+    let refused = (rehearsal.refusals.iter())
+        .map(|(command, refusal)| diagnostics::from_refusal(command, refusal));
+    rehearsal
+        .result
+        .diagnostics
+        .iter()
+        .chain(&rehearsal.extra)
+        .map(diagnostics::from_hcl)
+        .chain(refused)
+        .collect()
+}
+
+/// What the rules of both clouds, and those between them, find in the estate as it would be.
+fn findings(control: &Control, lab_files: &[&LabFile]) -> Vec<Diagnostic> {
+    let estate = &control.estate;
+    let azure = AzureModel::read(estate);
+    let oci = OciModel::read(estate);
+    let extras = extras(estate, lab_files);
+    let compiled: Compiled = compile(&Inputs {
+        estate,
+        azure: &azure,
+        oci: &oci,
+        extras: &extras,
+    });
+    let mut found = skybridge_azure::rules::check(estate, &azure);
+    found.extend(skybridge_oci::rules::check(estate, &oci));
+    found.extend(rules::check(&rules::Subjects {
+        estate,
+        azure: &azure,
+        oci: &oci,
+        compiled: &compiled,
+    }));
+    let mut said: Vec<Diagnostic> = found
+        .iter()
+        .map(|finding| diagnostics::from_finding(estate, finding))
+        .collect();
+    said.extend(rules::expected_paths(estate, &compiled, lab_files));
+    said
+}
+
+/// Types without a dialect: those that are no network once per type, the others one by one.
+fn unmodelled(types: &[NotModelled]) -> (Vec<IgnoredRow>, Vec<NotModelledRow>) {
+    let mut ignored = Vec::new();
+    let mut not_modelled = Vec::new();
+    for entry in types {
+        let place =
+            |spans: &skybridge_hcl::Spans| spans.find("").map(|s| (s.file.to_string(), s.line));
+        if entry.network {
+            for (address, spans) in &entry.instances {
+                let place = place(spans);
+                not_modelled.push(NotModelledRow {
+                    resource: address.to_string(),
+                    what: format!("{} is not modelled", entry.ty),
+                    file: place.as_ref().map(|(file, _)| file.clone()),
+                    line: place.map(|(_, line)| line),
+                });
+            }
+        } else {
+            let first = entry.instances.values().find_map(place);
+            let (file, line) = first.unwrap_or_default();
+            ignored.push(IgnoredRow {
+                kind: entry.ty.clone(),
+                count: u32::try_from(entry.instances.len()).unwrap_or(u32::MAX),
+                file,
+                line,
+            });
+        }
+    }
+    (ignored, not_modelled)
+}

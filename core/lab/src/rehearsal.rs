@@ -1,0 +1,72 @@
+//! Trying a change out before it is made: on a copy of the estate, in virtual time, with everything that
+//! is wrong collected and nothing stopping at the first fault.
+
+use skybridge_base::Instant;
+use skybridge_hcl::Diagnostic;
+use skybridge_terraform::{Apply, ApplyResult, StackScope};
+
+use crate::control::Control;
+use crate::document::NotModelledRow;
+use crate::run::{OnRefusal, Run};
+use skybridge_estate::{Command, Refusal};
+
+/// Jumps of the clock before a rehearsal counts as stuck.
+const JUMPS_MAX: usize = 1_000_000;
+
+/// What a rehearsal showed.
+#[derive(Debug)]
+pub(crate) struct Rehearsal {
+    /// The estate as it would be.
+    pub(crate) control: Control,
+    /// What Terraform would say.
+    pub(crate) result: ApplyResult,
+    /// The names and values lab files refer to.
+    pub(crate) scope: StackScope,
+    /// What clouds refused.
+    pub(crate) refusals: Vec<(Command, Refusal)>,
+    /// Further diagnostics.
+    pub(crate) extra: Vec<Diagnostic>,
+    /// What dialects could not map.
+    pub(crate) not_modelled: Vec<NotModelledRow>,
+}
+
+/// Rehearses `apply` on a copy of `control`.
+pub(crate) fn rehearse(control: &Control, apply: Apply, now: Instant) -> Rehearsal {
+    let mut control = control.clone();
+    let mut run = Run::new(apply, OnRefusal::NoteAndGoOn, now);
+    let mut clock = now;
+    for _ in 0..JUMPS_MAX {
+        control.advance(clock);
+        if run.pump(clock, &mut control) {
+            continue;
+        }
+        if run.is_done() {
+            break;
+        }
+        match control.poll_timeout() {
+            Some(deadline) => clock = clock.max(deadline.at),
+            None => {
+                let waiting = run.lose_patience();
+                if waiting.is_empty() {
+                    break;
+                }
+                for target in waiting {
+                    let diagnostic = Diagnostic::warning(
+                        format!("{} never becomes ready", target.address),
+                        "nothing that it waits for is under way any more",
+                    );
+                    run.extra.push(diagnostic.at_opt(target.spans.find("")));
+                }
+            }
+        }
+    }
+    let scope = run.apply.scope();
+    Rehearsal {
+        control,
+        result: run.apply.finish(),
+        scope,
+        refusals: run.refusals,
+        extra: run.extra,
+        not_modelled: run.not_modelled,
+    }
+}

@@ -1,0 +1,372 @@
+//! One stack being applied or destroyed: Terraform's actions handed to the clouds, and back.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use skybridge_base::Instant;
+use skybridge_estate::{Command, Refusal, ResourceId};
+use skybridge_hcl::{Diagnostic, Value};
+use skybridge_terraform::{Action, ActionId, Apply, Target};
+
+use crate::control::Control;
+use crate::dialect::{Dialect, Mapped, Settled};
+use crate::document::{NotModelledRow, Progress};
+
+/// What becomes of refusals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum OnRefusal {
+    /// The action fails, as in reality.
+    Fail,
+    /// It is noted and the resource is there all the same, so that everything else is looked at too.
+    NoteAndGoOn,
+}
+
+/// A stack under way.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) apply: Apply,
+    running: BTreeMap<ActionId, Running>,
+    on_refusal: OnRefusal,
+    /// Refusals that were noted: the request, and what the cloud said.
+    pub(crate) refusals: Vec<(Command, Refusal)>,
+    /// Diagnostics beside the one that a failed action carries.
+    pub(crate) extra: Vec<Diagnostic>,
+    /// Resources that the dialect could not map.
+    pub(crate) not_modelled: Vec<NotModelledRow>,
+    /// For the client that waits.
+    pub(crate) progress: VecDeque<Progress>,
+    started: Instant,
+    /// Nothing in the estate will move any more: take what is there as settled.
+    patience_ended: bool,
+}
+
+#[derive(Debug)]
+struct Running {
+    dialect: Dialect,
+    action: Action,
+    queue: VecDeque<Command>,
+    /// What the last command wrote or deletes; the next waits for it.
+    touched: Vec<ResourceId>,
+    was_sent: bool,
+    /// What the cloud last said; a deletion waits for others that stand in its way.
+    refused: Option<Refusal>,
+}
+
+impl Run {
+    pub(crate) fn new(apply: Apply, on_refusal: OnRefusal, now: Instant) -> Self {
+        Self {
+            apply,
+            running: BTreeMap::new(),
+            on_refusal,
+            refusals: Vec::new(),
+            extra: Vec::new(),
+            not_modelled: Vec::new(),
+            progress: VecDeque::new(),
+            started: now,
+            patience_ended: false,
+        }
+    }
+
+    /// Moves everything on that can be. True when something moved.
+    pub(crate) fn pump(&mut self, now: Instant, control: &mut Control) -> bool {
+        let mut moved = false;
+        loop {
+            let mut again = false;
+            while let Some(action) = self.apply.poll_action() {
+                self.start(now, control, action);
+                again = true;
+            }
+            let ids: Vec<ActionId> = self.running.keys().copied().collect();
+            for id in ids {
+                again |= self.drive(now, control, id);
+            }
+            if !again {
+                return moved;
+            }
+            moved = true;
+        }
+    }
+
+    /// For trying things out: no operation is left, so what still waits never settles. Names what waits
+    /// and lets it pass.
+    pub(crate) fn lose_patience(&mut self) -> Vec<Target> {
+        self.patience_ended = true;
+        (self.running.values())
+            .map(|r| r.action.target().clone())
+            .collect()
+    }
+
+    /// Nothing in the estate will move any more: what waits has failed.
+    pub(crate) fn give_up(&mut self) {
+        for (id, running) in std::mem::take(&mut self.running) {
+            let target = running.action.target();
+            let why = match &running.refused {
+                Some(refusal) => refusal.to_string(),
+                None => "it never became ready, and nothing that it waits for is under way".into(),
+            };
+            let diagnostic = Diagnostic::error(format!("{} failed", target.address), why);
+            self.apply
+                .fail(id, diagnostic.at_opt(target.spans.find("")));
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.apply.is_done()
+    }
+
+    /// Actions that wait, for people: address and what for.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = String> {
+        self.running
+            .values()
+            .map(|r| r.action.target().address.to_string())
+    }
+
+    fn say(&mut self, now: Instant, target: &Target, what: &str, detail: String) {
+        self.progress.push_back(Progress {
+            at_ms: u64::try_from(now.since(self.started).as_millis()).unwrap_or(u64::MAX),
+            subject: target.address.to_string(),
+            what: what.to_owned(),
+            detail,
+        });
+    }
+
+    fn start(&mut self, now: Instant, control: &Control, action: Action) {
+        let target = action.target().clone();
+        let Some(dialect) = Dialect::of(&target.address) else {
+            // No dialect: the stack's schemas give it stable placeholders.
+            match action {
+                Action::Delete { .. } => self.apply.complete(target.id, &Value::null()),
+                Action::Read { .. } | Action::Create { .. } | Action::Update { .. } => {
+                    self.apply.complete_as_placeholder(target.id);
+                }
+            }
+            return;
+        };
+        let mapped = match &action {
+            Action::Read { config, .. } => {
+                match dialect.read(&control.estate, &target, config) {
+                    Ok(attributes) => self.apply.complete(target.id, &attributes),
+                    // Nobody serves this data source: stable placeholders, named once.
+                    Err(diagnostic) if diagnostic.summary == "Not modelled" => {
+                        self.apply.complete_as_placeholder(target.id);
+                    }
+                    Err(diagnostic) => self.apply.fail(target.id, diagnostic),
+                }
+                return;
+            }
+            Action::Create { planned, .. } => dialect.create(&control.estate, &target, planned),
+            Action::Update { before, after, .. } => {
+                dialect.update(&control.estate, &target, before, after)
+            }
+            Action::Delete { before, .. } => Ok(Mapped::Commands(dialect.delete(
+                &control.estate,
+                &target.address.ty,
+                before,
+            ))),
+        };
+        match mapped {
+            Err(diagnostics) => self.refuse(&target, diagnostics),
+            Ok(Mapped::NotModelled(what)) => {
+                let span = target.spans.find("");
+                self.not_modelled.push(NotModelledRow {
+                    resource: target.address.to_string(),
+                    what,
+                    file: span.map(|s| s.file.to_string()),
+                    line: span.map(|s| s.line),
+                });
+                self.apply.complete_as_placeholder(target.id);
+            }
+            Ok(Mapped::Recorded) => {
+                let running = Running::new(dialect, action, Vec::new());
+                self.running.insert(target.id, running);
+            }
+            Ok(Mapped::Commands(commands)) => {
+                let what = match &action {
+                    Action::Create { .. } | Action::Read { .. } => "creating",
+                    Action::Update { .. } => "changing",
+                    Action::Delete { .. } => "deleting",
+                };
+                self.say(now, &target, what, String::new());
+                let running = Running::new(dialect, action, commands);
+                self.running.insert(target.id, running);
+            }
+        }
+    }
+
+    fn refuse(&mut self, target: &Target, mut diagnostics: Vec<Diagnostic>) {
+        let last = diagnostics.pop().unwrap_or_else(|| {
+            Diagnostic::error("Resource not accepted", target.address.to_string())
+        });
+        self.extra.extend(diagnostics);
+        self.apply.fail(target.id, last);
+    }
+
+    /// Moves one action on. True when it moved.
+    fn drive(&mut self, now: Instant, control: &mut Control, id: ActionId) -> bool {
+        let Some(running) = self.running.get_mut(&id) else {
+            return false;
+        };
+        if running
+            .touched
+            .iter()
+            .any(|touched| control.estate.operation_on(touched).is_some())
+        {
+            return false;
+        }
+        if running.queue.is_empty() {
+            return self.finish(now, control, id);
+        }
+        if waits_for_connections(&running.action) && self.deletes_connections() {
+            return false;
+        }
+        let Some(running) = self.running.get_mut(&id) else {
+            return false;
+        };
+        let Some(command) = running.queue.front() else {
+            return false;
+        };
+        match control.submit(now, command) {
+            Ok(written) => {
+                running.touched = match command {
+                    Command::Delete { id, .. } => vec![id.clone()],
+                    Command::Put(_) | Command::Provider { .. } => written,
+                };
+                running.queue.pop_front();
+                running.was_sent = true;
+                true
+            }
+            Err(refusal) if refusal.retryable || matches!(command, Command::Delete { .. }) => {
+                // The real clouds demand an order between them that Terraform's graph does not know: a
+                // deletion that is refused waits until what stands in its way has gone.
+                running.refused = Some(refusal);
+                false
+            }
+            Err(refusal) => self.on_refusal(now, control, id, refusal),
+        }
+    }
+
+    fn deletes_connections(&self) -> bool {
+        self.running.values().any(|running| {
+            matches!(&running.action, Action::Delete { target, .. }
+                if target.address.ty == "azurerm_virtual_network_gateway_connection")
+        })
+    }
+
+    fn on_refusal(
+        &mut self,
+        now: Instant,
+        control: &mut Control,
+        id: ActionId,
+        refusal: Refusal,
+    ) -> bool {
+        let Some(running) = self.running.get_mut(&id) else {
+            return false;
+        };
+        let Some(command) = running.queue.pop_front() else {
+            return false;
+        };
+        if self.on_refusal == OnRefusal::NoteAndGoOn {
+            if let Command::Put(put) = &command {
+                control.force(now, put);
+            }
+            self.refusals.push((command, refusal));
+            return true;
+        }
+        let target = running.action.target().clone();
+        self.running.remove(&id);
+        self.say(now, &target, "failed", refusal.to_string());
+        self.apply.fail(id, refused(&target, &refusal));
+        self.refusals.push((command, refusal));
+        true
+    }
+
+    /// All commands are through: complete when the cloud has settled.
+    fn finish(&mut self, now: Instant, control: &Control, id: ActionId) -> bool {
+        let Some(running) = self.running.get(&id) else {
+            return false;
+        };
+        let target = running.action.target().clone();
+        let ty = target.address.ty.as_str();
+        let (attributes, what) = match &running.action {
+            Action::Delete { .. } => (Value::null(), "deleted"),
+            Action::Create { planned, .. } => (
+                running
+                    .dialect
+                    .attributes(&control.estate, &target, planned),
+                "created",
+            ),
+            Action::Update { after, .. } => (
+                running.dialect.attributes(&control.estate, &target, after),
+                "changed",
+            ),
+            Action::Read { config, .. } => (config.clone(), "read"),
+        };
+        if !attributes.is_null() {
+            match running.dialect.settled(&control.estate, ty, &attributes) {
+                Settled::Ready => {}
+                Settled::Pending if self.patience_ended => {}
+                Settled::Pending => return false,
+                Settled::Failed(why) => {
+                    let diagnostic =
+                        Diagnostic::error(format!("{} failed", target.address), why.clone())
+                            .at_opt(target.spans.find(""));
+                    if self.on_refusal == OnRefusal::Fail {
+                        self.running.remove(&id);
+                        self.say(now, &target, "failed", why);
+                        self.apply.fail(id, diagnostic);
+                        return true;
+                    }
+                    self.extra.push(diagnostic);
+                }
+            }
+        }
+        let was_sent = running.was_sent;
+        self.running.remove(&id);
+        if was_sent {
+            let detail = detail(ty, &attributes);
+            self.say(now, &target, what, detail);
+        }
+        self.apply.complete(id, &attributes);
+        true
+    }
+}
+
+impl Running {
+    fn new(dialect: Dialect, action: Action, commands: Vec<Command>) -> Self {
+        Self {
+            dialect,
+            action,
+            queue: commands.into(),
+            touched: Vec::new(),
+            was_sent: false,
+            refused: None,
+        }
+    }
+}
+
+/// Azure's connections go before the virtual circuit (interconnect facts §2, teardown order).
+fn waits_for_connections(action: &Action) -> bool {
+    matches!(action, Action::Delete { target, .. } if target.address.ty == "oci_core_virtual_circuit")
+}
+
+/// What is worth telling about a resource that has just been made.
+fn detail(ty: &str, attributes: &Value) -> String {
+    let text = |name: &str| attributes.str_attr(name).unwrap_or_default().to_owned();
+    match ty {
+        "azurerm_express_route_circuit" => format!("service key {}", text("service_key")),
+        "oci_core_virtual_circuit" => text("state"),
+        "azurerm_network_interface" => text("private_ip_address"),
+        "oci_core_instance" => text("private_ip"),
+        _ => String::new(),
+    }
+}
+
+/// A refusal as a diagnostic at the resource.
+fn refused(target: &Target, refusal: &Refusal) -> Diagnostic {
+    let mut diagnostic =
+        Diagnostic::error(format!("{} refused", target.address), refusal.to_string())
+            .at_opt(target.spans.find(""));
+    if let Some(rule) = refusal.rule {
+        diagnostic = diagnostic.rule(rule);
+    }
+    diagnostic
+}

@@ -1,0 +1,123 @@
+//! A lab driven in virtual time, as the live driver drives it in real time.
+#![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests read the example directory as a client would"
+)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use skybridge_base::Instant;
+use skybridge_estate::Pace;
+use skybridge_lab::document::{Progress, Report};
+use skybridge_lab::request::{Request, Response, StackSource, UpRequest};
+use skybridge_lab::{BridgeInput, ClientId, Lab, LabConfig, LabOutput};
+
+pub(crate) struct Virtual {
+    pub(crate) lab: Lab,
+    pub(crate) now: Instant,
+    pub(crate) progress: Vec<Progress>,
+    next_client: u64,
+}
+
+impl Virtual {
+    pub(crate) fn new() -> Self {
+        Self::with_pace(Pace::Compressed)
+    }
+
+    pub(crate) fn with_pace(pace: Pace) -> Self {
+        let config = LabConfig {
+            seed: 1,
+            secret_seed: 2,
+            pace,
+        };
+        Self {
+            lab: Lab::new(&config),
+            now: Instant::ZERO,
+            progress: Vec::new(),
+            next_client: 1,
+        }
+    }
+
+    /// Asks, and lets virtual time pass until the answer is there, an hour at most.
+    pub(crate) fn ask(&mut self, request: Request) -> Response {
+        let client = ClientId(self.next_client);
+        self.next_client += 1;
+        self.lab.request(self.now, client, request);
+        let deadline = self.now + Duration::from_secs(4 * 3600);
+        loop {
+            while let Some(output) = self.lab.poll_output() {
+                match output {
+                    LabOutput::Response {
+                        client: to,
+                        response,
+                        last,
+                    } if to == client => match (response, last) {
+                        (Response::Progress(progress), _) => self.progress.push(progress),
+                        (response, true) => return response,
+                        (_, false) => {}
+                    },
+                    LabOutput::Simulate(job) => {
+                        let result = job.run();
+                        self.lab.simulated(self.now, result);
+                    }
+                    LabOutput::BridgeOpen { id, .. } => {
+                        self.lab.bridge(self.now, id, BridgeInput::Refused);
+                    }
+                    _ => {}
+                }
+            }
+            let next = self.lab.poll_timeout().expect("something is under way");
+            assert!(next.at <= deadline, "no answer within four hours");
+            self.now = self.now.max(next.at);
+            self.lab.advance(self.now);
+        }
+    }
+
+    pub(crate) fn run_for(&mut self, time: Duration) {
+        self.now += time;
+        self.lab.advance(self.now);
+    }
+
+    pub(crate) fn up(&mut self, sources: Vec<StackSource>) -> Report {
+        self.up_with(UpRequest {
+            stacks: sources,
+            force: false,
+            skip_simulation: true,
+        })
+    }
+
+    pub(crate) fn up_with(&mut self, request: UpRequest) -> Report {
+        match self.ask(Request::Up(request)) {
+            Response::Report(report) => *report,
+            other => panic!("not a report: {other:?}"),
+        }
+    }
+}
+
+/// A directory of text files.
+pub(crate) fn read(directory: &Path) -> StackSource {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file()
+            && let Ok(text) = std::fs::read_to_string(&path)
+        {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            files.insert(name, text);
+        }
+    }
+    StackSource {
+        directory: directory.display().to_string(),
+        files,
+        ..StackSource::default()
+    }
+}
+
+/// The example of this repository.
+pub(crate) fn example() -> StackSource {
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/azure-oci"))
+}
