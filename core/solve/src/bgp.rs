@@ -305,7 +305,8 @@ fn resolves(router: &Router, table: &VrfName, peer: &BgpPeer, next_hop: IpAddr) 
     outgoing(router, table, peer, next_hop).is_some()
 }
 
-/// The interface whose network holds a next hop: the session's own, else one of the table.
+/// The way to a next hop: over the session's own interface for the peer itself and for what the
+/// interface's network holds, else over an interface of the table.
 pub(crate) fn outgoing(
     router: &Router,
     table: &VrfName,
@@ -315,7 +316,7 @@ pub(crate) fn outgoing(
     let holds = |interface: &skybridge_blueprint::Interface| {
         interface.addresses.iter().any(|n| n.contains(&next_hop))
     };
-    if router.interfaces.get(&peer.interface).is_some_and(holds) {
+    if next_hop == peer.remote || router.interfaces.get(&peer.interface).is_some_and(holds) {
         return Some(peer.interface.clone());
     }
     router

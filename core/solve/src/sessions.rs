@@ -32,7 +32,7 @@ pub enum SessionVerdict {
     PathSilent,
     /// Nobody across uses these tags.
     TagMismatch,
-    /// Nobody across has the address, or it is outside the network of our own.
+    /// Nobody across has the address, or our own is not on the interface.
     AddressMismatch,
     /// The far end has no such peer.
     NoPeerAcross,
@@ -143,12 +143,13 @@ fn partner(
     Ok(far_id)
 }
 
-/// The own address is on the interface and its network holds the other end.
+/// The own address is on the interface. Peers are neighbours on their link whether or not its network
+/// holds both: tunnels inside the clouds have networks of one address.
 fn reaches(interface: &Interface, peer: &BgpPeer) -> bool {
     interface
         .addresses
         .iter()
-        .any(|net| net.addr() == peer.local && net.contains(&peer.remote))
+        .any(|net| net.addr() == peer.local)
 }
 
 /// The far end's peer for the same pair of addresses.
