@@ -36,7 +36,8 @@ pub const MANUAL_PROVIDER_TAG: &str = "skybridge-provider";
 /// Azure's part of the estate.
 ///
 /// Provisioning by the provider, unless the circuit is Oracle's or tagged [`MANUAL_PROVIDER_TAG`], begins
-/// by itself when the circuit is enabled. A refusal because a circuit is not provisioned yet, or a gateway
+/// by itself when the circuit is enabled; such a provider also lets go by itself when the circuit is
+/// deleted, where `data/deletions.csv` says that the deletion of a provisioned circuit fails. A refusal because a circuit is not provisioned yet, or a gateway
 /// not ready, is marked retryable: the same request passes once the other party is done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Azure;

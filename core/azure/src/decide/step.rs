@@ -28,11 +28,15 @@ pub(super) fn step(estate: &Estate, operation: &Operation, now: Instant) -> Txn 
         }
         OperationKind::Delete => {
             txn.writes.push(Write::End(operation.id));
-            if fails(estate, resource) {
+            // A provider that plays itself also lets go by itself when its customer deletes the circuit.
+            if fails(estate, resource) && !is_automatic(resource) {
                 fail_deletion(resource, &mut txn);
             } else {
                 remove(estate, resource, &mut txn);
             }
+        }
+        OperationKind::Provider if resource.phase == Phase::Deleting => {
+            txn.writes.push(Write::End(operation.id));
         }
         OperationKind::Provider => provide(estate, resource, operation, &mut txn, now),
     }

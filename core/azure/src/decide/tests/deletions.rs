@@ -178,3 +178,30 @@ fn what_waits_for_another_deletion_passes_later() {
     o.settle();
     o.delete(SUBNET, &["hub", "app"]).unwrap();
 }
+
+#[test]
+fn a_provider_that_plays_itself_lets_go_by_itself_and_one_played_by_hand_does_not() {
+    let mut o = Owner::new(Pace::Realistic);
+    let mut by_hand = circuit("Equinix");
+    by_hand["tags"] = json!({"skybridge-provider": "manual"});
+    o.make(CIRCUIT, &["hand"], by_hand);
+    let key = o.text(CIRCUIT, &["hand"], "serviceKey");
+    o.provider(&key, ProviderAction::Provision { peering: None })
+        .unwrap();
+    o.make(CIRCUIT, &["auto"], circuit("Equinix"));
+    let state = o.text(CIRCUIT, &["auto"], "serviceProviderProvisioningState");
+    assert_eq!(state, "Provisioned");
+    for name in ["hand", "auto"] {
+        o.delete(CIRCUIT, &[name]).unwrap();
+        o.settle();
+    }
+    assert_eq!(o.get(CIRCUIT, &["hand"]).phase, Phase::Failed);
+    assert!(!o.exists(CIRCUIT, &["auto"]));
+    // A provider does not begin on a circuit that is on its way out.
+    o.put(CIRCUIT, &["brief"], circuit("Equinix")).unwrap();
+    assert!(o.advance());
+    assert_eq!(o.get(CIRCUIT, &["brief"]).phase, Phase::Ready);
+    o.delete(CIRCUIT, &["brief"]).unwrap();
+    o.settle();
+    assert!(!o.exists(CIRCUIT, &["brief"]));
+}
