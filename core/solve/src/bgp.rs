@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use skybridge_blueprint::{
-    BgpInstance, BgpPeer, Blueprint, MaxPrefixes, NextHopRule, NodeName, Router, VrfName,
+    BgpInstance, BgpPeer, Blueprint, MaxPrefixes, NextHop, NextHopRule, NodeName, Router, VrfName,
 };
 
 use crate::path::{LOCAL_PREF, Path, PathFrom};
@@ -319,11 +319,23 @@ pub(crate) fn outgoing(
     if next_hop == peer.remote || router.interfaces.get(&peer.interface).is_some_and(holds) {
         return Some(peer.interface.clone());
     }
-    router
+    let by_network = router
         .interfaces
         .iter()
         .find(|(_, interface)| interface.vrf == *table && holds(interface))
-        .map(|(name, _)| name.clone())
+        .map(|(name, _)| name.clone());
+    by_network.or_else(|| {
+        // A configured route may say on which interface a next hop is a neighbour.
+        let vrf = &router.interfaces.get(&peer.interface)?.vrf;
+        let routes = router.vrfs.get(vrf)?.routes.iter();
+        let best = routes
+            .filter(|route| route.prefix.contains(&next_hop))
+            .max_by_key(|route| route.prefix.prefix_len())?;
+        match &best.next_hop {
+            NextHop::Connected { interface } => Some(interface.clone()),
+            NextHop::Via { .. } | NextHop::Table { .. } | NextHop::Drop(_) => None,
+        }
+    })
 }
 
 /// The ends that received more than they accept.
