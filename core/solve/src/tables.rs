@@ -124,7 +124,16 @@ pub fn solve(blueprint: &Blueprint, failures: &Failures) -> Tables {
             for (instance, bgp) in &router.bgp {
                 let key = (node.clone(), instance.clone(), vrf.clone());
                 for (prefix, paths) in outcome.ribs.get(&key).into_iter().flatten() {
-                    let used = learned(router, vrf, bgp, paths, table.ecmp_max);
+                    let reachable = |path: &Path| match (&path.from, path.next_hop) {
+                        (PathFrom::Peer { peer, .. }, Some(hop)) => bgp
+                            .peers
+                            .get(peer)
+                            .and_then(|peer| bgp::outgoing(router, vrf, peer, hop))
+                            .is_some_and(|interface| up(&interface)),
+                        (PathFrom::Peer { .. } | PathFrom::Here, _) => true,
+                    };
+                    let paths: Vec<Path> = paths.iter().filter(|p| reachable(p)).cloned().collect();
+                    let used = learned(router, vrf, bgp, &paths, table.ecmp_max);
                     candidates.entry(*prefix).or_default().extend(used);
                 }
             }
