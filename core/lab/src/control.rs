@@ -25,13 +25,6 @@ impl Control {
         }
     }
 
-    /// A copy whose lifecycles take no time, to try things out on.
-    pub(crate) fn scratch(&self) -> Self {
-        let mut copy = self.clone();
-        copy.estate = self.estate.with_pace(Pace::Instant);
-        copy
-    }
-
     fn party(party: Party) -> &'static dyn Decide {
         match party {
             Party::Azure => &Azure,

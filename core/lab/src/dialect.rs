@@ -2,7 +2,7 @@
 
 use skybridge_azure::terraform as azure;
 use skybridge_estate::{Command, Estate};
-use skybridge_hcl::{Diagnostic, Spans, Value};
+use skybridge_hcl::{Diagnostic, Value};
 use skybridge_oci::terraform as oci;
 use skybridge_terraform::{Address, Mode, Target};
 

@@ -34,7 +34,7 @@ impl Expected {
         if matches!(self.source.protocol, sites::Protocol::Udp(_)) {
             return "UDP is not probed".to_owned();
         }
-        for end in [&self.source.from, &self.source.to] {
+        for end in self.source.from.iter().chain(&self.source.to) {
             if find(lab, end).is_empty() {
                 return match end {
                     sites::Endpoint::Resource(address) => {
@@ -56,8 +56,8 @@ pub(crate) fn all(lab: &Lab) -> Vec<Expected> {
         .flat_map(|file| &file.expectations)
         .map(|source| {
             let mut pairs = Vec::new();
-            for (from, _) in find(lab, &source.from) {
-                for (to, address) in find(lab, &source.to) {
+            for (from, _) in source.from.iter().flat_map(|end| find(lab, end)) {
+                for (to, address) in source.to.iter().flat_map(|end| find(lab, end)) {
                     pairs.push((from.clone(), to, address));
                 }
             }

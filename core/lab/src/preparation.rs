@@ -121,10 +121,8 @@ fn findings(control: &Control, lab_files: &[&LabFile]) -> Vec<Diagnostic> {
     let mut found = skybridge_azure::rules::check(estate, &azure);
     found.extend(skybridge_oci::rules::check(estate, &oci));
     found.extend(rules::check(&rules::Subjects {
-        estate,
         azure: &azure,
         oci: &oci,
-        compiled: &compiled,
     }));
     let mut said: Vec<Diagnostic> = found
         .iter()

@@ -17,10 +17,8 @@ use crate::extras::host_ref;
 /// What the rules look at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subjects<'a> {
-    pub(crate) estate: &'a Estate,
     pub(crate) azure: &'a AzureModel,
     pub(crate) oci: &'a OciModel,
-    pub(crate) compiled: &'a Compiled,
 }
 
 /// A circuit, the virtual circuit that holds its key, and the networks at both ends.
@@ -322,8 +320,8 @@ pub(crate) fn expected_paths(
                     .collect()
             }
         };
-        for (from, source) in ends(&expectation.from) {
-            for (_, target) in ends(&expectation.to) {
+        for (from, source) in expectation.from.iter().flat_map(ends) {
+            for (_, target) in expectation.to.iter().flat_map(ends) {
                 let flow = match expectation.protocol {
                     Protocol::Tcp(port) => Flow::tcp(source, target, port),
                     Protocol::Icmp => Flow::echo(source, target),

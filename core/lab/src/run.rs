@@ -113,13 +113,6 @@ impl Run {
         self.apply.is_done()
     }
 
-    /// Actions that wait, for people: address and what for.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = String> {
-        self.running
-            .values()
-            .map(|r| r.action.target().address.to_string())
-    }
-
     fn say(&mut self, now: Instant, target: &Target, what: &str, detail: String) {
         self.progress.push_back(Progress {
             at_ms: u64::try_from(now.since(self.started).as_millis()).unwrap_or(u64::MAX),

@@ -210,6 +210,23 @@ pub(crate) fn endpoint(value: &Value) -> Result<Endpoint, String> {
     resource_of(value, &HOSTS).map(Endpoint::Resource)
 }
 
+/// Every host of a list (`count` and `for_each` make lists and maps of instances), or the one host.
+pub(crate) fn endpoints(
+    value: &Value,
+    one: impl Fn(&Value) -> Result<Endpoint, String>,
+) -> Result<Vec<Endpoint>, String> {
+    let is_one = value.origin().is_some() || value.as_str().is_some();
+    let many: Vec<&Value> = if is_one {
+        vec![value]
+    } else {
+        value.children().collect()
+    };
+    if many.is_empty() {
+        return Err("at least one host is expected".to_owned());
+    }
+    many.into_iter().map(one).collect()
+}
+
 /// A host, or an address in text.
 pub(crate) fn destination(value: &Value) -> Result<Endpoint, String> {
     match value.as_str() {

@@ -7,7 +7,7 @@ use skybridge_hcl::ast::Block;
 use skybridge_hcl::{Diagnostic, Value, nearest_name};
 
 use crate::arguments::{
-    Arguments, Context, destination, endpoint, place, port, resource, resource_of,
+    Arguments, Context, destination, endpoint, endpoints, place, port, resource, resource_of,
 };
 use crate::limits::{canonical, limit_names};
 use crate::model::{
@@ -78,8 +78,8 @@ pub(crate) fn expectation(context: &mut Context<'_>, block: &Block) -> Option<Ex
     ];
     let arguments = Arguments::new(context, block, &names);
     let whole = arguments.required(context, "from") & arguments.required(context, "to");
-    let from = arguments.parsed(context, "from", endpoint);
-    let to = arguments.parsed(context, "to", destination);
+    let from = arguments.parsed(context, "from", |v| endpoints(v, endpoint));
+    let to = arguments.parsed(context, "to", |v| endpoints(v, destination));
     let protocol = protocol(context, &arguments);
     let survives = arguments.parsed(context, "survives", |value| {
         value

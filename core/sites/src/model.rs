@@ -64,10 +64,10 @@ pub struct Target {
 pub struct Expectation {
     /// What is expected, in the writer's words.
     pub text: String,
-    /// Who sends.
-    pub from: Endpoint,
+    /// Who sends: each of these to each of `to`.
+    pub from: Vec<Endpoint>,
     /// Who answers.
-    pub to: Endpoint,
+    pub to: Vec<Endpoint>,
     /// What is sent; ICMP echo when the file names nothing.
     pub protocol: Protocol,
     /// How many elements may fail at once: 0, 1 or 2.

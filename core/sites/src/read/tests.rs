@@ -128,7 +128,7 @@ fn a_whole_lab_file_is_read() {
         (second.protocol, second.survives, second.reachable),
         (Protocol::Icmp, 0, false)
     );
-    assert_eq!(second.to, Endpoint::Ip("10.2.1.99".parse().unwrap()));
+    assert_eq!(second.to, [Endpoint::Ip("10.2.1.99".parse().unwrap())]);
     assert_eq!(second.within, Some(Within::Any(Duration::from_millis(500))));
     assert_eq!(lab.limits["oci_routes_in_private_v4"], 4000);
     let link = &lab.links[0];
@@ -324,7 +324,7 @@ service "bad" {
     let expectation = &lab.expectations[0];
     assert_eq!(
         expectation.from,
-        resource("azurerm_linux_virtual_machine.app[1]")
+        [resource("azurerm_linux_virtual_machine.app[1]")]
     );
     assert_eq!(expectation.protocol, Protocol::Tcp(5432));
     assert_eq!(lab.hosts[0].subnet.to_string(), "azurerm_subnet.s");
