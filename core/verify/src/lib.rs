@@ -11,7 +11,8 @@
 //!   final unbroken run.
 //! - Probes are sent every [`PROBE_INTERVAL`] after the cut and after every change that the twin reports
 //!   (a session, route or link); while nothing changes, the interval grows to 250 ms. More flows than
-//!   [`FLOWS_AT_FULL_RATE`] stretch all intervals. What a loss could be too large by is stated with it.
+//!   [`FLOWS_AT_FULL_RATE`] stretch all intervals; TCP is probed a fifth as often. What a loss could be
+//!   too large by is stated with it.
 //! - A case ends when probes are answered (or are known to stay lost), the sessions are those that the
 //!   solver expects under the failure and nothing moves any more; after [`CASE_TIME_MAX`] at the latest.
 //!

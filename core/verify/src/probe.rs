@@ -27,6 +27,9 @@ const PATIENCE_MIN: Duration = Duration::from_millis(100);
 /// Patience in round-trip times.
 const PATIENCE_RTTS: u32 = 10;
 
+/// Intervals of ICMP probes between two probes by TCP.
+const TCP_INTERVALS: u32 = 5;
+
 /// Ids of probes have this bit, which no command of a user has (they count from zero).
 const PROBE_IDS: u64 = 1 << 62;
 
@@ -38,38 +41,88 @@ pub(crate) struct Target {
     pub(crate) tcp: Option<u16>,
 }
 
-/// What the answers of one series of probes say.
+/// Probes of one series that were sent together.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    sent_at: Instant,
+    /// Time since the round before.
+    interval: Duration,
+    sent: u8,
+    answered: u8,
+    lost: u8,
+}
+
+/// Probes whose fates are judged together, by round in the order of time.
 #[derive(Clone, Default, Debug)]
 struct Series {
-    first_lost: Option<Instant>,
-    last_lost: Option<Instant>,
-    /// When the answered probes after the last lost one were sent, each with the interval before it.
-    answered: BTreeMap<Instant, Duration>,
-    pub(crate) answers: u64,
+    rounds: Vec<Round>,
 }
 
 impl Series {
-    fn on_answer(&mut self, sent_at: Instant, interval: Duration) {
-        self.answers += 1;
-        if self.last_lost.is_none_or(|lost| lost < sent_at) {
-            self.answered.insert(sent_at, interval);
-        }
+    /// A connection that fails alone, with every other one around it accepted, met the remains of an
+    /// earlier one that was given up half open under the same port: as in the field, and no outage.
+    fn is_lost(&self, at: usize) -> bool {
+        let lost = |at: usize| self.rounds.get(at).is_some_and(|round| round.lost > 0);
+        let Some(round) = self.rounds.get(at) else {
+            return false;
+        };
+        let is_alone = round.sent > 1 && round.lost == 1;
+        let has_company = lost(at + 1) || at.checked_sub(1).is_some_and(lost);
+        round.lost > 0 && (!is_alone || has_company)
     }
 
-    fn on_loss(&mut self, sent_at: Instant) {
-        let first = self.first_lost.unwrap_or(sent_at);
-        self.first_lost = Some(first.min(sent_at));
-        if self.last_lost.is_none_or(|lost| lost < sent_at) {
-            self.last_lost = Some(sent_at);
-            self.answered = self.answered.split_off(&sent_at);
-            self.answered.remove(&sent_at);
-        }
+    fn is_answered(&self, at: usize) -> bool {
+        let answered = self.rounds.get(at).is_some_and(|round| round.answered > 0);
+        answered && !self.is_lost(at)
     }
 
-    /// The first probe of the final unbroken run.
-    fn first_of_run(&self) -> Option<(Instant, Duration)> {
-        let (at, interval) = self.answered.first_key_value()?;
-        Some((*at, *interval))
+    /// The rounds since `since`, the latest first.
+    fn since(&self, since: Instant) -> impl Iterator<Item = usize> + '_ {
+        let rounds = self.rounds.iter().enumerate().rev();
+        rounds
+            .take_while(move |(_, round)| round.sent_at >= since)
+            .map(|(at, _)| at)
+    }
+
+    fn is_healthy_since(&self, since: Instant) -> bool {
+        let mut answered = false;
+        for at in self.since(since) {
+            if self.is_lost(at) {
+                return false;
+            }
+            answered |= self.is_answered(at);
+        }
+        answered
+    }
+
+    fn is_dead_since(&self, since: Instant) -> bool {
+        let mut lost = false;
+        for at in self.since(since) {
+            if self.rounds[at].answered > 0 {
+                return false;
+            }
+            lost |= self.is_lost(at);
+        }
+        lost
+    }
+
+    fn fate(&self, end: Instant) -> Fate {
+        let all = 0..self.rounds.len();
+        let lost: Vec<usize> = all.clone().filter(|at| self.is_lost(*at)).collect();
+        let after = lost.last().map_or(0, |last| last + 1);
+        let mut run = all.skip(after).filter(|at| self.is_answered(*at));
+        let run = run.next().map(|at| self.rounds[at]);
+        let first_lost = lost.first().map(|at| self.rounds[*at].sent_at);
+        let until = run.map_or(end, |round| round.sent_at);
+        Fate {
+            loss: first_lost.map_or(Duration::ZERO, |lost| until.since(lost)),
+            resolution: match (first_lost, run) {
+                (Some(_), Some(round)) => round.interval,
+                (None, _) | (_, None) => Duration::ZERO,
+            },
+            recovered_at: run.map(|round| round.sent_at),
+            answered: self.rounds.iter().any(|round| round.answered > 0),
+        }
     }
 }
 
@@ -90,8 +143,7 @@ pub(crate) struct Fate {
 struct Pending {
     target: usize,
     series: usize,
-    sent_at: Instant,
-    interval: Duration,
+    round: usize,
 }
 
 /// Sends probes into a twin and judges their answers.
@@ -102,8 +154,7 @@ pub(crate) struct Prober<'a> {
     pending: BTreeMap<(ConnectionId, u16), Pending>,
     series: Vec<Vec<Series>>,
     sent: u64,
-    round: u16,
-    last_round_at: Option<Instant>,
+    sequence: u16,
     longest_rtt: Option<Duration>,
 }
 
@@ -120,8 +171,7 @@ impl<'a> Prober<'a> {
             pending: BTreeMap::new(),
             series: series.collect(),
             sent: 0,
-            round: 0,
-            last_round_at: None,
+            sequence: 0,
             longest_rtt: None,
         }
     }
@@ -144,51 +194,81 @@ impl<'a> Prober<'a> {
             let patience = rtt * PATIENCE_RTTS;
             self.patience = patience.clamp(PATIENCE_MIN, PATIENCE_MAX);
         }
-        self.last_round_at = None;
     }
 
-    /// Probes every flow of every target once.
-    pub(crate) fn send_round(&mut self, world: &mut World) {
-        let now = world.now();
-        self.round = self.round.wrapping_add(1);
-        let interval = self
-            .last_round_at
-            .map_or(Duration::ZERO, |at| now.since(at));
-        self.last_round_at = Some(now);
+    /// Probes every flow of every target once; those by TCP only when their last probe is
+    /// [`TCP_INTERVALS`] times `interval` ago, since each leaves something behind in hosts.
+    pub(crate) fn send_round(&mut self, world: &mut World, interval: Duration) {
+        self.sequence = self.sequence.wrapping_add(1);
         let targets = self.targets;
         for (at, target) in targets.iter().enumerate() {
-            for flow in 0..FLOWS {
-                let series = if target.tcp.is_some() { 0 } else { flow };
-                let number = match target.tcp {
-                    Some(_) => (1 << 32) + self.sent,
-                    None => u64::try_from(at * FLOWS + flow).unwrap_or(u64::MAX),
-                };
-                self.sent += 1;
-                let id = ConnectionId(PROBE_IDS | number);
-                let pending = Pending {
-                    target: at,
-                    series,
-                    sent_at: now,
-                    interval,
-                };
-                let key = self.key(target, id);
-                self.pending.insert(key, pending);
-                let command = Command::Host {
-                    node: target.pair.from.clone(),
-                    command: self.command(target, id),
-                };
-                if world.command(command).is_err() {
-                    self.pending.remove(&key);
-                    self.series[at][series].on_loss(now);
+            if target.tcp.is_some() {
+                let last = self.series[at][0].rounds.last();
+                let age = last.map(|round| world.now().since(round.sent_at));
+                if age.is_none_or(|age| age >= interval * TCP_INTERVALS) {
+                    for _ in 0..FLOWS {
+                        self.send(world, (at, target), 0, (1 << 32) + self.sent);
+                    }
+                }
+            } else {
+                for flow in 0..FLOWS {
+                    let number = u64::try_from(at * FLOWS + flow).unwrap_or(u64::MAX);
+                    self.send(world, (at, target), flow, number);
                 }
             }
+        }
+    }
+
+    fn send(
+        &mut self,
+        world: &mut World,
+        (at, target): (usize, &Target),
+        series: usize,
+        number: u64,
+    ) {
+        self.sent += 1;
+        let id = ConnectionId(PROBE_IDS | number);
+        let now = world.now();
+        let rounds = &mut self.series[at][series].rounds;
+        let interval = match rounds.last_mut() {
+            Some(round) if round.sent_at == now => {
+                round.sent += 1;
+                None
+            }
+            Some(round) => Some(now.since(round.sent_at)),
+            None => Some(Duration::ZERO),
+        };
+        if let Some(interval) = interval {
+            rounds.push(Round {
+                sent_at: now,
+                interval,
+                sent: 1,
+                answered: 0,
+                lost: 0,
+            });
+        }
+        let round = rounds.len() - 1;
+        let pending = Pending {
+            target: at,
+            series,
+            round,
+        };
+        let key = self.key(target, id);
+        self.pending.insert(key, pending);
+        let command = Command::Host {
+            node: target.pair.from.clone(),
+            command: self.command(target, id),
+        };
+        if world.command(command).is_err() {
+            self.pending.remove(&key);
+            self.series[at][series].rounds[round].lost += 1;
         }
     }
 
     const fn key(&self, target: &Target, id: ConnectionId) -> (ConnectionId, u16) {
         match target.tcp {
             Some(_) => (id, 0),
-            None => (id, self.round),
+            None => (id, self.sequence),
         }
     }
 
@@ -203,7 +283,7 @@ impl<'a> Prober<'a> {
             },
             None => HostCommand::Echo {
                 id,
-                sequence: self.round,
+                sequence: self.sequence,
                 target: target.pair.address,
                 ttl: 64,
                 payload_len: 16,
@@ -238,13 +318,13 @@ impl<'a> Prober<'a> {
         let Some(pending) = self.pending.remove(&(id, sequence)) else {
             return id.0 & PROBE_IDS != 0;
         };
-        let series = &mut self.series[pending.target][pending.series];
+        let round = &mut self.series[pending.target][pending.series].rounds[pending.round];
         match rtt {
             Some(rtt) => {
                 self.longest_rtt = self.longest_rtt.max(Some(rtt));
-                series.on_answer(pending.sent_at, pending.interval);
+                round.answered += 1;
             }
-            None => series.on_loss(pending.sent_at),
+            None => round.lost += 1,
         }
         let target = &self.targets[pending.target];
         if rtt.is_some() && target.tcp.is_some() {
@@ -270,46 +350,20 @@ impl<'a> Prober<'a> {
 
     /// Nothing was lost since `since`, and of every series something sent since was answered.
     pub(crate) fn is_healthy_since(&self, since: Instant) -> bool {
-        self.series.iter().flatten().all(|series| {
-            series.last_lost.is_none_or(|lost| lost < since)
-                && series
-                    .answered
-                    .last_key_value()
-                    .is_some_and(|(at, _)| *at >= since)
-        })
+        let mut all = self.series.iter().flatten();
+        all.all(|series| series.is_healthy_since(since))
     }
 
     /// Since `since`, each series was either always answered or never.
     pub(crate) fn is_steady_since(&self, since: Instant) -> bool {
-        self.series.iter().flatten().all(|series| {
-            let is_lost_since = series.last_lost.is_some_and(|lost| lost >= since);
-            let last_answer = series.answered.last_key_value().map(|(at, _)| *at);
-            let is_answered_since = last_answer.is_some_and(|at| at >= since);
-            match (is_lost_since, is_answered_since) {
-                (false, true) => true,
-                (true, false) => series.answered.is_empty(),
-                (true, true) | (false, false) => false,
-            }
-        })
+        let mut all = self.series.iter().flatten();
+        all.all(|series| series.is_healthy_since(since) || series.is_dead_since(since))
     }
 
-    /// How the target fared until `end`.
+    /// How the target fared until `end`: as its worst series.
     pub(crate) fn fate(&self, target: usize, end: Instant) -> Fate {
-        let fate = |series: &Series| {
-            let run = series.first_of_run();
-            let until = run.map_or(end, |(at, _)| at);
-            let loss = series.first_lost.map(|lost| until.since(lost));
-            Fate {
-                loss: loss.unwrap_or_default(),
-                resolution: match (loss, run) {
-                    (Some(_), Some((_, interval))) => interval,
-                    (None, _) | (_, None) => Duration::ZERO,
-                },
-                recovered_at: run.map(|(at, _)| at),
-                answered: series.answers > 0,
-            }
-        };
-        let worst = self.series[target].iter().map(fate).reduce(|a, b| {
+        let fates = self.series[target].iter().map(|series| series.fate(end));
+        let worst = fates.reduce(|a, b| {
             let answered = a.answered || b.answered;
             let key = |fate: &Fate| (fate.recovered_at.is_none(), fate.loss);
             let worse = if key(&b) > key(&a) { b } else { a };

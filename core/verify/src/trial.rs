@@ -52,7 +52,7 @@ pub(crate) fn baseline(source: &Source, targets: &[Target]) -> Result<Vec<Fate>,
     warm(&mut twin, &mut prober);
     prober.begin();
     for _ in 0..WARM_ROUNDS {
-        prober.send_round(&mut twin.world);
+        prober.send_round(&mut twin.world, Duration::ZERO);
         advance(&mut twin, &mut prober, &mut watch);
     }
     finish(&mut twin, &mut prober, &mut watch);
@@ -85,8 +85,9 @@ pub(crate) fn run(
     while twin.world.now().since(cut_at) < CASE_TIME_MAX {
         let now = twin.world.now();
         if now >= next_round_at {
-            prober.send_round(&mut twin.world);
-            next_round_at = now + interval(now.since(changed_at)) * prober.stretch();
+            let interval = interval(now.since(changed_at)) * prober.stretch();
+            prober.send_round(&mut twin.world, interval);
+            next_round_at = now + interval;
         }
         if advance(&mut twin, &mut prober, &mut watch) {
             changed_at = twin.world.now();
@@ -153,7 +154,7 @@ fn advance(twin: &mut Twin, prober: &mut Prober<'_>, watch: &mut Watch) -> bool 
 
 /// Sends a round and waits for it.
 fn warm(twin: &mut Twin, prober: &mut Prober<'_>) {
-    prober.send_round(&mut twin.world);
+    prober.send_round(&mut twin.world, Duration::ZERO);
     finish(twin, prober, &mut Watch::default());
 }
 
