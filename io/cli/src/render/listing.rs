@@ -118,9 +118,9 @@ pub(super) fn gateways(rows: &[GatewayRow], screen: &Screen) -> String {
             ),
             screen,
         );
-        out.push_str(&format!(" Instances: {}\n", or_dash(&instances.join(", "))));
+        out.push_str(&format!("Instances: {}\n", or_dash(&instances.join(", "))));
         out.push_str(&format!(
-            " Advertises: {}\n",
+            "Advertises: {}\n",
             or_dash(&row.advertised.join(", "))
         ));
         let learned = row.learned.iter().map(|route| {
@@ -398,7 +398,7 @@ pub(super) fn provider(rows: &[ProviderRow], screen: &Screen) -> String {
 
 fn each<T>(rows: &[T], text: impl FnMut(&T) -> String) -> String {
     if rows.is_empty() {
-        return " (none)\n".to_owned();
+        return "(none)\n".to_owned();
     }
     rows.iter().map(text).collect::<Vec<_>>().join("\n")
 }

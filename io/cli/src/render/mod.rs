@@ -1,6 +1,7 @@
 //! Documents as text for people, and as JSON.
 
 mod diagnostic;
+mod layout;
 mod listing;
 mod path;
 mod report;

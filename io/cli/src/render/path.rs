@@ -66,7 +66,7 @@ pub(super) fn trace(doc: &TraceReport, screen: &Screen) -> String {
         out.push_str(&hops(&doc.back, screen));
     }
     if doc.forward.iter().chain(&doc.back).any(|hop| hop.hidden) {
-        out.push_str(" * hidden: a traceroute in the real cloud does not show this hop\n");
+        out.push_str("* hidden: a traceroute in the real cloud does not show this hop\n");
     }
     writeln!(out, "\n{}", doc.outcome).expect(INFALLIBLE);
     if doc.unknown {

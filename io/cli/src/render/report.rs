@@ -89,19 +89,18 @@ fn reachability(rows: &[ReachabilityRow], screen: &Screen) -> String {
     let shown = PAIRS_MAX.max(bad).min(sorted.len());
     let cells = sorted[..shown].iter().map(|row| {
         vec![
-            row.from.clone(),
-            row.to.clone(),
+            format!("{} → {}", row.from, row.to),
             verdict(row.ok),
             row.rtt_us.map_or_else(|| "-".to_owned(), micros),
             row.note.clone(),
         ]
     });
-    let mut out = table(&["From", "To", "Reaches", "RTT", "Note"], cells, screen);
+    let mut out = table(&["From → to", "Reaches", "RTT", "Note"], cells, screen);
     let more = sorted.len() - shown;
     if more > 0 {
         writeln!(
             out,
-            " … and {more} more pairs that reach each other (--output json lists all)"
+            "… and {more} more pairs that reach each other (--output json lists all)"
         )
         .expect("writing to a String cannot fail");
     }
@@ -153,7 +152,7 @@ fn summary(doc: &Summary, screen: &Screen) -> String {
     if !doc.outputs.is_empty() {
         out.push_str(&heading("Outputs", screen));
         for (name, value) in &doc.outputs {
-            writeln!(out, " {name} = {value}").expect("writing to a String cannot fail");
+            writeln!(out, "{name} = {value}").expect("writing to a String cannot fail");
         }
         out.push('\n');
     }
@@ -183,7 +182,7 @@ fn summary(doc: &Summary, screen: &Screen) -> String {
     if doc.clock_slips > 0 {
         writeln!(
             out,
-            "The machine was busy: the world's clock slipped {} times; figures taken meanwhile are void.",
+            "The machine was busy and the world's clock slipped {} times:\nfigures taken meanwhile are void.",
             doc.clock_slips
         )
         .expect("writing to a String cannot fail");

@@ -1,12 +1,16 @@
-//! Tables without frames: a heading, a rule, rows; columns wrap so that the table fits the screen.
+//! Tables without frames: a heading, a rule, rows. Where the columns do not fit the screen, each row becomes
+//! a record of lines, as `az --output list` has it.
 
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use skybridge_lab::document::Verdict;
 
+use super::layout;
 use crate::screen::{Colour, Screen};
 
-const STYLE: TableStyle =
-    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
+
+/// Blanks between columns.
+const GAP: usize = 2;
 
 const HOLDS: &str = "✓ yes";
 const FAILS: &str = "✗ no";
@@ -18,27 +22,79 @@ pub(super) fn table(
     rows: impl IntoIterator<Item = Vec<String>>,
     screen: &Screen,
 ) -> String {
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    if rows.is_empty() {
+        return "(none)\n".to_owned();
+    }
+    let columns: Vec<Vec<&str>> = header
+        .iter()
+        .enumerate()
+        .map(|(index, title)| {
+            let cells = rows.iter().filter_map(|row| row.get(index));
+            std::iter::once(*title)
+                .chain(cells.map(String::as_str))
+                .collect()
+        })
+        .collect();
+    let gaps = GAP * header.len().saturating_sub(1);
+    let text = match layout::widths(&columns, screen.width.saturating_sub(gaps)) {
+        Some(widths) => grid(header, &rows, &widths),
+        None => records(header, &rows, screen),
+    };
+    coloured(text, screen)
+}
+
+fn grid(header: &[&str], rows: &[Vec<String>], widths: &[usize]) -> String {
+    let wrapped = |cells: &mut dyn Iterator<Item = &str>| -> Vec<String> {
+        cells
+            .zip(widths)
+            .map(|(cell, width)| layout::wrap(cell, *width).join("\n"))
+            .collect()
+    };
     let mut table = Table::new();
     table
         .load_style(STYLE)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(u16::try_from(screen.width).unwrap_or(u16::MAX))
-        .set_header(header.iter().copied());
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(wrapped(&mut header.iter().copied()));
     for row in rows {
-        table.add_row(row);
+        table.add_row(wrapped(&mut row.iter().map(String::as_str)));
     }
-    if table.row_count() == 0 {
-        return " (none)\n".to_owned();
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((1, 1));
+    let last = header.len().saturating_sub(1);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let gap = if index == last { 0 } else { GAP };
+        column.set_padding((0, u16::try_from(gap).unwrap_or(0)));
     }
     let mut text = String::new();
     for line in table.to_string().lines() {
         text.push_str(line.trim_end());
         text.push('\n');
     }
-    coloured(text, screen)
+    text
+}
+
+fn records(header: &[&str], rows: &[Vec<String>], screen: &Screen) -> String {
+    let widest = header.iter().map(|title| title.chars().count()).max();
+    let indent = widest.unwrap_or(0) + GAP;
+    let room = screen.width.saturating_sub(indent);
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        if number > 0 {
+            text.push('\n');
+        }
+        for (title, cell) in header.iter().zip(row) {
+            if cell.is_empty() {
+                continue;
+            }
+            let mut title = *title;
+            for line in layout::wrap(cell, room) {
+                let row = format!("{title:<indent$}{line}");
+                text.push_str(row.trim_end());
+                text.push('\n');
+                title = "";
+            }
+        }
+    }
+    text
 }
 
 /// A verdict as a cell.
