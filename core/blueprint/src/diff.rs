@@ -128,4 +128,5 @@ fn same_transport(a: &crate::BgpPeer, b: &crate::BgpPeer) -> bool {
         && a.hold_time_s == b.hold_time_s
         && a.keepalive_s == b.keepalive_s
         && a.enabled == b.enabled
+        && a.passive == b.passive
 }

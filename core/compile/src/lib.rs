@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use skybridge_azure::model::AzureModel;
 use skybridge_blueprint::Blueprint;
-use skybridge_estate::{Estate, ResourceId};
+use skybridge_estate::{Estate, Kind, ResourceId};
 use skybridge_oci::model::OciModel;
 
 use crate::builder::Builder;
@@ -171,20 +171,28 @@ pub struct Compiled {
     pub assumed: Vec<&'static str>,
 }
 
-/// The name of `id` among the nodes: its own name, with a number when an older resource has it already.
-/// The estate holds the numbers (pool `label/<name>`), so that a name once given stays.
+/// The name of `id` among its like: its own name, with a number when an older resource has it already.
+/// The estate holds the numbers ([`label_pool`]), so that a name once given stays.
 #[must_use]
 pub fn label(estate: &Estate, name: &str, id: &ResourceId) -> String {
-    match estate.allocation(&label_pool(name), id.as_str()) {
+    let number = estate
+        .resource(id)
+        .and_then(|r| estate.allocation(&label_pool(&r.kind, name), id.as_str()));
+    match number {
         None | Some(1) => name.to_owned(),
         Some(n) => format!("{name}~{n}"),
     }
 }
 
-/// The pool in which resources called `name` are numbered.
+/// The pool in which resources of a kind that are called `name` are numbered. Machines of both clouds
+/// share one: they are all hosts of one network.
 #[must_use]
-pub fn label_pool(name: &str) -> String {
-    format!("label/{name}")
+pub fn label_pool(kind: &Kind, name: &str) -> String {
+    let class = match kind.as_str() {
+        "Microsoft.Compute/virtualMachines" | "oci/instance" => "host",
+        other => other,
+    };
+    format!("label/{class}/{name}")
 }
 
 /// The pool in which the connections of a gateway are numbered from 0.

@@ -195,6 +195,19 @@ impl Resource {
         matches!(self.phase, Phase::Ready | Phase::Updating)
     }
 
+    /// What people call it, and what the network's parts are called after it: the name in Azure, the
+    /// display name in OCI if the client gave one, else the address in the front door.
+    #[must_use]
+    pub fn shown_name(&self) -> &str {
+        let given = match self.cloud {
+            Cloud::Azure => Some(self.name.as_str()),
+            Cloud::Oci => self.doc.get("displayName").and_then(Json::as_str),
+        };
+        given
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| self.label())
+    }
+
     /// How a person recognises it: its address in the front door, else its name.
     #[must_use]
     pub fn label(&self) -> &str {

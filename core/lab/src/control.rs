@@ -86,7 +86,7 @@ impl Control {
                 | Write::Release { .. } => continue,
             };
             let id = resource.id.as_str().to_owned();
-            wanted.push((label_pool(&resource.name), id.clone(), 1));
+            wanted.push((label_pool(&resource.kind, resource.shown_name()), id.clone(), 1));
             if let Some(gateway) = resource.text("/properties/virtualNetworkGateway1/id") {
                 wanted.push((connection_pool(&gateway.into()), id.clone(), 0));
             }

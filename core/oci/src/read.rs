@@ -58,9 +58,9 @@ fn region(resource: &Resource) -> String {
     text.unwrap_or(HOME_REGION).to_owned()
 }
 
-/// The front door's name for a resource, else its display name.
+/// What people call a resource.
 fn name(resource: &Resource) -> String {
-    resource.label().to_owned()
+    resource.shown_name().to_owned()
 }
 
 /// The elements of an array field.

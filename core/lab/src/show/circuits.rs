@@ -111,7 +111,7 @@ fn virtual_circuit(lab: &Lab, vc: &VirtualCircuit) -> VirtualCircuitRow {
         bandwidth: text("/bandwidthShapeName"),
         drg: (vc.drg.as_ref())
             .and_then(|id| lab.control.estate.resource(id))
-            .map_or_else(String::new, |r| r.name.clone()),
+            .map_or_else(String::new, |r| r.shown_name().to_owned()),
         mappings: (vc.mappings.iter())
             .map(|m| (m.oracle.to_string(), m.customer.to_string()))
             .collect(),

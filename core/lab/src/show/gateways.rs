@@ -77,7 +77,7 @@ pub(crate) fn drgs(lab: &Lab) -> Vec<DrgRow> {
     let name_of = |id: &skybridge_estate::ResourceId| {
         estate
             .resource(id)
-            .map_or_else(|| id.to_string(), |r| r.name.clone())
+            .map_or_else(|| id.to_string(), |r| r.shown_name().to_owned())
     };
     (lab.network.oci.drgs.iter())
         .map(|drg| DrgRow {
