@@ -73,7 +73,7 @@ fn members() -> Vec<Member> {
             }
         }
     }
-    folders.extend(["sim", "xtask", "interop", "bench", "fuzz"].map(str::to_owned));
+    folders.extend(["sim", "xtask", "interop", "bench", "fuzz/inputs"].map(str::to_owned));
     folders.sort();
     folders.into_iter().filter_map(read).collect()
 }
