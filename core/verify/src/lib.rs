@@ -41,4 +41,4 @@ pub use elements::elements;
 pub use probe::{FLOWS, FLOWS_AT_FULL_RATE, PROBE_INTERVAL};
 pub use prove::{DOUBLE_CUTS_MAX, failover_table, prove};
 pub use trial::CASE_TIME_MAX;
-pub use twin::REPLAY_STEPS_MAX;
+pub use twin::{REPLAY_STEPS_MAX, failures};

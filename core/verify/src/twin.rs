@@ -238,8 +238,10 @@ fn expected_sessions(world: &World) -> Option<BTreeSet<SessionId>> {
         .then(|| tables.sessions.iter().filter_map(up).collect())
 }
 
-/// What is broken in a world, in the solver's terms; `None` when it has none for something.
-pub(crate) fn failures(world: &World) -> Option<Failures> {
+/// What is broken in a world, in the solver's terms; `None` when it has none for something (one-way cuts,
+/// changed tags).
+#[must_use]
+pub fn failures(world: &World) -> Option<Failures> {
     let mut failures = Failures::none();
     for (element, mode) in world.faults() {
         let is_silent = match mode {
