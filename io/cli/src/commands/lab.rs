@@ -33,7 +33,7 @@ pub(super) fn start(seat: Option<Seat>, world: &WorldArgs) -> Result<Running, Fa
         seat,
         signals: true,
     };
-    spawn(joints, move || Lab::new(config)).map_err(|source| Failure::Io {
+    spawn(joints, move || Lab::new(&config)).map_err(|source| Failure::Io {
         what: "cannot start the lab",
         source,
     })
