@@ -17,7 +17,7 @@ use skybridge_world::{
     AnyNode, CaptureId, CapturePoint, Command, World, WorldEventKind, pcap_bytes,
 };
 
-use crate::tap::Tap;
+use crate::tap::Cable;
 
 /// Our end of the session, its AS and the prefix it announces.
 pub(crate) const OUR_ADDRESS: &str = "192.0.2.1";
@@ -217,7 +217,7 @@ fn blueprint(options: &Options) -> Result<Blueprint> {
 #[derive(Debug)]
 pub(crate) struct Ours {
     pub(crate) world: World<AnyNode>,
-    tap: Tap,
+    cable: Cable,
     start: Clock,
     capture: CaptureId,
     /// Everything that was reported, with its time.
@@ -225,8 +225,8 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
-    /// Builds the world and plugs its router into `tap`.
-    pub(crate) fn start(tap: Tap, options: &Options) -> Result<Self> {
+    /// Builds the world and plugs its router into `cable`.
+    pub(crate) fn start(cable: Cable, options: &Options) -> Result<Self> {
         let mut world = World::new(blueprint(options)?, 7)
             .map_err(|faults| anyhow!("the blueprint has faults: {faults:?}"))?;
         let (node, port) = wan();
@@ -234,7 +234,7 @@ impl Ours {
         let capture = world.start_capture(CapturePoint::Port { node, port }, 1 << 16)?;
         Ok(Self {
             world,
-            tap,
+            cable,
             start: Clock::now(),
             capture,
             events: Vec::new(),
@@ -257,13 +257,13 @@ impl Ours {
         let (node, port) = wan();
         loop {
             let mut frames = Vec::new();
-            self.tap.receive(&mut frames)?;
+            self.cable.receive(&mut frames)?;
             self.world.advance(self.now());
             if !frames.is_empty() {
                 self.world.inject(&node, &port, &mut frames)?;
             }
             while let Some(out) = self.world.poll_external() {
-                self.tap.send(&out.frame)?;
+                self.cable.send(&out.frame)?;
             }
             while let Some(event) = self.world.poll_event() {
                 if let WorldEventKind::Node(what) = event.kind {
@@ -278,7 +278,7 @@ impl Ours {
                 return Ok(false);
             }
             let next = self.world.poll_timeout().map_or(until, |d| d.at.min(until));
-            self.tap.wait(next.since(now))?;
+            self.cable.wait(next.since(now))?;
         }
     }
 

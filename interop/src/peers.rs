@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::namespace::{Namespace, run};
 use crate::ours::{OUR_ADDRESS, OUR_ASN, PEER_ADDRESS, PEER_ASN, PEER_HOST, PEER_PREFIX};
-use crate::tap::Tap;
+use crate::tap::Cable;
 
 /// Interface of the peer towards us.
 const INTERFACE: &str = "sky0";
@@ -48,9 +48,9 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// A namespace with the peer's addresses, and our end of the cable into it. Nothing runs yet.
-    pub(crate) fn create(software: Software, label: &str) -> Result<(Self, Tap)> {
+    pub(crate) fn create(software: Software, label: &str) -> Result<(Self, Cable)> {
         let namespace = Namespace::create(label)?;
-        let tap = Tap::create(&namespace.name, INTERFACE)?;
+        let cable = Cable::create(&namespace.name, INTERFACE)?;
         let address = format!("{PEER_ADDRESS}/30");
         namespace.ip(&["addr", "add", &address, "dev", INTERFACE])?;
         namespace.ip(&["addr", "add", &format!("{PEER_HOST}/32"), "dev", "lo"])?;
@@ -60,7 +60,7 @@ impl Peer {
                 software,
                 namespace,
             },
-            tap,
+            cable,
         ))
     }
 

@@ -60,7 +60,7 @@ impl Default for Setup {
 }
 
 fn pair(software: Software, label: &str, setup: &Setup) -> Result<Pair> {
-    let (mut peer, tap) = Peer::create(software, label)?;
+    let (mut peer, cable) = Peer::create(software, label)?;
     peer.start(&peers::Options {
         passive: setup.opens == Opens::Us,
         key: setup.their_key,
@@ -68,7 +68,7 @@ fn pair(software: Software, label: &str, setup: &Setup) -> Result<Pair> {
         hold_time_s: setup.hold_time_s,
     })?;
     let ours = Ours::start(
-        tap,
+        cable,
         &ours::Options {
             passive: setup.opens == Opens::Them,
             key: setup.our_key,
