@@ -6,6 +6,8 @@
     reason = "tests read the example directory as a client would"
 )]
 
+pub(crate) mod edits;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -42,13 +44,23 @@ impl Virtual {
         }
     }
 
-    /// Asks, and lets virtual time pass until the answer is there, an hour at most.
+    /// Asks, and lets virtual time pass until the answer is there, four hours at most.
     pub(crate) fn ask(&mut self, request: Request) -> Response {
+        self.watch(request, |_, _| {})
+    }
+
+    /// Asks, and shows the lab after each step of time until the answer is there.
+    pub(crate) fn watch(
+        &mut self,
+        request: Request,
+        mut look: impl FnMut(Instant, &Lab),
+    ) -> Response {
         let client = ClientId(self.next_client);
         self.next_client += 1;
         self.lab.request(self.now, client, request);
         let deadline = self.now + Duration::from_secs(4 * 3600);
         loop {
+            look(self.now, &self.lab);
             while let Some(output) = self.lab.poll_output() {
                 match output {
                     LabOutput::Response {
