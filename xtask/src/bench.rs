@@ -15,9 +15,19 @@ pub(crate) fn run(name: &str) -> Result<bool> {
             command.arg("bench/cold-start.sh");
             command
         }
-        "pps" | "circuits" | "failover" => {
+        "circuits" => {
+            let mut command = Command::new("bash");
+            command.arg("bench/circuits.sh");
+            command
+        }
+        "pps" => {
             let mut command = cargo(&release);
-            command.args(["skybridge-bench", "--bin", name]);
+            command.args(["skybridge-bench", "--bin", "pps"]);
+            command
+        }
+        "failover" => {
+            let mut command = cargo(&release);
+            command.args(["skybridge-sim", "--", "--failover"]);
             command
         }
         "convergence" => {
