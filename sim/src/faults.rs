@@ -28,6 +28,8 @@ pub enum Kind {
     WrongKey,
     /// One end of a peering gets another customer tag.
     WrongVlan,
+    /// The second tenant goes, or comes back.
+    Tenant,
     /// Mends one cut.
     HealOne,
     /// Mends everything.
@@ -38,7 +40,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::CutLink,
         Self::CutNode,
         Self::CutCircuit,
@@ -48,6 +50,7 @@ impl Kind {
         Self::WrongTag,
         Self::WrongKey,
         Self::WrongVlan,
+        Self::Tenant,
         Self::HealOne,
         Self::HealAll,
         Self::Quiet,

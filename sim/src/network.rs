@@ -33,6 +33,10 @@ pub struct Options {
     pub md5: bool,
     /// One-way delay of the cross-connects; the secondary's is a tenth longer.
     pub delay: Duration,
+    /// Greatest additional random delay of the cross-connects.
+    pub jitter: Duration,
+    /// Random loss of the cross-connects, frames in a million.
+    pub loss_ppm: u32,
     /// Models in another order; the network is the same.
     pub reversed: bool,
 }
@@ -44,6 +48,8 @@ impl Default for Options {
             bfd: true,
             md5: false,
             delay: Duration::from_micros(500),
+            jitter: Duration::ZERO,
+            loss_ppm: 0,
             reversed: false,
         }
     }
@@ -70,8 +76,8 @@ pub fn blueprint(options: &Options) -> Blueprint {
         circuit: None,
         path: Some(leg),
         delay: Some(delay),
-        jitter: Duration::ZERO,
-        loss_ppm: 0,
+        jitter: options.jitter,
+        loss_ppm: options.loss_ppm,
         rate_bps: None,
     });
     let extras = Extras {

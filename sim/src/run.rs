@@ -62,6 +62,8 @@ pub fn options(seed: u64) -> Options {
         bfd: rng.below(2) == 0,
         md5: rng.below(2) == 0,
         delay: Duration::from_micros(rng.choose(&delays_us).copied().unwrap_or(0)),
+        jitter: Duration::from_micros(rng.choose(&[0, 0, 300, 20_000]).copied().unwrap_or(0)),
+        loss_ppm: rng.choose(&[0, 0, 100, 10_000]).copied().unwrap_or(0),
         reversed: false,
     }
 }
@@ -105,6 +107,7 @@ pub struct Run {
     seed: u64,
     /// The world.
     pub world: World,
+    options: Options,
     whole: Blueprint,
     pairs: Vec<(usize, Pair)>,
     watcher: Watcher,
@@ -133,6 +136,7 @@ impl Run {
             seed,
             watcher: Watcher::new(&whole),
             pairs: network::pairs(options),
+            options: *options,
             world,
             whole,
             problems: Vec::new(),
@@ -252,6 +256,7 @@ impl Run {
                 })
             }
             Kind::Flap => return self.flap(rng),
+            Kind::Tenant => return self.apply(self.other_tenants()),
             Kind::WrongKey => return self.apply(faults::wrong_key(&blueprint, rng)),
             Kind::WrongVlan => return self.apply(faults::wrong_vlan(&blueprint, rng)),
             Kind::Quiet => {
@@ -260,6 +265,19 @@ impl Run {
             }
         };
         command.is_some_and(|command| self.world.command(command).is_ok())
+    }
+
+    /// The network without its second tenant, or with it when it is gone.
+    fn other_tenants(&self) -> Option<Blueprint> {
+        if self.options.tenants < 2 {
+            return None;
+        }
+        let is_whole = self.world.blueprint().nodes.len() == self.whole.nodes.len();
+        let tenants = if is_whole { 1 } else { 2 };
+        Some(network::blueprint(&Options {
+            tenants,
+            ..self.options
+        }))
     }
 
     fn flap(&mut self, rng: &mut Rng) -> bool {
@@ -304,6 +322,10 @@ impl Run {
         if let Err(faults) = self.world.apply(blueprint) {
             self.problems.push(format!("refused blueprint: {faults:?}"));
         }
+        // A host that is gone takes its open echoes with it.
+        let (world, pairs) = (&self.world, &self.pairs);
+        self.waiting
+            .retain(|_, pair| world.host(&pairs[*pair].1.from).is_some());
         true
     }
 
@@ -363,7 +385,13 @@ impl Run {
                 Some(true) => sent,
                 Some(false) => 0,
             };
-            if answered != expected {
+            // Where links lose frames at random, echoes are lost too.
+            let is_expected = match expected {
+                0 => answered == 0,
+                _ if self.options.loss_ppm > 0 => answered > 0,
+                _ => answered == expected,
+            };
+            if !is_expected {
                 let now = self.world.now();
                 self.problems.push(format!(
                     "{now}: {pair}: {answered} of {sent} echoes answered, the solver says {expected}"

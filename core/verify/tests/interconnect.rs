@@ -308,3 +308,28 @@ fn the_worst_of_several_pairs_is_named() {
         result.detail
     );
 }
+
+#[test]
+fn a_long_history_is_not_repeated_for_every_case_but_what_is_cut_is() {
+    let mut world = World::new(interconnect(true), 1).unwrap();
+    world.run_until(Instant::from_secs(20));
+    let cut = Command::Cut {
+        element: link(SECONDARY),
+        mode: CutMode::Silent,
+    };
+    world.command(cut).unwrap();
+    while world.steps() <= skybridge_verify::REPLAY_STEPS_MAX {
+        let later = world.now() + Duration::from_secs(600);
+        world.run_until(later);
+        while world.poll_event().is_some() {}
+    }
+    let proof = skybridge_verify::Proof {
+        log: world.log().clone(),
+        at: world.now(),
+        claims: vec![claim()],
+    };
+    let result = prove(&proof).remove(0);
+    assert_eq!(result.holds, Some(false));
+    assert!(result.detail.contains("a fresh world"), "{}", result.detail);
+    assert!(!case_of(&result.cases, &link(PRIMARY), &CutMode::LinkDown).ok);
+}
