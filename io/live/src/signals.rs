@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{SigId, flag, low_level};
 
-/// The exit code of a process that a second Ctrl-C ends: 128 + SIGINT.
+/// The exit code of a process that a second signal ends: 128 + SIGINT.
 const IMPATIENT: i32 = 130;
 
 /// Handlers that are removed when dropped.
@@ -18,22 +18,20 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Catches the signals. The stream becomes readable when one comes. A second Ctrl-C ends the process
-    /// where it stands, should the loop not react to the first.
+    /// Catches the signals. The stream becomes readable when one comes. A second one ends the process where
+    /// it stands, should the loop not react to the first.
     pub(crate) fn catch() -> io::Result<(Self, UnixStream)> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         let mut signals = Self { ids: Vec::new() };
         let before = Arc::new(AtomicBool::new(false));
-        signals.ids.push(flag::register_conditional_shutdown(
-            SIGINT,
-            IMPATIENT,
-            Arc::clone(&before),
-        )?);
-        signals.ids.push(flag::register(SIGINT, before)?);
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            let id = low_level::pipe::register(signal, writer.try_clone()?)?;
-            signals.ids.push(id);
+            let ids = [
+                flag::register_conditional_shutdown(signal, IMPATIENT, Arc::clone(&before))?,
+                flag::register(signal, Arc::clone(&before))?,
+                low_level::pipe::register(signal, writer.try_clone()?)?,
+            ];
+            signals.ids.extend(ids);
         }
         Ok((signals, reader))
     }

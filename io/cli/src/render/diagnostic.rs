@@ -10,7 +10,7 @@ use miette::{
 use skybridge_lab::document::Diagnostic;
 use skybridge_lab::request::StackSource;
 
-use super::table::heading;
+use super::table::{heading, paragraph};
 use crate::screen::Screen;
 
 /// Levels in the order of weight, with their headings.
@@ -80,8 +80,15 @@ pub(super) fn all(findings: &[Diagnostic], screen: &Screen, sources: &Sources) -
             continue;
         }
         out.push_str(&heading(&format!("{title} ({})", groups.len()), screen));
-        for group in groups {
-            out.push_str(&one(&group, screen, sources));
+        for group in &groups {
+            if level == "notice" {
+                out.push_str(&briefly(group, screen));
+            } else {
+                out.push_str(&one(group, screen, sources));
+                out.push('\n');
+            }
+        }
+        if level == "notice" {
             out.push('\n');
         }
     }
@@ -90,6 +97,20 @@ pub(super) fn all(findings: &[Diagnostic], screen: &Screen, sources: &Sources) -
 
 fn is_same(a: &Diagnostic, b: &Diagnostic) -> bool {
     a.message == b.message && a.rule == b.rule && a.help == b.help
+}
+
+/// Nothing is to be done about a notice: it needs no excerpt.
+fn briefly(group: &[&Diagnostic], screen: &Screen) -> String {
+    let places: Vec<String> = group
+        .iter()
+        .filter(|finding| finding.file.is_some())
+        .map(|finding| place(finding))
+        .collect();
+    let mut text = group[0].message.clone();
+    if !places.is_empty() {
+        text = format!("{text} ({})", places.join(", "));
+    }
+    paragraph("- ", &text, screen)
 }
 
 fn one(group: &[&Diagnostic], screen: &Screen, sources: &Sources) -> String {

@@ -5,7 +5,7 @@ use skybridge_lab::document::{
     PeeringRow, ProviderRow, RouteSummaryTable, RouteTable, SessionRow, VirtualCircuitRow,
 };
 
-use super::table::{heading, micros, or_dash, table};
+use super::table::{heading, micros, or_dash, paragraph, table};
 use crate::screen::Screen;
 
 pub(super) fn circuits(rows: &[CircuitRow], screen: &Screen) -> String {
@@ -118,10 +118,15 @@ pub(super) fn gateways(rows: &[GatewayRow], screen: &Screen) -> String {
             ),
             screen,
         );
-        out.push_str(&format!("Instances: {}\n", or_dash(&instances.join(", "))));
-        out.push_str(&format!(
-            "Advertises: {}\n",
-            or_dash(&row.advertised.join(", "))
+        out.push_str(&paragraph(
+            "Instances:  ",
+            &or_dash(&instances.join(", ")),
+            screen,
+        ));
+        out.push_str(&paragraph(
+            "Advertises: ",
+            &or_dash(&row.advertised.join(", ")),
+            screen,
         ));
         let learned = row.learned.iter().map(|route| {
             vec![

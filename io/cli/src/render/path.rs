@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use skybridge_lab::document::{Explanation, FaultReport, HopRow, PingReport, TraceReport};
 
-use super::table::{heading, micros, or_dash, table};
+use super::table::{heading, micros, or_dash, paragraph, table};
 use crate::screen::Screen;
 
 const INFALLIBLE: &str = "writing to a String cannot fail";
@@ -75,31 +75,32 @@ pub(super) fn trace(doc: &TraceReport, screen: &Screen) -> String {
     out
 }
 
+/// Three lines a hop: who and where it came in, what was looked up, what became of it.
 fn hops(rows: &[HopRow], screen: &Screen) -> String {
-    let cells = rows.iter().enumerate().map(|(index, hop)| {
+    let mut out = String::new();
+    for (index, hop) in rows.iter().enumerate() {
         let number = format!("{}{}", index + 1, if hop.hidden { "*" } else { "" });
-        let mut entry = or_dash(&hop.ingress);
-        if !hop.tags.is_empty() {
-            write!(entry, " [{}]", hop.tags).expect(INFALLIBLE);
+        let mut who = format!("{} ({})", hop.node, hop.role);
+        if !hop.ingress.is_empty() {
+            write!(who, ", in by {}", hop.ingress).expect(INFALLIBLE);
         }
-        vec![
-            number,
-            hop.node.clone(),
-            hop.role.clone(),
-            entry,
-            or_dash(&hop.vrf),
-            or_dash(&hop.route),
-            hop.ttl.to_string(),
-            hop.verdict.clone(),
-        ]
-    });
-    table(
-        &[
-            "Hop", "Node", "Role", "In", "Table", "Route", "TTL", "Verdict",
-        ],
-        cells,
-        screen,
-    )
+        if !hop.tags.is_empty() {
+            write!(who, " [{}]", hop.tags).expect(INFALLIBLE);
+        }
+        write!(who, ", TTL {}", hop.ttl).expect(INFALLIBLE);
+        out.push_str(&paragraph(&format!("{number:<4}"), &who, screen));
+        let found = match (hop.vrf.as_str(), hop.route.as_str()) {
+            ("", route) => route.to_owned(),
+            (table, "") => table.to_owned(),
+            (table, route) => format!("{table}: {route}"),
+        };
+        for line in [found, hop.verdict.clone()] {
+            if !line.is_empty() {
+                out.push_str(&paragraph("    ", &line, screen));
+            }
+        }
+    }
+    out
 }
 
 /// Candidates per table, then the answer in sentences.
@@ -127,7 +128,7 @@ pub(super) fn explanation(doc: &Explanation, screen: &Screen) -> String {
         out.push('\n');
     }
     for sentence in &doc.summary {
-        writeln!(out, "{sentence}").expect(INFALLIBLE);
+        out.push_str(&paragraph("", sentence, screen));
     }
     out
 }

@@ -109,7 +109,21 @@ pub(super) fn verdict(verdict: Verdict) -> String {
 
 /// A heading above a table.
 pub(super) fn heading(text: &str, screen: &Screen) -> String {
-    format!("{}\n", screen.paint(Colour::Bold, text))
+    let lines = layout::wrap(text, screen.width);
+    let painted = lines.iter().map(|line| screen.paint(Colour::Bold, line));
+    painted.map(|line| line + "\n").collect()
+}
+
+/// A sentence or list in lines that fit, the later ones indented.
+pub(super) fn paragraph(first: &str, text: &str, screen: &Screen) -> String {
+    let indent = first.chars().count();
+    let mut out = String::new();
+    let mut lead = first;
+    for line in layout::wrap(text, screen.width.saturating_sub(indent)) {
+        out.push_str(&format!("{lead:<indent$}{line}\n"));
+        lead = "";
+    }
+    out
 }
 
 /// Microseconds as people write them.

@@ -203,12 +203,18 @@ fn findings_are_grouped_by_level_with_an_excerpt_where_the_source_is_at_hand() {
     let mut elsewhere = finding("advice", "declare the delay of this link");
     elsewhere.file = Some(s("other.sky.hcl"));
     elsewhere.line = Some(9);
+    let mut notice = finding(
+        "notice",
+        "subscription_id has no value; a rehearsal needs no account, a placeholder stands for it",
+    );
+    notice.file = Some(s("variables.tf"));
+    notice.line = Some(2);
     let mut again = elsewhere.clone();
     again.line = Some(19);
     let doc = ErrorDocument {
         message: s("nothing was changed"),
         help: Some(s("correct the findings, or use --force")),
-        diagnostics: vec![elsewhere, again, by_line, named],
+        diagnostics: vec![notice, elsewhere, again, by_line, named],
     };
     let response = Response::Error(doc);
     insta::assert_snapshot!("findings", render(&response, &Sources::of(&[stack])));
