@@ -1,6 +1,11 @@
 //! What can fail by itself.
 
-use skybridge_blueprint::{Blueprint, Link, LinkClass, NodeName, Role};
+use std::collections::{BTreeMap, BTreeSet};
+
+use skybridge_base::VlanId;
+use skybridge_blueprint::{
+    Blueprint, Endpoint, Link, LinkClass, LinkName, NodeName, Owner, Role, Tagging,
+};
 use skybridge_world::Element;
 
 use crate::claim::ElementClass;
@@ -47,4 +52,81 @@ fn joins_machines(blueprint: &Blueprint, link: &Link) -> bool {
         node.is_some_and(|node| class_of(node.role).is_some())
     };
     is_single(&link.a.node) && is_single(&link.b.node)
+}
+
+/// What fails as a whole, for the classes that are swept on request only: the elements and a label. Empty
+/// for the other classes.
+pub(crate) fn wholes(blueprint: &Blueprint, class: ElementClass) -> Vec<(Vec<Element>, String)> {
+    match class {
+        ElementClass::Circuit => circuits(blueprint),
+        ElementClass::Location => locations(blueprint),
+        ElementClass::Provider => providers(blueprint),
+        ElementClass::Link | ElementClass::Port | ElementClass::Router | ElementClass::Gateway => {
+            Vec::new()
+        }
+    }
+}
+
+/// Circuits with all their legs: those tags of a tenant's on every cross-connect.
+fn circuits(blueprint: &Blueprint) -> Vec<(Vec<Element>, String)> {
+    let mut circuits: BTreeMap<(String, VlanId), BTreeSet<LinkName>> = BTreeMap::new();
+    for (name, link) in &blueprint.links {
+        if link.class != LinkClass::CrossConnect {
+            continue;
+        }
+        for (tenant, s_tag) in tags_at(blueprint, &link.a) {
+            let legs = circuits.entry((tenant, s_tag)).or_default();
+            legs.insert(name.clone());
+        }
+    }
+    let whole = |((tenant, s_tag), links): ((String, VlanId), BTreeSet<LinkName>)| {
+        let legs = links
+            .into_iter()
+            .map(|link| Element::Circuit { link, s_tag });
+        let name = tenant.rsplit('/').next().unwrap_or_default();
+        (legs.collect(), format!("circuit {name}"))
+    };
+    circuits.into_iter().map(whole).collect()
+}
+
+fn tags_at(blueprint: &Blueprint, end: &Endpoint) -> Vec<(String, VlanId)> {
+    let node = blueprint.nodes.get(&end.node);
+    let router = node.and_then(skybridge_blueprint::Node::as_router);
+    let interfaces = router.into_iter().flat_map(|r| r.interfaces.values());
+    let on_port = interfaces.filter(|interface| interface.port == end.port);
+    let tags = on_port.filter_map(|interface| match interface.tagging {
+        Tagging::Untagged => None,
+        Tagging::Dot1q(tag) | Tagging::QinQ { s_tag: tag, .. } => {
+            Some((interface.tenant.clone().unwrap_or_default(), tag))
+        }
+    });
+    tags.collect()
+}
+
+/// Places with all their routers.
+fn locations(blueprint: &Blueprint) -> Vec<(Vec<Element>, String)> {
+    let mut places: BTreeMap<&str, Vec<Element>> = BTreeMap::new();
+    for (name, node) in &blueprint.nodes {
+        if class_of(node.role) == Some(ElementClass::Router) {
+            let place = places.entry(node.location.as_str()).or_default();
+            place.push(Element::Node(name.clone()));
+        }
+    }
+    let whole = |(place, nodes): (&str, Vec<Element>)| (nodes, format!("location {place}"));
+    places.into_iter().map(whole).collect()
+}
+
+/// Everything that connectivity providers run; a blueprint does not tell one from another.
+fn providers(blueprint: &Blueprint) -> Vec<(Vec<Element>, String)> {
+    let links = blueprint.links.iter();
+    let links = links.filter(|(_, link)| link.owner == Owner::Provider);
+    let links = links.map(|(name, _)| Element::Link(name.clone()));
+    let nodes = blueprint.nodes.iter();
+    let nodes = nodes.filter(|(_, node)| node.owner == Owner::Provider);
+    let nodes = nodes.map(|(name, _)| Element::Node(name.clone()));
+    let all: Vec<Element> = links.chain(nodes).collect();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    vec![(all, "everything of the connectivity providers".to_owned())]
 }

@@ -16,6 +16,9 @@
 //! - A case ends when probes are answered (or are known to stay lost), the sessions are those that the
 //!   solver expects under the failure and nothing moves any more; after [`CASE_TIME_MAX`] at the latest.
 //!
+//! With `survives = 1` every single element ([`elements`]) is cut, link-down and silently. Whole circuits,
+//! locations and providers are cut too where the claim has a bound for that class.
+//!
 //! What a proof is not: each cut falls at one moment of the keepalives' phase, so a loss that a hold or
 //! detection timer decided may be longer by up to one keepalive or BFD interval. The timer is named with
 //! its full value for that reason. Random loss of links is switched off in twins: an outage could not be

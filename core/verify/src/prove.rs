@@ -8,7 +8,7 @@ use skybridge_world::{CommandLog, CutMode, Element, ReplayError, World};
 
 use crate::claim::{Case, Claim, ElementClass, Pair, Proof, ProofResult, Within};
 use crate::detail;
-use crate::elements::elements;
+use crate::elements::{elements, wholes};
 use crate::probe::{Fate, Target};
 use crate::trial::{self, Trial};
 use crate::twin::Source;
@@ -26,7 +26,26 @@ struct Cut {
     classes: Vec<ElementClass>,
     label: String,
     mode: CutMode,
+    /// How many failures it is.
+    count: u8,
+    /// Only claims with a bound for this class are concerned.
+    on_request: Option<ElementClass>,
 }
+
+impl Cut {
+    fn concerns(&self, claim: &Claim) -> bool {
+        let mut requested = self.on_request.iter();
+        claim.survives >= self.count
+            && requested.all(|class| claim.within.by_class.contains_key(class))
+    }
+}
+
+/// Classes that are cut only where a claim bounds them.
+const ON_REQUEST: [ElementClass; 3] = [
+    ElementClass::Circuit,
+    ElementClass::Location,
+    ElementClass::Provider,
+];
 
 /// Proves every claim; the results are in the order of the claims. Claims share twins: what a proof costs
 /// grows with the number of cuts, and little with the number of claims.
@@ -61,9 +80,7 @@ fn prove_all(proof: &Proof) -> Result<Vec<ProofResult>, ReplayError> {
     let depth = sound.iter().map(|claim| claim.survives).max().unwrap_or(0);
     let (cuts, is_capped) = cuts(&twin.world, depth.min(2));
     for cut in cuts {
-        let concerned = sound
-            .iter()
-            .filter(|claim| usize::from(claim.survives) >= cut.elements.len());
+        let concerned = sound.iter().filter(|claim| cut.concerns(claim));
         let targets = self::targets(concerned.copied());
         if targets.is_empty() {
             continue;
@@ -94,9 +111,7 @@ fn judge(
     is_capped: bool,
     source: &Source,
 ) -> ProofResult {
-    let concerned = tried
-        .iter()
-        .filter(|(cut, ..)| usize::from(claim.survives) >= cut.elements.len());
+    let concerned = tried.iter().filter(|(cut, ..)| cut.concerns(claim));
     let cases: Vec<Case> = concerned
         .filter_map(|(cut, targets, trial)| case(claim, cut, targets, trial))
         .collect();
@@ -212,6 +227,11 @@ fn cuts(world: &World, depth: u8) -> (Vec<Cut>, bool) {
         for single in &singles {
             push_modes(&mut cuts, std::slice::from_ref(single), &MODES);
         }
+        for class in ON_REQUEST {
+            for (elements, label) in wholes(world.blueprint(), class) {
+                push_whole(&mut cuts, &elements, &label, class);
+            }
+        }
     }
     let mut is_capped = false;
     if depth >= 2 {
@@ -243,6 +263,21 @@ fn push_modes(cuts: &mut Vec<Cut>, parts: &[(Element, ElementClass, String)], mo
             classes: parts.iter().map(|(_, class, _)| *class).collect(),
             label: labels.join(" and "),
             mode: mode.clone(),
+            count: u8::try_from(parts.len()).unwrap_or(u8::MAX),
+            on_request: None,
+        });
+    }
+}
+
+fn push_whole(cuts: &mut Vec<Cut>, elements: &[Element], label: &str, class: ElementClass) {
+    for mode in MODES {
+        cuts.push(Cut {
+            elements: elements.to_vec(),
+            classes: vec![class],
+            label: label.to_owned(),
+            mode,
+            count: 1,
+            on_request: Some(class),
         });
     }
 }

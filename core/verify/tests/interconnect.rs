@@ -333,3 +333,42 @@ fn a_long_history_is_not_repeated_for_every_case_but_what_is_cut_is() {
     assert!(result.detail.contains("a fresh world"), "{}", result.detail);
     assert!(!case_of(&result.cases, &link(PRIMARY), &CutMode::LinkDown).ok);
 }
+
+#[test]
+fn circuits_locations_and_providers_are_cut_on_request() {
+    let classes = [
+        ElementClass::Circuit,
+        ElementClass::Location,
+        ElementClass::Provider,
+    ];
+    let bounds = classes.map(|class| (class, Duration::from_secs(60)));
+    let everything = Claim {
+        within: Within {
+            default: None,
+            by_class: bounds.into(),
+        },
+        ..claim()
+    };
+    let proof = proof(interconnect(true), 20, vec![everything, claim()]);
+    let results = prove(&proof);
+    // One circuit, silently only; two locations and the providers in both modes.
+    assert_eq!(results[0].cases.len(), 24 + 1 + 2 * 2 + 2);
+    assert_eq!(results[1].cases.len(), 24);
+    assert_eq!(
+        (results[0].holds, results[1].holds),
+        (Some(false), Some(true))
+    );
+    let failing: Vec<&str> = results[0]
+        .cases
+        .iter()
+        .filter(|case| !case.ok && case.mode == CutMode::Silent)
+        .map(|case| case.label.as_str())
+        .collect();
+    let expected = [
+        "circuit er",
+        "location FastConnect us-ashburn-1",
+        "location Washington DC",
+        "everything of the connectivity providers",
+    ];
+    assert_eq!(failing, expected);
+}
