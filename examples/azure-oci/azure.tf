@@ -40,6 +40,19 @@ resource "azurerm_network_security_group" "app" {
     source_address_prefix      = "*"
     destination_address_prefix = var.vcn_cidr
   }
+
+  # Without this rule AllowVnetInBound lets the other cloud in: learned prefixes belong to VirtualNetwork.
+  security_rule {
+    name                       = "no-ssh-from-database"
+    priority                   = 200
+    direction                  = "Inbound"
+    access                     = "Deny"
+    protocol                   = "Tcp"
+    source_port_range          = "*"
+    destination_port_range     = "22"
+    source_address_prefix      = var.vcn_cidr
+    destination_address_prefix = "*"
+  }
 }
 
 resource "azurerm_subnet_network_security_group_association" "app" {

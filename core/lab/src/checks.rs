@@ -17,6 +17,8 @@ use crate::probe::{Finished, Outcome, Packet, ProbeId, ProbeSpec, Probes};
 const RETRY: Duration = Duration::from_millis(10);
 /// How long a probe waits for its answer.
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// How long to wait for a probe's result at all: its host has stopped when it never says.
+const LOST: Duration = Duration::from_secs(3);
 /// Quiet time after the last change of a route or session before the network counts as settled.
 const QUIET: Duration = Duration::from_millis(30);
 /// Checks under way at once.
@@ -54,7 +56,11 @@ pub(crate) struct Decided {
 #[derive(Debug)]
 enum State {
     Waiting(Instant),
-    Running { id: ProbeId, last: bool },
+    Running {
+        id: ProbeId,
+        since: Instant,
+        last: bool,
+    },
     Decided(Decided),
 }
 
@@ -65,6 +71,7 @@ pub(crate) struct Checks {
     /// When to give up waiting for the network to settle.
     settle_by: Instant,
     changed_at: Instant,
+    pumped_at: Instant,
     settled: bool,
 }
 
@@ -77,8 +84,14 @@ impl Checks {
                 .collect(),
             settle_by: now + patience,
             changed_at: now,
+            pumped_at: now,
             settled: false,
         }
+    }
+
+    /// True once nothing more is awaited.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.settled
     }
 
     /// A route or session changed.
@@ -108,6 +121,7 @@ impl Checks {
         probes: &mut Probes,
         awaited_sessions_up: bool,
     ) {
+        self.pumped_at = now;
         let quiet = now >= self.changed_at + QUIET;
         self.settled |= now >= self.settle_by || (awaited_sessions_up && quiet);
         let mut under_way = self
@@ -116,11 +130,20 @@ impl Checks {
             .filter(|(_, s)| matches!(s, State::Running { .. }))
             .count();
         for (check, state) in &mut self.items {
-            if let State::Running { id, last } = state
-                && let Some(finished) = probes.take(*id)
-            {
-                under_way -= 1;
-                *state = decide(now, check, finished, *last);
+            if let State::Running { id, since, last } = state {
+                let finished = probes.take(*id).or_else(|| {
+                    (now >= *since + LOST).then(|| Finished {
+                        outcome: Outcome::Failed {
+                            why: format!("{} says nothing", check.from),
+                            unknown: false,
+                        },
+                        hops: Vec::new(),
+                    })
+                });
+                if let Some(finished) = finished {
+                    under_way -= 1;
+                    *state = decide(now, check, finished, *last);
+                }
             }
             let due =
                 matches!(state, State::Waiting(at) if now >= *at) && (check.wanted || self.settled);
@@ -139,6 +162,7 @@ impl Checks {
                 );
                 *state = State::Running {
                     id,
+                    since: now,
                     last: self.settled,
                 };
             }
@@ -151,8 +175,13 @@ impl Checks {
             .iter()
             .filter_map(|(check, state)| match state {
                 State::Waiting(at) if check.wanted || self.settled => Some(*at),
-                State::Waiting(_) => Some(self.settle_by.min(self.changed_at + QUIET)),
-                State::Running { .. } | State::Decided(_) => None,
+                // Quiet comes first; if the sessions are not up by then, only they or the patience end it.
+                State::Waiting(_) if self.changed_at + QUIET > self.pumped_at => {
+                    Some(self.changed_at + QUIET)
+                }
+                State::Waiting(_) => Some(self.settle_by),
+                State::Running { since, .. } => Some(*since + LOST),
+                State::Decided(_) => None,
             })
             .min();
         waiting.map(|at| Deadline::new(at, "check"))

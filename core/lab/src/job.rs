@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use skybridge_base::{Deadline, Instant, earliest};
+use skybridge_base::{Deadline, Instant};
 use skybridge_terraform::Apply;
 
 use crate::checks::Checks;
@@ -78,13 +78,7 @@ impl Job {
 
     pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
         match &self.stage {
-            Stage::Checking(checks) => earliest(
-                checks.poll_timeout(),
-                Some(Deadline::new(
-                    self.started + Duration::from_secs(600),
-                    "job",
-                )),
-            ),
+            Stage::Checking(checks) => checks.poll_timeout(),
             Stage::Running { .. } | Stage::Simulating | Stage::Between => None,
         }
     }

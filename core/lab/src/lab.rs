@@ -484,7 +484,7 @@ impl Lab {
     }
 
     fn check(&mut self, job: &mut Job, mut checks: Checks) -> (Option<Stage>, bool) {
-        let up = report::awaited_sessions_up(self);
+        let up = !checks.is_settled() && report::awaited_sessions_up(self);
         checks.pump(self.now, &mut self.network.world, &mut self.probes, up);
         // Probes that could not be sent are decided at once.
         if !checks.is_done() {

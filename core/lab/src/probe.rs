@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use skybridge_blueprint::NodeName;
-use skybridge_nodes::{ConnectionId, EchoFault, Hop, HopVerdict, HostCommand, NodeEvent};
+use skybridge_nodes::{
+    ConnectionId, DropReason, EchoFault, Hop, HopVerdict, HostCommand, NodeEvent,
+};
 use skybridge_world::{Command, World};
 
 /// Ids that hosts give to connections of their services have this bit (see `NodeEvent::ServiceAccepted`).
@@ -198,7 +200,10 @@ impl Probes {
         if flight.hops.len() < HOPS_MAX {
             flight.hops.push((node.clone(), hop.clone()));
         }
-        if flight.spec.stop_at_drop && matches!(hop.verdict, HopVerdict::Dropped { .. }) {
+        // A host without a listener answers that itself: the packet has reached it.
+        let is_lost = matches!(&hop.verdict, HopVerdict::Dropped { reason, .. }
+            if *reason != DropReason::NoListener);
+        if flight.spec.stop_at_drop && is_lost {
             let outcome = self.failure(id, "no reply");
             self.finish(id, outcome);
         }

@@ -65,6 +65,7 @@ pub(crate) fn root_values(
     let mut given = collect(module, files, directory, inputs, diagnostics);
     let mut out = BTreeMap::new();
     let mut missing = Vec::new();
+    let mut accounts = Vec::new();
     for (name, variable) in &module.variables {
         let value = match given.remove(name) {
             Some(Given::Value(value, span)) => Some((value, span)),
@@ -88,7 +89,10 @@ pub(crate) fn root_values(
                 }
             }
             (None, None) => match account_meaning(name) {
-                Some(meaning) => Some(account(name, meaning, variable, diagnostics)),
+                Some(meaning) => {
+                    accounts.push((name, meaning, variable));
+                    Some(account(name, variable))
+                }
                 None => {
                     missing.push((name, variable));
                     None
@@ -105,20 +109,28 @@ pub(crate) fn root_values(
     }
     missing.sort_by_key(|(_, variable)| &variable.span);
     say_missing(&missing, diagnostics);
+    accounts.sort_by_key(|(_, _, variable)| &variable.span);
+    say_accounts(&accounts, diagnostics);
     out
 }
 
-fn account(
-    name: &str,
-    meaning: &str,
-    variable: &Variable,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Value {
+/// One notice for all account variables, at the first of them.
+fn say_accounts(accounts: &[(&String, &str, &Variable)], diagnostics: &mut Vec<Diagnostic>) {
+    let Some((_, _, first)) = accounts.first() else {
+        return;
+    };
+    let names: Vec<String> = (accounts.iter())
+        .map(|(name, meaning, _)| format!("{name} ({meaning})"))
+        .collect();
     let detail = format!(
-        "\"{name}\" ({meaning}) has no value; a rehearsal needs no account, a placeholder stands for it"
+        "no account is needed here, so placeholders stand for {}",
+        names.join(", ")
     );
-    diagnostics
-        .push(Diagnostic::notice("Account variable without value", detail).at(&variable.span));
+    let notice = Diagnostic::notice("Account variables without value", detail);
+    diagnostics.push(notice.at(&first.span));
+}
+
+fn account(name: &str, variable: &Variable) -> Value {
     let ty = if variable.ty == Type::Dynamic {
         Type::String
     } else {

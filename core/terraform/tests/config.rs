@@ -123,7 +123,7 @@ fn missing_variables_are_one_error_and_account_variables_none() {
         "{said}"
     );
     let (stack, said) = load(&[("main.tf", "variable \"tenancy_ocid\" {}\n")]).unwrap();
-    assert!(show(&said).contains("main.tf:1:1: notice: Account variable without value"));
+    assert!(show(&said).contains("main.tf:1:1: notice: Account variables without value"));
     assert!(stack.variables["tenancy_ocid"].is_placeholder());
 }
 
