@@ -1,6 +1,7 @@
 //! Routing policy: an ordered list of rules, the first match decides.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -28,10 +29,12 @@ impl Policy {
 
     /// Rejects everything for `reason`.
     #[must_use]
-    pub const fn reject_all(reason: &'static str) -> Self {
+    pub fn reject_all(reason: impl Into<Arc<str>>) -> Self {
         Self {
             rules: Vec::new(),
-            default: Verdict::Reject { reason },
+            default: Verdict::Reject {
+                reason: reason.into(),
+            },
         }
     }
 
@@ -148,7 +151,7 @@ pub enum Verdict {
     /// The route stops here.
     Reject {
         /// A short text for explanations.
-        reason: &'static str,
+        reason: Arc<str>,
     },
 }
 
@@ -163,7 +166,8 @@ pub struct Accept {
     pub set_weight: Option<u32>,
     /// Replaces the source tag (import only).
     pub set_tag: Option<u32>,
-    /// On export our own AS this many times more; on import the neighbouring AS again so many times.
+    /// On export to external peers our own AS this many times more; on import the neighbouring AS
+    /// again so many times.
     pub prepend: u8,
     /// Communities to add.
     pub add_communities: Vec<Community>,

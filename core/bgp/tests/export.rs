@@ -105,6 +105,19 @@ fn export_policy_prepends_sets_med_and_adds_communities() {
 }
 
 #[test]
+fn nothing_is_prepended_towards_an_internal_peer_which_would_take_it_for_a_loop() {
+    let w = chain(&Originate::default(), 65001, |p| {
+        p.export.as_mut().unwrap().policy.default = Verdict::Accept(Accept {
+            prepend: 3,
+            ..Accept::default()
+        });
+    });
+    assert_eq!(arrived(&w).unwrap().as_path.to_string(), "64512");
+    let view = w.speakers[2].route(T0, net(NET)).unwrap();
+    assert_eq!(view.paths[0].status, RouteStatus::Best);
+}
+
+#[test]
 fn well_known_communities_hold_routes_back() {
     for (community, inside) in [
         (Community::NO_EXPORT, true),

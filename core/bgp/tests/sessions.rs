@@ -349,7 +349,9 @@ fn a_policy_change_takes_effect_without_touching_the_session() {
                 ..Accept::default()
             }),
         }],
-        default: Verdict::Reject { reason: "not ours" },
+        default: Verdict::Reject {
+            reason: "not ours".into(),
+        },
     };
     let mut config = w.speakers[0].peer_config(a).unwrap().clone();
     config.import[0].policy = only("10.1.0.0/16");
@@ -358,7 +360,7 @@ fn a_policy_change_takes_effect_without_touching_the_session() {
     w.run_for(Duration::from_secs(1));
     assert_eq!(w.nets(0), [net("10.1.0.0/16")]);
     let refused = w.speakers[0].route(T0, net("10.2.0.0/16")).unwrap();
-    let why = RouteStatus::Rejected(RejectReason::Policy("not ours"));
+    let why = RouteStatus::Rejected(RejectReason::Policy("not ours".into()));
     assert_eq!(refused.paths[0].status, why);
     let kept = w.speakers[0].route(T0, net("10.1.0.0/16")).unwrap();
     assert_eq!(kept.paths[0].attributes.local_pref, Some(250));
@@ -410,7 +412,7 @@ fn routes_enter_several_tables_and_leave_from_one_under_tags() {
             ..Match::default()
         },
         action: Verdict::Reject {
-            reason: "no transit",
+            reason: "no transit".into(),
         },
     };
     right.export = Some(Export {
@@ -433,7 +435,7 @@ fn routes_enter_several_tables_and_leave_from_one_under_tags() {
     assert_eq!(w.nets(2), [net("10.5.0.0/16")]);
     assert_eq!(
         w.speakers[0].explain_export(right, net("10.1.0.0/16")),
-        Err(Withheld::Policy("no transit"))
+        Err(Withheld::Policy("no transit".into()))
     );
 }
 

@@ -425,8 +425,8 @@ fn a_withdrawn_prefix_falls_out_of_the_learned_address_set() {
     assert_eq!(drops.count(DropReason::FilterDenied), 1);
 }
 
-#[test]
-fn two_sessions_give_two_next_hops_and_one_failure_leaves_one() {
+/// Two routers joined by two links, with a session over each and a host behind each.
+fn doubly_joined(change: impl Fn(&mut Spec)) -> (Net, [Spec; 2]) {
     let side = |asn: u32, remote: u32, ports: u64, end: [u8; 2], lan: &str, prefix: &str| {
         let address = |base: u8, host: u8| format!("192.0.2.{}", base + host);
         let link = |name: &str, base: u8| {
@@ -452,27 +452,101 @@ fn two_sessions_give_two_next_hops_and_one_failure_leaves_one() {
         spec
     };
     let mut net = Net::default();
-    let a = side(65001, 65002, 10, [1, 2], "10.1.0.1/24", "10.1.0.0/24");
-    let b = side(65002, 65001, 20, [2, 1], "10.2.0.1/24", "10.2.0.0/24");
-    let a = net.router("a", &a);
-    let b = net.router("b", &b);
+    let mut a_spec = side(65001, 65002, 10, [1, 2], "10.1.0.1/24", "10.1.0.0/24");
+    change(&mut a_spec);
+    let b_spec = side(65002, 65001, 20, [2, 1], "10.2.0.1/24", "10.2.0.0/24");
+    let a = net.router("a", &a_spec);
+    let b = net.router("b", &b_spec);
     net.link((a, "w1"), (b, "w1"));
     net.link((a, "w2"), (b, "w2"));
     net.station((a, "lan"), [10, 1, 0, 9], Tags::Untagged);
     net.station((b, "lan"), [10, 2, 0, 9], Tags::Untagged);
     net.run_for(SECOND * 5);
-    let hops = |net: &Net| {
-        let routes = net.routers[a].routes(&"main".into());
-        let bgp = routes.iter().find(|r| r.source == RouteSource::Bgp);
-        bgp.map_or(0, |r| r.next_hops.len())
+    (net, [a_spec, b_spec])
+}
+
+/// Next hops in use of the left router's BGP route.
+fn learned_hops(net: &Net) -> usize {
+    let routes = net.routers[LEFT].routes(&"main".into());
+    let active = |r: &&skybridge_nodes::RouteObservation| {
+        r.source == RouteSource::Bgp && r.state == skybridge_dataplane::RouteState::Active
     };
-    assert_eq!(hops(&net), 2);
-    net.set_link((a, net.port(a, "w1")), false);
+    routes
+        .iter()
+        .filter(active)
+        .map(|r| r.next_hops.len())
+        .sum()
+}
+
+#[test]
+fn two_sessions_give_two_next_hops_and_one_failure_leaves_one() {
+    let (mut net, _) = doubly_joined(|_| ());
+    assert_eq!(learned_hops(&net), 2);
+    net.set_link((LEFT, net.port(LEFT, "w1")), false);
     net.run_for(Duration::from_millis(1));
-    assert_eq!(hops(&net), 1);
+    assert_eq!(learned_hops(&net), 1);
     assert!(pings(&mut net));
-    let states: Vec<_> = net.routers[a].bgp().iter().map(|p| p.state).collect();
+    let states: Vec<_> = net.routers[LEFT].bgp().iter().map(|p| p.state).collect();
     assert_eq!(states, [SessionState::Idle, SessionState::Established]);
+}
+
+#[test]
+fn another_multipath_limit_changes_the_next_hops_and_keeps_the_sessions() {
+    let (mut net, [mut spec, _]) = doubly_joined(|_| ());
+    let since = |net: &Net| -> Vec<_> { net.routers[LEFT].bgp().iter().map(|p| p.since).collect() };
+    let before = since(&net);
+    for (limit, hops) in [(1, 1), (4, 2)] {
+        spec.vrfs.get_mut("main").unwrap().ecmp_max = limit;
+        net.reconfigure(LEFT, &spec);
+        net.run_for(SECOND);
+        assert_eq!(learned_hops(&net), hops);
+        assert_eq!(since(&net), before);
+    }
+}
+
+#[test]
+fn two_instances_feed_one_table_and_each_takes_only_its_own_routes_away() {
+    let split = |spec: &mut Spec| {
+        let main = spec.bgp.get_mut("main").unwrap();
+        let two = main.peers.remove("two").unwrap();
+        let mut second = main.clone();
+        (second.peers, second.originated) = (BTreeMap::from([("two".to_owned(), two)]), vec![]);
+        spec.bgp.insert("second".to_owned(), second);
+    };
+    let (mut net, [mut spec, _]) = doubly_joined(split);
+    let up = |net: &Net| {
+        net.routers[LEFT]
+            .bgp()
+            .iter()
+            .all(|p| p.state == SessionState::Established)
+    };
+    assert!(up(&net));
+    assert_eq!(learned_hops(&net), 2);
+    net.set_link((LEFT, net.port(LEFT, "w2")), false);
+    net.run_for(SECOND);
+    assert_eq!(learned_hops(&net), 1);
+    net.set_link((LEFT, net.port(LEFT, "w2")), true);
+    net.run_for(SECOND * 20);
+    assert_eq!(learned_hops(&net), 2);
+    spec.bgp.remove("main");
+    net.reconfigure(LEFT, &spec);
+    net.run_for(SECOND);
+    assert_eq!(learned_hops(&net), 1);
+}
+
+#[test]
+fn a_waiting_peer_that_becomes_active_dials() {
+    let mut specs = bgp_specs();
+    for (at, name) in [(LEFT, "right"), (RIGHT, "left")] {
+        peer_of(&mut specs[at], name).passive = true;
+    }
+    let mut net = two(&specs);
+    net.run_for(SECOND * 20);
+    assert_eq!(both(&net), [SessionState::Active; 2]);
+    peer_of(&mut specs[LEFT], "right").passive = false;
+    net.reconfigure(LEFT, &specs[LEFT]);
+    net.run_for(SECOND);
+    assert_eq!(both(&net), UP);
 }
 
 #[test]

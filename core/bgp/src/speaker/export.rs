@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -21,7 +22,7 @@ use crate::rib::{AttrId, Bits, LOCAL, LOCAL_PREF_DEFAULT, Route, Table};
 use crate::types::{Community, Families, Family};
 
 /// Why a peer is not sent a prefix.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Withheld {
     /// The session is not Established.
     SessionDown,
@@ -38,7 +39,7 @@ pub enum Withheld {
     /// A well-known community forbids it (RFC 1997).
     Community(Community),
     /// The export policy refused it, for this reason.
-    Policy(&'static str),
+    Policy(Arc<str>),
     /// The attributes do not fit into a message (RFC 4271 §9.2).
     TooLong,
 }
@@ -248,7 +249,7 @@ impl Speaker {
             export.policy.find(&prefix, route.tag, &route.attributes)
         };
         match export.policy.verdict(rule) {
-            Verdict::Reject { reason } => Err(Withheld::Policy(reason)),
+            Verdict::Reject { reason } => Err(Withheld::Policy(Arc::clone(reason))),
             Verdict::Accept(_) => Ok((family, best.attrs, best.peer, rule)),
         }
     }
@@ -342,7 +343,9 @@ fn outgoing(
         Some(Verdict::Accept(accept)) => accept,
         Some(Verdict::Reject { .. }) | None => &default,
     };
-    accept.apply(&mut a, Some(speaker.asn));
+    // §5.1.2 a: towards internal peers the path stays as it is; with our own AS in it they would take
+    // the route for a loop.
+    accept.apply(&mut a, external.then_some(speaker.asn));
     if external {
         a.local_pref = None;
         a.as_path.prepend(speaker.asn, 1);

@@ -1,5 +1,7 @@
 //! From an UPDATE into the tables: checks, import policies, limits.
 
+use std::sync::Arc;
+
 use ipnet::IpNet;
 
 use super::config::{Import, PeerConfig, PeerId};
@@ -19,30 +21,28 @@ const TEXTS_MAX: usize = 16_000;
 
 /// The texts of rejecting policies, numbered for the paths that they refused.
 #[derive(Debug, Default)]
-pub(super) struct Reasons(Vec<&'static str>);
+pub(super) struct Reasons(Vec<Arc<str>>);
 
 impl Reasons {
-    fn code(&mut self, text: &'static str) -> u16 {
-        let at = self.0.iter().position(|t| *t == text).unwrap_or_else(|| {
+    fn code(&mut self, text: &Arc<str>) -> u16 {
+        let at = self.0.iter().position(|t| t == text).unwrap_or_else(|| {
             if self.0.len() < TEXTS_MAX {
-                self.0.push(text);
+                self.0.push(Arc::clone(text));
             }
             self.0.len() - 1
         });
         FIRST_TEXT + u16::try_from(at).unwrap_or(0)
     }
 
-    pub(super) fn reason(&self, code: u16) -> Option<RejectReason> {
+    pub(super) fn reason(&self, code: u16) -> RejectReason {
         match code {
-            0 => None,
-            1 => Some(RejectReason::AsLoop),
-            2 => Some(RejectReason::OriginatorLoop),
-            3 => Some(RejectReason::NextHopIsSelf),
+            1 => RejectReason::AsLoop,
+            2 => RejectReason::OriginatorLoop,
+            3 => RejectReason::NextHopIsSelf,
             n => {
                 let at = usize::from(n.saturating_sub(FIRST_TEXT));
-                Some(RejectReason::Policy(
-                    self.0.get(at).copied().unwrap_or("policy"),
-                ))
+                let text = self.0.get(at).map_or_else(|| "policy".into(), Arc::clone);
+                RejectReason::Policy(text)
             }
         }
     }

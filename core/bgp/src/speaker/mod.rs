@@ -280,6 +280,15 @@ impl Speaker {
         Ok(())
     }
 
+    /// Changes the number of equal paths handed to the forwarding table; sessions stay up.
+    pub fn set_multipath_max(&mut self, now: Instant, multipath_max: u8) {
+        self.now = now;
+        if self.config.multipath_max != multipath_max {
+            self.config.multipath_max = multipath_max;
+            self.tables.iter_mut().for_each(Table::mark_all_dirty);
+        }
+    }
+
     /// Resets a peer's session (cease 6/4); it starts again at once. A peer that is shut down stays so.
     ///
     /// # Errors

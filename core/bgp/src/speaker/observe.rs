@@ -1,6 +1,7 @@
 //! What the speaker shows: peers, routes and why, counters.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -34,7 +35,7 @@ impl Source {
 }
 
 /// Why a received route is not used.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RejectReason {
     /// Our own AS is in the path (RFC 4271 §9.1.2).
     AsLoop,
@@ -43,11 +44,11 @@ pub enum RejectReason {
     /// The next hop is our own address (RFC 4271 §6.3).
     NextHopIsSelf,
     /// The import policy refused it, for this reason.
-    Policy(&'static str),
+    Policy(Arc<str>),
 }
 
 /// What became of a path.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RouteStatus {
     /// The best one.
     Best,
@@ -287,11 +288,7 @@ impl Speaker {
             .map(|path| {
                 let rank = candidates.iter().position(|c| c.path == path.id);
                 let status = match rank {
-                    None => RouteStatus::Rejected(
-                        self.reasons
-                            .reason(path.offer.reject)
-                            .unwrap_or(RejectReason::Policy("policy")),
-                    ),
+                    None => RouteStatus::Rejected(self.reasons.reason(path.offer.reject)),
                     Some(i) if best == Some(i) => RouteStatus::Best,
                     Some(i) if candidates[i].multipath => RouteStatus::Multipath,
                     Some(i) => RouteStatus::Lost(candidates[i].lost.unwrap_or(LostBy::PeerAddress)),

@@ -41,7 +41,6 @@ pub(super) struct Control {
     by_session: BTreeMap<(TableIndex, SessionId), usize>,
     conns: BTreeMap<ConnId, Conn>,
     lingering: BTreeSet<(Instant, ConnId)>,
-    /// One instance per table: two that feed the same one would replace each other's routes.
     rib: Rib,
     /// Stacks and instances that may have something to say.
     busy_stacks: BTreeSet<TableIndex>,
@@ -71,8 +70,6 @@ struct Instance {
     /// The speaker's tables by number; a name that went keeps its number.
     tables: Vec<VrfName>,
     by_id: BTreeMap<PeerId, usize>,
-    /// Reasons of refusing policy rules, by the label that the speaker knows.
-    reasons: policy::Reasons,
     originated: Vec<blueprint::Originated>,
 }
 

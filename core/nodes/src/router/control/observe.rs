@@ -141,12 +141,12 @@ impl Router {
                 Some(self.control.peers[*at].as_ref()?.name.clone())
             }
         };
-        let refused = |status| match status {
+        let refused = |status: &RouteStatus| match status {
             RouteStatus::Rejected(reason) => Some(match reason {
                 RejectReason::AsLoop => "own AS in the path".to_owned(),
                 RejectReason::OriginatorLoop => "own identifier is the originator".to_owned(),
                 RejectReason::NextHopIsSelf => "next hop is an own address".to_owned(),
-                RejectReason::Policy(label) => instance.reasons.text(label).to_owned(),
+                RejectReason::Policy(text) => text.to_string(),
             }),
             RouteStatus::Best | RouteStatus::Multipath | RouteStatus::Lost(_) => None,
         };
@@ -154,8 +154,8 @@ impl Router {
         let paths = |paths: Vec<skybridge_bgp::PathView>| {
             let paths = paths.into_iter().map(|path| BgpPathObservation {
                 peer: name(path.source),
+                refused: refused(&path.status),
                 status: path.status,
-                refused: refused(path.status),
                 attributes: path.attributes,
                 source_tag: path.tag,
                 age: path.age,

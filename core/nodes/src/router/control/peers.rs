@@ -36,6 +36,10 @@ impl Router {
                 let fresh = self.build_instance(name, instance, spec);
                 self.control.instances.insert(name.clone(), fresh);
             }
+            if let Some(state) = self.control.instances.get_mut(name) {
+                let most = multipath_max(instance, spec);
+                state.speaker.set_multipath_max(now, most);
+            }
             self.configure_tables_of(name, instance, out);
             self.configure_peers(now, name, instance, out);
             self.configure_originated(now, name, instance);
@@ -59,7 +63,6 @@ impl Router {
             let stays = spec.bgp.get(name).is_some_and(|new| {
                 new.asn == config.asn
                     && new.router_id == config.router_id
-                    && multipath_max(new, spec) == config.multipath_max
                     && new.tables.len() <= usize::from(config.tables)
             });
             if !stays {
@@ -103,14 +106,15 @@ impl Router {
         for name in ends {
             self.control.instances.remove(&name);
         }
-        let fed: Vec<_> = self
-            .control
+        let control = &self.control;
+        let fed: Vec<_> = control
             .instances
-            .values()
-            .flat_map(|instance| &instance.tables)
-            .filter_map(|vrf| self.table_by_name.get(vrf).copied())
+            .iter()
+            .flat_map(|(name, instance)| instance.tables.iter().map(move |vrf| (name, vrf)))
+            .filter_map(|(name, vrf)| Some((name.clone(), *self.table_by_name.get(vrf)?)))
             .collect();
-        self.forget_routes(|table| !fed.contains(&table), out);
+        let is_fed = |name: &str, table| fed.iter().any(|(n, t)| n == name && *t == table);
+        self.forget_routes(|name, table| !is_fed(name, table), out);
     }
 
     fn forget_peer(&mut self, now: Instant, at: usize) {
@@ -145,7 +149,6 @@ impl Router {
             speaker: Speaker::new(config),
             tables: Vec::new(),
             by_id: BTreeMap::new(),
-            reasons: policy::Reasons::default(),
             originated: Vec::new(),
         }
     }
@@ -165,7 +168,7 @@ impl Router {
             .filter(|vrf| !spec.tables.contains(vrf))
             .filter_map(|vrf| self.table_by_name.get(vrf.as_str()).copied())
             .collect();
-        self.forget_routes(|table| dropped.contains(&table), out);
+        self.forget_routes(|of, table| of == name && dropped.contains(&table), out);
     }
 
     fn configure_peers(
@@ -376,10 +379,11 @@ fn same_transport(a: &blueprint::BgpPeer, b: &blueprint::BgpPeer) -> bool {
         && a.md5 == b.md5
         && a.hold_time_s == b.hold_time_s
         && a.keepalive_s == b.keepalive_s
+        && a.passive == b.passive
 }
 
 fn peer_config(
-    state: &mut Instance,
+    state: &Instance,
     instance: &blueprint::BgpInstance,
     spec: &blueprint::BgpPeer,
 ) -> PeerConfig {
@@ -393,13 +397,13 @@ fn peer_config(
             number(&state.tables, &one.table),
             instance.tables.contains(&one.table),
         ) {
-            let policy = state.reasons.policy(&one.policy);
+            let policy = policy::policy(&one.policy);
             import.push(bgp::Import { table, policy });
         }
     }
     let export = spec.export.as_ref().and_then(|one| {
         let table = number(&state.tables, &one.table)?;
-        let policy = state.reasons.policy(&one.policy);
+        let policy = policy::policy(&one.policy);
         Some(bgp::Export { table, policy })
     });
     PeerConfig {

@@ -22,15 +22,28 @@ const TABLES_MAX: usize = 8;
 /// What the speakers chose, before resolution.
 #[derive(Debug, Default)]
 pub(super) struct Rib {
-    routes: BTreeMap<(TableIndex, IpNet), Chosen>,
+    /// Per prefix the choice of each instance that has one, by name.
+    routes: BTreeMap<(TableIndex, IpNet), Vec<Chosen>>,
     /// Routes without a usable next hop, or whose next hop another BGP route leads to.
     dependents: BTreeSet<(TableIndex, IpNet)>,
     /// A table changed since the dependents were last resolved.
     stirred: bool,
 }
 
+impl Rib {
+    fn remove(&mut self, key: (TableIndex, IpNet), instance: &str) {
+        if let Some(all) = self.routes.get_mut(&key) {
+            all.retain(|chosen| chosen.instance != instance);
+            if all.is_empty() {
+                self.routes.remove(&key);
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Chosen {
+    instance: String,
     preference: u8,
     paths: Vec<Path>,
 }
@@ -56,7 +69,7 @@ impl Router {
     /// A speaker's choice for a prefix changed.
     pub(super) fn on_best(
         &mut self,
-        instance: &str,
+        name: &str,
         vrf: &VrfName,
         net: IpNet,
         paths: &[BestPath],
@@ -66,7 +79,7 @@ impl Router {
             return;
         };
         let control = &self.control;
-        let Some(instance) = control.instances.get(instance) else {
+        let Some(instance) = control.instances.get(name) else {
             return;
         };
         let mut preference = EXTERNAL;
@@ -94,14 +107,17 @@ impl Router {
             }
         }
         let key = (table, net);
-        if chosen.is_empty() {
-            self.control.rib.routes.remove(&key);
-        } else {
+        let rib = &mut self.control.rib;
+        rib.remove(key, name);
+        if !chosen.is_empty() {
+            let all = rib.routes.entry(key).or_default();
+            let at = all.partition_point(|c| c.instance.as_str() < name);
             let chosen = Chosen {
+                instance: name.to_owned(),
                 preference,
                 paths: chosen,
             };
-            self.control.rib.routes.insert(key, chosen);
+            all.insert(at, chosen);
         }
         self.install(key, out);
     }
@@ -109,24 +125,26 @@ impl Router {
     /// Brings one route into its table, or out of it.
     fn install(&mut self, key: (TableIndex, IpNet), out: &mut Outbox) {
         let (table, net) = key;
-        let chosen = self.control.rib.routes.get(&key).cloned();
-        let resolved = chosen.as_ref().map(|c| self.resolve_paths(net, c));
+        let mut dependent = false;
+        let mut candidates = Vec::new();
+        for chosen in self.control.rib.routes.get(&key).into_iter().flatten() {
+            let resolved = self.resolve_paths(net, chosen);
+            dependent |= resolved.dependent;
+            if !resolved.hops.is_empty() {
+                candidates.push(Candidate {
+                    source: RouteSource::Bgp,
+                    preference: chosen.preference,
+                    hops: resolved.hops,
+                    usable: true,
+                });
+            }
+        }
         let rib = &mut self.control.rib;
-        if resolved.as_ref().is_some_and(|r| r.dependent) {
+        if dependent {
             rib.dependents.insert(key);
         } else {
             rib.dependents.remove(&key);
         }
-        let hops = resolved.map_or_else(Vec::new, |r| r.hops);
-        let candidates = match chosen {
-            Some(chosen) if !hops.is_empty() => vec![Candidate {
-                source: RouteSource::Bgp,
-                preference: chosen.preference,
-                hops,
-                usable: true,
-            }],
-            Some(_) | None => Vec::new(),
-        };
         let Some(state) = self.tables.get_mut(usize::from(table.0)) else {
             return;
         };
@@ -232,11 +250,22 @@ impl Router {
         }
     }
 
-    /// Forgets what an instance brought into tables that are its no more.
-    pub(super) fn forget_routes(&mut self, gone: impl Fn(TableIndex) -> bool, out: &mut Outbox) {
-        let keys: Vec<_> = self.control.rib.routes.keys().copied().collect();
-        for key in keys.into_iter().filter(|(table, _)| gone(*table)) {
-            self.control.rib.routes.remove(&key);
+    /// Forgets what instances brought into tables that are theirs no more.
+    pub(super) fn forget_routes(
+        &mut self,
+        gone: impl Fn(&str, TableIndex) -> bool,
+        out: &mut Outbox,
+    ) {
+        let mut touched = Vec::new();
+        self.control.rib.routes.retain(|key, all| {
+            let before = all.len();
+            all.retain(|chosen| !gone(&chosen.instance, key.0));
+            if all.len() != before {
+                touched.push(*key);
+            }
+            !all.is_empty()
+        });
+        for key in touched {
             self.install(key, out);
         }
     }
