@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # SKYBRIDGE=path measures a binary that is there already.
-[ -n "${SKYBRIDGE:-}" ] || cargo build --quiet --release --package skybridge-cli
+[ -n "${SKYBRIDGE:-}" ] || cargo build --quiet --release --package skybridge
 bin=$(realpath "${SKYBRIDGE:-${CARGO_TARGET_DIR:-target}/release/skybridge}")
 work=$(mktemp -d)
 pid=

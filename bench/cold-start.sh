@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 runs=${1:-10}
 dir=${2:-examples/azure-oci}
 # SKYBRIDGE=path measures a binary that is there already.
-[ -n "${SKYBRIDGE:-}" ] || cargo build --quiet --release --package skybridge-cli
+[ -n "${SKYBRIDGE:-}" ] || cargo build --quiet --release --package skybridge
 bin=${SKYBRIDGE:-${CARGO_TARGET_DIR:-target}/release/skybridge}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

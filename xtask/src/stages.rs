@@ -1,5 +1,7 @@
 //! The stages of the gate, and the line that sums them up.
 
+use std::env;
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -15,6 +17,7 @@ pub(crate) const TIDY: Stage = ("house rules", tidy::run);
 const FORMAT: Stage = ("formatting", format);
 const LINTS: Stage = ("lints", lints);
 const DOCUMENTATION: Stage = ("documentation", documentation);
+const BUILD: Stage = ("build", build);
 const TESTS: Stage = ("tests and corpora", tests);
 const SIMULATION: Stage = ("simulation, twice the same", simulation);
 const PEERS: Stage = ("real peers", || peers(&[]));
@@ -23,10 +26,19 @@ const PEERS: Stage = ("real peers", || peers(&[]));
 pub(crate) const CHECK: &[Stage] = &[FORMAT, TIDY, LINTS, DOCUMENTATION];
 
 /// What `cargo xtask test` runs, the cheap stages first.
-pub(crate) const TEST: &[Stage] = &[FORMAT, TIDY, TESTS, SIMULATION, PEERS, LINTS, DOCUMENTATION];
+pub(crate) const TEST: &[Stage] = &[
+    FORMAT,
+    TIDY,
+    BUILD,
+    TESTS,
+    SIMULATION,
+    PEERS,
+    LINTS,
+    DOCUMENTATION,
+];
 
 /// Seeds of the gate's simulation; `cargo xtask sim` takes more.
-const GATE_SEEDS: usize = 8;
+const GATE_SEEDS: usize = 100;
 
 /// Runs every stage, also after a failure; true when nothing failed.
 pub(crate) fn run(stages: &[Stage]) -> bool {
@@ -86,7 +98,17 @@ pub(crate) fn simulate(seeds: u32) -> Result<bool> {
 
 /// `cargo xtask interop`.
 pub(crate) fn interop(names: &[&str]) -> bool {
-    match peers(names) {
+    let made = outcome(&mut cargo(&[
+        "build",
+        "--quiet",
+        "--package",
+        "skybridge-interop",
+    ]));
+    let result = match made {
+        Outcome::Passed => peers(names),
+        failed @ (Outcome::Failed(_) | Outcome::Skipped(_)) => failed,
+    };
+    match result {
         Outcome::Passed => true,
         Outcome::Failed(why) => {
             println!("FAILED: {why}");
@@ -121,23 +143,24 @@ fn documentation() -> Outcome {
     )
 }
 
+/// Builds everything once, with the features that the tests are built with. Later stages run programs
+/// from there: `cargo run --package` would choose other features and build their dependencies again.
+fn build() -> Outcome {
+    outcome(&mut cargo(&[
+        "build",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+    ]))
+}
+
 fn tests() -> Outcome {
     outcome(&mut cargo(&["test", "--quiet", "--workspace"]))
 }
 
 fn simulation() -> Outcome {
     let seeds = GATE_SEEDS.to_string();
-    let run = || {
-        output(&mut cargo(&[
-            "run",
-            "--quiet",
-            "--package",
-            "skybridge-sim",
-            "--",
-            "--seeds",
-            &seeds,
-        ]))
-    };
+    let run = || output(built("skybridge-sim").args(["--seeds", &seeds]));
     match (run(), run()) {
         (Ok(first), Ok(second)) => {
             print!("{first}");
@@ -165,11 +188,17 @@ fn trace_hashes(table: &str) -> Vec<(u64, u64)> {
 fn peers(names: &[&str]) -> Outcome {
     match packages::ensure() {
         Outcome::Passed => {
-            let mut command = cargo(&["run", "--quiet", "--package", "skybridge-interop", "--"]);
+            let mut command = built("skybridge-interop");
             outcome(command.args(names).env("SKYBRIDGE_INTEROP", "1"))
         }
         missing @ (Outcome::Failed(_) | Outcome::Skipped(_)) => missing,
     }
+}
+
+/// A program that the build stage made, beside this one.
+fn built(name: &str) -> Command {
+    let this = env::current_exe().unwrap_or_default();
+    Command::new(this.with_file_name(name))
 }
 
 #[cfg(test)]
