@@ -1,4 +1,5 @@
 //! The binary as its users meet it: exit codes, JSON on standard output, a lab in the background.
+#![allow(clippy::unwrap_used, reason = "helpers of a test are part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -72,10 +72,7 @@ impl Tap {
         }
         let name_len = request.name.iter().take_while(|&&octet| octet != 0).count();
         let name = String::from_utf8_lossy(&request.name[..name_len]).into_owned();
-        Ok(Self {
-            device,
-            name,
-        })
+        Ok(Self { device, name })
     }
 
     /// The interface's name.
