@@ -15,12 +15,16 @@ impl Default for TraceHash {
 impl TraceHash {
     /// Adds bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        for word in words {
+            self.word(u64::from_le_bytes(*word) ^ (8 << 56));
+        }
+        if !rest.is_empty() {
             let mut word = [0_u8; 8];
-            for (to, from) in word.iter_mut().zip(chunk) {
+            for (to, from) in word.iter_mut().zip(rest) {
                 *to = *from;
             }
-            self.word(u64::from_le_bytes(word) ^ ((chunk.len() as u64) << 56));
+            self.word(u64::from_le_bytes(word) ^ ((rest.len() as u64) << 56));
         }
     }
 

@@ -1,12 +1,12 @@
 //! Forwarding tables: longest prefix match with candidates by preference.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
+use ipnet::IpNet;
 use skybridge_blueprint::{DropKind, RouteSource};
 
+use crate::lpm::Lpm;
 use crate::{InterfaceIndex, TableIndex};
 
 /// Where a route leads, with interfaces and tables by number.
@@ -99,13 +99,11 @@ pub struct Found<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Fib {
     /// Prefixes with a usable route; the value is the place in `entries`.
-    v4: PrefixMap<Ipv4Net, u32>,
-    v6: PrefixMap<Ipv6Net, u32>,
+    usable: Lpm,
     /// Every prefix, also those of which no candidate is usable.
     all: BTreeMap<IpNet, u32>,
     /// Prefixes for which a BGP candidate is present.
-    learned_v4: PrefixMap<Ipv4Net, ()>,
-    learned_v6: PrefixMap<Ipv6Net, ()>,
+    learned: Lpm,
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     ecmp_max: usize,
@@ -153,11 +151,7 @@ impl Fib {
     /// The route for `address`: the longest prefix with a usable route. Allocates nothing.
     #[must_use]
     pub fn lookup(&self, address: IpAddr) -> Option<Found<'_>> {
-        let at = match address {
-            IpAddr::V4(a) => *self.v4.get_lpm(&host_v4(a))?.1,
-            IpAddr::V6(a) => *self.v6.get_lpm(&host_v6(a))?.1,
-        };
-        self.found(at)
+        self.found(self.usable.lookup(address)?)
     }
 
     /// The route for exactly `prefix`.
@@ -169,10 +163,7 @@ impl Fib {
     /// True when a BGP route of this table, in use or not, covers `address`.
     #[must_use]
     pub fn is_learned(&self, address: IpAddr) -> bool {
-        match address {
-            IpAddr::V4(a) => self.learned_v4.get_lpm(&host_v4(a)).is_some(),
-            IpAddr::V6(a) => self.learned_v6.get_lpm(&host_v6(a)).is_some(),
-        }
+        self.learned.lookup(address).is_some()
     }
 
     /// Replaces every candidate of `prefix` for which `owned` is true by `candidates`. Says whether
@@ -203,7 +194,11 @@ impl Fib {
             .iter()
             .any(|c| c.source == RouteSource::Bgp);
         let empty = entry.candidates.is_empty();
-        self.mark_learned(prefix, learned);
+        if learned {
+            self.learned.insert(&prefix, at);
+        } else {
+            self.learned.remove(&prefix);
+        }
         let changed = self.choose(at);
         if empty {
             self.all.remove(&prefix);
@@ -332,39 +327,12 @@ impl Fib {
         let changed = chosen != entry.chosen;
         entry.chosen = chosen;
         entry.source = source;
-        let reachable = !entry.chosen.is_empty();
-        match (entry.prefix, reachable) {
-            (IpNet::V4(net), true) => {
-                self.v4.insert(net, at);
-            }
-            (IpNet::V4(net), false) => {
-                self.v4.remove(&net);
-            }
-            (IpNet::V6(net), true) => {
-                self.v6.insert(net, at);
-            }
-            (IpNet::V6(net), false) => {
-                self.v6.remove(&net);
-            }
+        if entry.chosen.is_empty() {
+            self.usable.remove(&entry.prefix);
+        } else {
+            self.usable.insert(&entry.prefix, at);
         }
         changed
-    }
-
-    fn mark_learned(&mut self, prefix: IpNet, learned: bool) {
-        match (prefix, learned) {
-            (IpNet::V4(net), true) => {
-                self.learned_v4.insert(net, ());
-            }
-            (IpNet::V4(net), false) => {
-                self.learned_v4.remove(&net);
-            }
-            (IpNet::V6(net), true) => {
-                self.learned_v6.insert(net, ());
-            }
-            (IpNet::V6(net), false) => {
-                self.learned_v6.remove(&net);
-            }
-        }
     }
 }
 
@@ -393,12 +361,4 @@ fn state(entry: &Entry, candidate: &Candidate) -> RouteState {
     } else {
         RouteState::BeyondMultipathLimit
     }
-}
-
-fn host_v4(address: Ipv4Addr) -> Ipv4Net {
-    Ipv4Net::from(address)
-}
-
-fn host_v6(address: Ipv6Addr) -> Ipv6Net {
-    Ipv6Net::from(address)
 }

@@ -17,7 +17,8 @@ pub mod ecmp;
 pub mod fib;
 pub mod filter;
 pub mod flows;
-pub mod policer;
+pub mod lpm;
+mod policer;
 
 pub use counters::{DropCounters, InterfaceCounters};
 pub use drop_reason::DropReason;

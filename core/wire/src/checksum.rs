@@ -14,6 +14,7 @@ const fn fold(mut sum: u64) -> u16 {
 /// The ones' complement sum of `data` as big-endian 16-bit words, not inverted. An odd last byte is
 /// padded with zero on the right (RFC 1071 §1).
 #[must_use]
+#[inline]
 pub fn sum(data: &[u8]) -> u16 {
     // Summing wider words and folding at the end gives the same result (RFC 1071 §2(C)).
     let (words, rest) = data.as_chunks::<4>();
@@ -30,6 +31,7 @@ pub fn sum(data: &[u8]) -> u16 {
 
 /// Adds two folded sums.
 #[must_use]
+#[inline]
 pub fn add(a: u16, b: u16) -> u16 {
     fold(u64::from(a).wrapping_add(u64::from(b)))
 }
@@ -37,6 +39,7 @@ pub fn add(a: u16, b: u16) -> u16 {
 /// The Internet checksum of `data`: the inverted sum. Zero over data that holds its own valid
 /// checksum.
 #[must_use]
+#[inline]
 pub fn checksum(data: &[u8]) -> u16 {
     !sum(data)
 }
@@ -71,6 +74,7 @@ pub fn sum_of_address(address: IpAddr) -> u16 {
 /// The checksum after a part of the data whose sum was `old_sum` has become one whose sum is
 /// `new_sum`: `HC' = ~(~HC + ~m + m')` (RFC 1624 §3 eqn. 3).
 #[must_use]
+#[inline]
 pub fn update(check: u16, old_sum: u16, new_sum: u16) -> u16 {
     !add(add(!check, !old_sum), new_sum)
 }

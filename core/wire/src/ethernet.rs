@@ -275,31 +275,39 @@ pub struct EthernetView<'a> {
 ///
 /// # Errors
 /// [`Malformed::Truncated`] when a header or an announced tag is cut short.
+#[inline]
 pub fn parse(bytes: &[u8]) -> Result<EthernetView<'_>, Malformed> {
+    let view = |tags, ethertype, payload_offset| EthernetView {
+        bytes,
+        tags,
+        ethertype: EtherType(ethertype),
+        payload_offset,
+    };
     if bytes.len() < HEADER_LEN {
         return Err(Malformed::Truncated);
     }
-    let mut tags = Tags::Untagged;
-    let mut at: usize = 12;
-    while let Some(tpid) = Tpid::from_u16(bytes::u16_at(bytes, at)) {
-        // A tag is four bytes and an ethertype follows it.
-        if bytes.len() < at.saturating_add(6) {
-            return Err(Malformed::Truncated);
-        }
-        let tag = Tag::from_tci(tpid, bytes::array_at(bytes, at.saturating_add(2)));
-        tags = match tags {
-            Tags::Untagged => Tags::One(tag),
-            Tags::One(outer) => Tags::Two(outer, tag),
-            Tags::Two(..) => break,
-        };
-        at = at.saturating_add(4);
+    let first = bytes::u16_at(bytes, 12);
+    let Some(tpid) = Tpid::from_u16(first) else {
+        return Ok(view(Tags::Untagged, first, HEADER_LEN));
+    };
+    let (outer, second) = tag_at(bytes, 14, tpid)?;
+    let Some(tpid) = Tpid::from_u16(second) else {
+        return Ok(view(Tags::One(outer), second, 18));
+    };
+    let (inner, third) = tag_at(bytes, 18, tpid)?;
+    // A third tag is not read, but it must be whole.
+    if Tpid::from_u16(third).is_some() && bytes.len() < 26 {
+        return Err(Malformed::Truncated);
     }
-    Ok(EthernetView {
-        bytes,
-        tags,
-        ethertype: EtherType(bytes::u16_at(bytes, at)),
-        payload_offset: at.saturating_add(2),
-    })
+    Ok(view(Tags::Two(outer, inner), third, 22))
+}
+
+/// The tag whose control information is at `at`, and the type behind it.
+#[inline]
+fn tag_at(bytes: &[u8], at: usize, tpid: Tpid) -> Result<(Tag, u16), Malformed> {
+    let four = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>);
+    let [v0, v1, t0, t1] = *four.ok_or(Malformed::Truncated)?;
+    Ok((Tag::from_tci(tpid, [v0, v1]), u16::from_be_bytes([t0, t1])))
 }
 
 impl<'a> EthernetView<'a> {
@@ -384,15 +392,23 @@ impl EthernetRepr {
     /// Pushes the header in front of a frame that starts at its layer 3 header, and notes where
     /// that is.
     pub fn push(&self, frame: &mut Frame) {
+        let MacAddr([d0, d1, d2, d3, d4, d5]) = self.dst;
+        let MacAddr([s0, s1, s2, s3, s4, s5]) = self.src;
+        let addresses = [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5];
         let to = frame.push_front(self.header_len());
-        bytes::put(to, 0, &self.dst.0);
-        bytes::put(to, 6, &self.src.0);
-        let mut at: usize = 12;
-        for tag in [self.tags.outer(), self.tags.inner()].into_iter().flatten() {
-            bytes::put(to, at, &tag.wire());
-            at = at.saturating_add(4);
+        bytes::put(to, 0, &addresses);
+        let [e0, e1] = self.ethertype.0.to_be_bytes();
+        match self.tags {
+            Tags::Untagged => bytes::put(to, 12, &[e0, e1]),
+            Tags::One(tag) => {
+                let [a, b, c, d] = tag.wire();
+                bytes::put(to, 12, &[a, b, c, d, e0, e1]);
+            }
+            Tags::Two(outer, inner) => {
+                let ([a, b, c, d], [e, f, g, h]) = (outer.wire(), inner.wire());
+                bytes::put(to, 12, &[a, b, c, d, e, f, g, h, e0, e1]);
+            }
         }
-        bytes::put(to, at, &self.ethertype.0.to_be_bytes());
         frame.meta.l3_offset = bytes::len_u16(self.header_len());
     }
 }

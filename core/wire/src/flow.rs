@@ -147,7 +147,10 @@ impl PacketInfo {
 /// fragment is too short for the ports its protocol has (RFC 1858 §3 drops these as well).
 pub fn parse(packet: &[u8]) -> Result<PacketInfo, Malformed> {
     let mut info = match bytes::u8_at(packet, 0) >> 4 {
-        4 => from_ipv4(&ipv4::parse(packet)?),
+        4 => match packet.first_chunk() {
+            Some(header) if header[0] == 0x45 => from_plain_ipv4(header, packet.len())?,
+            Some(_) | None => from_ipv4(&ipv4::parse(packet)?),
+        },
         6 => from_ipv6(&ipv6::parse(packet)?)?,
         _ if packet.is_empty() => return Err(Malformed::Truncated),
         _ => return Err(Malformed::Version),
@@ -201,9 +204,52 @@ pub fn related(packet: &[u8]) -> Option<FiveTuple> {
     info.five_tuple()
 }
 
-fn from_ipv4(ip: &ipv4::Ipv4View<'_>) -> PacketInfo {
-    let identification = u32::from(ip.identification());
-    let fragment = match (ip.fragment_offset(), ip.more_fragments()) {
+/// As [`from_ipv4`] for a header without options, which nearly all are: every field at a fixed place.
+fn from_plain_ipv4(header: &[u8; ipv4::HEADER_LEN], len: usize) -> Result<PacketInfo, Malformed> {
+    let [
+        _,
+        tos,
+        l0,
+        l1,
+        i0,
+        i1,
+        f0,
+        f1,
+        ttl,
+        protocol,
+        _,
+        _,
+        addresses @ ..,
+    ] = *header;
+    let [s0, s1, s2, s3, d0, d1, d2, d3] = addresses;
+    let total_len = usize::from(u16::from_be_bytes([l0, l1]));
+    if total_len < ipv4::HEADER_LEN {
+        return Err(Malformed::Length);
+    }
+    if total_len > len {
+        return Err(Malformed::Truncated);
+    }
+    let identification = u32::from(u16::from_be_bytes([i0, i1]));
+    let more = f0 & 0x20 != 0;
+    let offset = (u16::from_be_bytes([f0, f1]) & 0x1fff).wrapping_shl(3);
+    Ok(PacketInfo {
+        src: IpAddr::V4([s0, s1, s2, s3].into()),
+        dst: IpAddr::V4([d0, d1, d2, d3].into()),
+        protocol,
+        dscp: tos >> 2,
+        ttl,
+        total_len,
+        l4_offset: ipv4::HEADER_LEN,
+        fragment: fragment(identification, offset, more),
+        src_port: 0,
+        dst_port: 0,
+        tcp_flags: TcpFlags::default(),
+        icmp: None,
+    })
+}
+
+const fn fragment(identification: u32, offset: u16, more: bool) -> Fragment {
+    match (offset, more) {
         (0, false) => Fragment::Whole,
         (0, true) => Fragment::First { identification },
         (offset, more) => Fragment::Later {
@@ -211,7 +257,11 @@ fn from_ipv4(ip: &ipv4::Ipv4View<'_>) -> PacketInfo {
             offset,
             more,
         },
-    };
+    }
+}
+
+fn from_ipv4(ip: &ipv4::Ipv4View<'_>) -> PacketInfo {
+    let identification = u32::from(ip.identification());
     PacketInfo {
         src: IpAddr::V4(ip.src()),
         dst: IpAddr::V4(ip.dst()),
@@ -220,7 +270,7 @@ fn from_ipv4(ip: &ipv4::Ipv4View<'_>) -> PacketInfo {
         ttl: ip.ttl(),
         total_len: usize::from(ip.total_len()),
         l4_offset: ip.header_len(),
-        fragment,
+        fragment: fragment(identification, ip.fragment_offset(), ip.more_fragments()),
         src_port: 0,
         dst_port: 0,
         tcp_flags: TcpFlags::default(),

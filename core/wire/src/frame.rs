@@ -83,22 +83,26 @@ impl Frame {
 
     /// The frame's bytes.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         bytes::from(&self.buf, self.start)
     }
 
     /// The frame's bytes, to change.
+    #[inline]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.buf.get_mut(self.start..).unwrap_or(&mut [])
     }
 
     /// The bytes from the layer 3 header (`meta.l3_offset`) to the end.
     #[must_use]
+    #[inline]
     pub fn l3(&self) -> &[u8] {
         bytes::from(self.bytes(), usize::from(self.meta.l3_offset))
     }
 
     /// The bytes from the layer 3 header to the end, to change.
+    #[inline]
     pub fn l3_mut(&mut self) -> &mut [u8] {
         let at = usize::from(self.meta.l3_offset);
         self.bytes_mut().get_mut(at..).unwrap_or(&mut [])
@@ -106,6 +110,7 @@ impl Frame {
 
     /// Bytes in the frame.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.buf.len().saturating_sub(self.start)
     }
@@ -124,6 +129,7 @@ impl Frame {
 
     /// Adds `n` bytes in front and gives them out; they hold whatever was there, so the caller
     /// writes them all. Moves the payload only when the headroom is used up.
+    #[inline]
     pub fn push_front(&mut self, n: usize) -> &mut [u8] {
         if n > self.start {
             let missing = n.saturating_sub(self.start).saturating_add(HEADROOM);
@@ -141,6 +147,7 @@ impl Frame {
     }
 
     /// Takes `n` bytes off the front, at most all.
+    #[inline]
     pub fn pop_front(&mut self, n: usize) {
         let n = n.min(self.len());
         self.start = self.start.saturating_add(n);
@@ -148,6 +155,7 @@ impl Frame {
     }
 
     /// Cuts the frame to `len` bytes; does nothing when it is shorter.
+    #[inline]
     pub fn truncate(&mut self, len: usize) {
         self.buf.truncate(self.start.saturating_add(len));
     }
@@ -167,6 +175,7 @@ impl Frame {
         self.meta = Meta::default();
     }
 
+    #[inline]
     fn move_offsets(&mut self, to: impl Fn(u16) -> u16) {
         self.meta.l3_offset = to(self.meta.l3_offset);
         if let ChecksumState::Partial { start, .. } = &mut self.meta.csum {

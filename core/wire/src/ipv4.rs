@@ -285,6 +285,16 @@ fn replace_word(packet: &mut [u8], at: usize, new: [u8; 2]) {
     bytes::put(packet, 10, &check.to_be_bytes());
 }
 
+/// True when the header checksum of a packet holds; false for what is no IPv4 header. Cheaper than a
+/// view for the header without options that nearly all packets have.
+#[must_use]
+pub fn is_header_checksum_valid(packet: &[u8]) -> bool {
+    match packet.first_chunk::<HEADER_LEN>() {
+        Some(header) if header[0] == 0x45 => checksum::checksum(header) == 0,
+        Some(_) | None => parse_header(packet).is_ok_and(|view| view.is_checksum_valid()),
+    }
+}
+
 /// Lowers the TTL by one and updates the checksum (RFC 1624). `None`, and no change, when the TTL
 /// is 0 or 1: the packet has then expired (RFC 1812 §5.3.1). `packet` must have passed [`parse`].
 pub fn decrement_ttl(packet: &mut [u8]) -> Option<u8> {

@@ -82,8 +82,8 @@ impl Router {
             return self.discard(DropReason::Malformed, frame);
         };
         // RFC 1812 §5.2.2: version and header checksum are verified before anything else.
-        let is_sound = info.src.is_ipv4() == is_v4
-            && (!is_v4 || ipv4::parse(packet).is_ok_and(|v| v.is_checksum_valid()));
+        let is_sound =
+            info.src.is_ipv4() == is_v4 && (!is_v4 || ipv4::is_header_checksum_valid(packet));
         if !is_sound || is_martian(info.src) {
             return self.discard(DropReason::Malformed, frame);
         }
