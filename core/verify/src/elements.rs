@@ -20,13 +20,18 @@ use crate::claim::ElementClass;
 #[must_use]
 pub fn elements(blueprint: &Blueprint) -> Vec<(Element, ElementClass, String)> {
     let links = blueprint.links.iter().filter_map(|(name, link)| {
-        let words = match link.class {
-            LinkClass::CrossConnect => "cross-connect",
-            LinkClass::Backbone if joins_machines(blueprint, link) => "backbone link",
-            LinkClass::Backbone | LinkClass::Attachment => return None,
+        let (words, class) = match link.class {
+            LinkClass::CrossConnect => ("cross-connect", ElementClass::Link),
+            LinkClass::Backbone if !joins_machines(blueprint, link) => return None,
+            // A tunnel of a gateway instance: it fails, and is noticed, as the instance is.
+            LinkClass::Backbone if ends_at_gateway(blueprint, link) => {
+                ("gateway tunnel", ElementClass::Gateway)
+            }
+            LinkClass::Backbone => ("backbone link", ElementClass::Link),
+            LinkClass::Attachment => return None,
         };
         let element = Element::Link(name.clone());
-        Some((element, ElementClass::Link, format!("{words} {name}")))
+        Some((element, class, format!("{words} {name}")))
     });
     let nodes = blueprint.nodes.iter().filter_map(|(name, node)| {
         let class = class_of(node.role)?;
@@ -52,6 +57,13 @@ fn joins_machines(blueprint: &Blueprint, link: &Link) -> bool {
         node.is_some_and(|node| class_of(node.role).is_some())
     };
     is_single(&link.a.node) && is_single(&link.b.node)
+}
+
+fn ends_at_gateway(blueprint: &Blueprint, link: &Link) -> bool {
+    [&link.a.node, &link.b.node].into_iter().any(|name| {
+        let node = blueprint.nodes.get(name);
+        node.is_some_and(|node| node.role == Role::GatewayInstance)
+    })
 }
 
 /// What fails as a whole, for the classes that are swept on request only: the elements and a label. Empty
