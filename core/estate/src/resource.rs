@@ -125,6 +125,9 @@ pub struct Place {
 /// Where a resource came from.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Origin {
+    /// The stack that it belongs to, where the front door has stacks: addresses are unique in one only.
+    #[serde(default)]
+    pub stack: String,
     /// The address in its front door, such as `azurerm_virtual_network.hub`.
     pub address: String,
     /// Source places by JSON pointer into the document; the empty pointer is the whole resource.

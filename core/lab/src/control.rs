@@ -86,7 +86,11 @@ impl Control {
                 | Write::Release { .. } => continue,
             };
             let id = resource.id.as_str().to_owned();
-            wanted.push((label_pool(&resource.kind, resource.shown_name()), id.clone(), 1));
+            wanted.push((
+                label_pool(&resource.kind, resource.shown_name()),
+                id.clone(),
+                1,
+            ));
             if let Some(gateway) = resource.text("/properties/virtualNetworkGateway1/id") {
                 wanted.push((connection_pool(&gateway.into()), id.clone(), 0));
             }
@@ -109,8 +113,8 @@ impl Control {
     /// for trying things out.
     pub(crate) fn force(&mut self, now: Instant, put: &PutRequest) -> ResourceId {
         let id = put.id.clone().unwrap_or_else(|| {
-            let address = put.origin.as_ref().map_or("", |o| o.address.as_str());
-            format!("ocid1.refused.oc1..{address}").into()
+            let origin = put.origin.clone().unwrap_or_default();
+            format!("ocid1.refused.oc1..{}{}", origin.address, origin.stack).into()
         });
         let resource = Resource {
             id: id.clone(),

@@ -138,13 +138,19 @@ impl Dialect {
         }
     }
 
-    pub(crate) fn attributes(self, estate: &Estate, target: &Target, config: &Value) -> Value {
+    pub(crate) fn attributes(
+        self,
+        estate: &Estate,
+        stack: &str,
+        target: &Target,
+        config: &Value,
+    ) -> Value {
         let ty = target.address.ty.as_str();
         match self {
             Self::Azure => azure::attributes(estate, ty, config),
             Self::Oci => {
                 let address = target.address.to_string();
-                match oci::id_of(estate, &address, ty, config) {
+                match oci::id_of(estate, stack, &address, ty, config) {
                     Some(id) => oci::attributes(estate, ty, config, &id),
                     None => config.clone(),
                 }

@@ -24,6 +24,7 @@ const ECHO: Packet = Packet::Echo {
 #[derive(Debug)]
 pub(crate) struct Expected {
     pub(crate) name: String,
+    stack: String,
     source: sites::Expectation,
     pairs: Vec<(NodeName, NodeName, IpAddr)>,
 }
@@ -35,7 +36,7 @@ impl Expected {
             return "UDP is not probed".to_owned();
         }
         for end in self.source.from.iter().chain(&self.source.to) {
-            if find(lab, end).is_empty() {
+            if find(lab, &self.stack, end).is_empty() {
                 return match end {
                     sites::Endpoint::Resource(address) => {
                         format!("{address} is not a running host of this network")
@@ -53,16 +54,17 @@ impl Expected {
 pub(crate) fn all(lab: &Lab) -> Vec<Expected> {
     lab.lab_files()
         .into_iter()
-        .flat_map(|file| &file.expectations)
-        .map(|source| {
+        .flat_map(|file| file.expectations.iter().map(move |e| (&file.stack, e)))
+        .map(|(stack, source)| {
             let mut pairs = Vec::new();
-            for (from, _) in source.from.iter().flat_map(|end| find(lab, end)) {
-                for (to, address) in source.to.iter().flat_map(|end| find(lab, end)) {
+            for (from, _) in source.from.iter().flat_map(|end| find(lab, stack, end)) {
+                for (to, address) in source.to.iter().flat_map(|end| find(lab, stack, end)) {
                     pairs.push((from.clone(), to, address));
                 }
             }
             Expected {
                 name: source.text.clone(),
+                stack: stack.clone(),
                 source: source.clone(),
                 pairs,
             }
@@ -70,8 +72,8 @@ pub(crate) fn all(lab: &Lab) -> Vec<Expected> {
         .collect()
 }
 
-/// The hosts that an endpoint means, with their addresses.
-fn find(lab: &Lab, end: &sites::Endpoint) -> Vec<(NodeName, IpAddr)> {
+/// The hosts that an endpoint of a stack's lab file means, with their addresses.
+fn find(lab: &Lab, stack: &str, end: &sites::Endpoint) -> Vec<(NodeName, IpAddr)> {
     let hosts = &lab.network.compiled.index.hosts;
     match end {
         sites::Endpoint::Ip(address) => (hosts.iter())
@@ -81,7 +83,7 @@ fn find(lab: &Lab, end: &sites::Endpoint) -> Vec<(NodeName, IpAddr)> {
                 |(name, _)| vec![(name.clone(), *address)],
             ),
         sites::Endpoint::Resource(_) | sites::Endpoint::Host(_) => {
-            let Some(wanted) = host_ref(&lab.control.estate, end) else {
+            let Some(wanted) = host_ref(&lab.control.estate, stack, end) else {
                 return Vec::new();
             };
             (hosts.iter())

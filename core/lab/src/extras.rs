@@ -12,7 +12,7 @@ pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
     let mut extras = Extras::default();
     for file in files {
         for service in &file.services {
-            if let Some(host) = host_ref(estate, &service.host) {
+            if let Some(host) = host_ref(estate, &file.stack, &service.host) {
                 extras.services.push(ServicePlacement {
                     name: service.name.clone(),
                     host,
@@ -28,7 +28,7 @@ pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
             }
         }
         for host in &file.hosts {
-            if let Some(subnet) = resource_at(estate, &host.subnet) {
+            if let Some(subnet) = resource_at(estate, &file.stack, &host.subnet) {
                 extras.hosts.push(ExtraHost {
                     name: host.name.clone(),
                     subnet,
@@ -49,7 +49,8 @@ pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
                     }
                 }
             };
-            let Some(circuit) = resource_at(estate, circuit).and_then(|id| azure_side(estate, id))
+            let Some(circuit) =
+                resource_at(estate, &file.stack, circuit).and_then(|id| azure_side(estate, id))
             else {
                 continue;
             };
@@ -71,20 +72,23 @@ pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
 }
 
 /// What an endpoint is in the estate.
-pub(crate) fn host_ref(estate: &Estate, endpoint: &Endpoint) -> Option<HostRef> {
+pub(crate) fn host_ref(estate: &Estate, stack: &str, endpoint: &Endpoint) -> Option<HostRef> {
     match endpoint {
-        Endpoint::Resource(address) => resource_at(estate, address).map(HostRef::Resource),
+        Endpoint::Resource(address) => resource_at(estate, stack, address).map(HostRef::Resource),
         Endpoint::Host(name) => Some(HostRef::Lab(name.clone())),
         Endpoint::Ip(_) => None,
     }
 }
 
-/// The resource made for a Terraform address.
-fn resource_at(estate: &Estate, address: &Address) -> Option<ResourceId> {
+/// The resource made for a Terraform address of a stack.
+fn resource_at(estate: &Estate, stack: &str, address: &Address) -> Option<ResourceId> {
     let address = address.to_string();
     estate
         .resources()
-        .filter(|r| r.origin.as_ref().is_some_and(|o| o.address == address))
+        .filter(|r| {
+            let origin = r.origin.as_ref();
+            origin.is_some_and(|o| o.stack == stack && o.address == address)
+        })
         // A default object made along with a resource shares its origin; the resource itself is no child.
         .min_by_key(|r| r.parent.is_some())
         .map(|r| r.id.clone())

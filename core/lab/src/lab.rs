@@ -403,7 +403,7 @@ impl Lab {
             }
             let prior = self.stacks.get(&directory).map(|r| r.state.clone());
             let apply = apply_for(&step, prior.unwrap_or_default());
-            let run = Box::new(Run::new(apply, OnRefusal::Fail, self.now));
+            let run = Box::new(Run::new(apply, &directory, OnRefusal::Fail, self.now));
             return Some(Stage::Running { step, run });
         }
         if job.is_down || job.checked_at.is_some() {
@@ -441,8 +441,10 @@ impl Lab {
 
     fn run(&mut self, job: &mut Job, step: Step, mut run: Box<Run>) -> (Option<Stage>, bool) {
         let moved = run.pump(self.now, &mut self.control);
-        let extras = extras(&self.control.estate, &self.lab_files());
-        self.network.set_extras(extras);
+        if moved {
+            let extras = extras(&self.control.estate, &self.lab_files());
+            self.network.set_extras(extras);
+        }
         while let Some(progress) = run.progress.pop_front() {
             self.respond(job.client, Response::Progress(progress), false);
         }

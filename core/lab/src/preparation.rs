@@ -62,8 +62,9 @@ pub(crate) fn prepare(
         };
         let state = prior.get(&source.directory).cloned().unwrap_or_default();
         let apply = Apply::new(Arc::clone(&stack), state);
-        let rehearsal = rehearse(&scratch, apply, now);
-        let (lab_file, lab_said) = skybridge_sites::read(files.as_ref(), ".", &rehearsal.scope);
+        let rehearsal = rehearse(&scratch, apply, &source.directory, now);
+        let (mut lab_file, lab_said) = skybridge_sites::read(files.as_ref(), ".", &rehearsal.scope);
+        lab_file.stack.clone_from(&source.directory);
         said.extend(lab_said.iter().map(diagnostics::from_hcl));
         said.extend(rehearsal_said(&rehearsal));
         let (ignored, mut not_modelled) = unmodelled(&rehearsal.result.not_modelled);
@@ -96,13 +97,20 @@ pub(crate) fn prepare(
 fn rehearsal_said(rehearsal: &Rehearsal) -> Vec<Diagnostic> {
     let refused = (rehearsal.refusals.iter())
         .map(|(command, refusal)| diagnostics::from_refusal(command, refusal));
+    // The cloud takes the order, so `force` may give it: what comes of it can be looked at.
+    let failed = rehearsal.failures.iter().map(|failure| Diagnostic {
+        level: "will not work".to_owned(),
+        ..diagnostics::from_hcl(failure)
+    });
     rehearsal
         .result
         .diagnostics
         .iter()
+        .filter(|said| !rehearsal.failures.contains(said))
         .chain(&rehearsal.extra)
         .map(diagnostics::from_hcl)
         .chain(refused)
+        .chain(failed)
         .collect()
 }
 

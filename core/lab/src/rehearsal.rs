@@ -24,16 +24,18 @@ pub(crate) struct Rehearsal {
     pub(crate) scope: StackScope,
     /// What clouds refused.
     pub(crate) refusals: Vec<(Command, Refusal)>,
+    /// What clouds accepted and then failed at.
+    pub(crate) failures: Vec<Diagnostic>,
     /// Further diagnostics.
     pub(crate) extra: Vec<Diagnostic>,
     /// What dialects could not map.
     pub(crate) not_modelled: Vec<NotModelledRow>,
 }
 
-/// Rehearses `apply` on a copy of `control`.
-pub(crate) fn rehearse(control: &Control, apply: Apply, now: Instant) -> Rehearsal {
+/// Rehearses `apply` of a stack on a copy of `control`.
+pub(crate) fn rehearse(control: &Control, apply: Apply, stack: &str, now: Instant) -> Rehearsal {
     let mut control = control.clone();
-    let mut run = Run::new(apply, OnRefusal::NoteAndGoOn, now);
+    let mut run = Run::new(apply, stack, OnRefusal::NoteAndGoOn, now);
     let mut clock = now;
     for _ in 0..JUMPS_MAX {
         control.advance(clock);
@@ -46,8 +48,9 @@ pub(crate) fn rehearse(control: &Control, apply: Apply, now: Instant) -> Rehears
         match control.poll_timeout() {
             Some(deadline) => clock = clock.max(deadline.at),
             None => {
-                let waiting = run.lose_patience();
-                if waiting.is_empty() {
+                let noted = run.refusals.len();
+                let waiting = run.lose_patience(clock, &mut control);
+                if waiting.is_empty() && run.refusals.len() == noted {
                     break;
                 }
                 for target in waiting {
@@ -66,6 +69,7 @@ pub(crate) fn rehearse(control: &Control, apply: Apply, now: Instant) -> Rehears
         result: run.apply.finish(),
         scope,
         refusals: run.refusals,
+        failures: run.failures,
         extra: run.extra,
         not_modelled: run.not_modelled,
     }

@@ -301,19 +301,19 @@ pub(crate) fn expected_paths(
 ) -> Vec<Diagnostic> {
     let expectations: Vec<_> = files
         .iter()
-        .flat_map(|f| &f.expectations)
-        .filter(|e| e.reachable)
+        .flat_map(|f| f.expectations.iter().map(move |e| (&f.stack, e)))
+        .filter(|(_, e)| e.reachable)
         .collect();
     if expectations.is_empty() {
         return Vec::new();
     }
     let tables = solve(&compiled.blueprint, &Failures::none());
     let mut said = Vec::new();
-    for expectation in expectations {
+    for (stack, expectation) in expectations {
         let ends = |end: &Endpoint| match end {
             Endpoint::Ip(address) => vec![(NodeName::from(""), *address)],
             Endpoint::Resource(_) | Endpoint::Host(_) => {
-                let wanted = host_ref(estate, end);
+                let wanted = host_ref(estate, stack, end);
                 (compiled.index.hosts.iter())
                     .filter(|(_, host)| Some(&host.origin) == wanted.as_ref())
                     .map(|(name, host)| (name.clone(), host.address))

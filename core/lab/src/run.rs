@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use skybridge_base::Instant;
-use skybridge_estate::{Command, Refusal, ResourceId};
+use skybridge_estate::{Command, Estate, Phase, Refusal, ResourceId};
 use skybridge_hcl::{Diagnostic, Value};
 use skybridge_terraform::{Action, ActionId, Apply, Target};
 
@@ -24,10 +24,15 @@ pub(crate) enum OnRefusal {
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) apply: Apply,
+    /// The stack's directory.
+    stack: String,
     running: BTreeMap<ActionId, Running>,
     on_refusal: OnRefusal,
     /// Refusals that were noted: the request, and what the cloud said.
     pub(crate) refusals: Vec<(Command, Refusal)>,
+    /// What ended in failure although its cloud accepted it, when that is only noted: the same
+    /// diagnostics as the apply's.
+    pub(crate) failures: Vec<Diagnostic>,
     /// Diagnostics beside the one that a failed action carries.
     pub(crate) extra: Vec<Diagnostic>,
     /// Resources that the dialect could not map.
@@ -46,18 +51,22 @@ struct Running {
     queue: VecDeque<Command>,
     /// What the last command wrote or deletes; the next waits for it.
     touched: Vec<ResourceId>,
+    /// What was accepted for deletion.
+    leaving: Vec<ResourceId>,
     was_sent: bool,
     /// What the cloud last said; a deletion waits for others that stand in its way.
     refused: Option<Refusal>,
 }
 
 impl Run {
-    pub(crate) fn new(apply: Apply, on_refusal: OnRefusal, now: Instant) -> Self {
+    pub(crate) fn new(apply: Apply, stack: &str, on_refusal: OnRefusal, now: Instant) -> Self {
         Self {
             apply,
+            stack: stack.to_owned(),
             running: BTreeMap::new(),
             on_refusal,
             refusals: Vec::new(),
+            failures: Vec::new(),
             extra: Vec::new(),
             not_modelled: Vec::new(),
             progress: VecDeque::new(),
@@ -86,13 +95,24 @@ impl Run {
         }
     }
 
-    /// For trying things out: no operation is left, so what still waits never settles. Names what waits
-    /// and lets it pass.
-    pub(crate) fn lose_patience(&mut self) -> Vec<Target> {
+    /// For trying things out: no operation is left, so what still waits never settles. Notes what its cloud
+    /// keeps refusing, names what else waits, and lets it all pass.
+    pub(crate) fn lose_patience(&mut self, now: Instant, control: &mut Control) -> Vec<Target> {
         self.patience_ended = true;
-        (self.running.values())
-            .map(|r| r.action.target().clone())
-            .collect()
+        let mut waiting = Vec::new();
+        for running in self.running.values_mut() {
+            let (Some(refusal), Some(command)) =
+                (running.refused.take(), running.queue.pop_front())
+            else {
+                waiting.push(running.action.target().clone());
+                continue;
+            };
+            if let Command::Put(put) = &command {
+                control.force(now, put);
+            }
+            self.refusals.push((command, refusal));
+        }
+        waiting
     }
 
     /// Nothing in the estate will move any more: what waits has failed.
@@ -172,7 +192,14 @@ impl Run {
                 let running = Running::new(dialect, action, Vec::new());
                 self.running.insert(target.id, running);
             }
-            Ok(Mapped::Commands(commands)) => {
+            Ok(Mapped::Commands(mut commands)) => {
+                for command in &mut commands {
+                    if let Command::Put(put) = command
+                        && let Some(origin) = &mut put.origin
+                    {
+                        origin.stack.clone_from(&self.stack);
+                    }
+                }
                 let what = match &action {
                     Action::Create { .. } | Action::Read { .. } => "creating",
                     Action::Update { .. } => "changing",
@@ -220,7 +247,10 @@ impl Run {
         match control.submit(now, command) {
             Ok(written) => {
                 running.touched = match command {
-                    Command::Delete { id, .. } => vec![id.clone()],
+                    Command::Delete { id, .. } => {
+                        running.leaving.push(id.clone());
+                        vec![id.clone()]
+                    }
                     Command::Put(_) | Command::Provider { .. } => written,
                 };
                 running.queue.pop_front();
@@ -284,32 +314,37 @@ impl Run {
             Action::Create { planned, .. } => (
                 running
                     .dialect
-                    .attributes(&control.estate, &target, planned),
+                    .attributes(&control.estate, &self.stack, &target, planned),
                 "created",
             ),
             Action::Update { after, .. } => (
-                running.dialect.attributes(&control.estate, &target, after),
+                running
+                    .dialect
+                    .attributes(&control.estate, &self.stack, &target, after),
                 "changed",
             ),
             Action::Read { config, .. } => (config.clone(), "read"),
         };
-        if !attributes.is_null() {
-            match running.dialect.settled(&control.estate, ty, &attributes) {
-                Settled::Ready => {}
-                Settled::Pending if self.patience_ended => {}
-                Settled::Pending => return false,
-                Settled::Failed(why) => {
-                    let diagnostic =
-                        Diagnostic::error(format!("{} failed", target.address), why.clone())
-                            .at_opt(target.spans.find(""));
-                    if self.on_refusal == OnRefusal::Fail {
-                        self.running.remove(&id);
-                        self.say(now, &target, "failed", why);
-                        self.apply.fail(id, diagnostic);
-                        return true;
-                    }
-                    self.extra.push(diagnostic);
+        let settled = if attributes.is_null() {
+            running.left(&control.estate)
+        } else {
+            running.dialect.settled(&control.estate, ty, &attributes)
+        };
+        match settled {
+            Settled::Ready => {}
+            Settled::Pending if self.patience_ended => {}
+            Settled::Pending => return false,
+            Settled::Failed(why) => {
+                let diagnostic =
+                    Diagnostic::error(format!("{} failed", target.address), why.clone())
+                        .at_opt(target.spans.find(""));
+                self.running.remove(&id);
+                self.say(now, &target, "failed", why);
+                if self.on_refusal == OnRefusal::NoteAndGoOn {
+                    self.failures.push(diagnostic.clone());
                 }
+                self.apply.fail(id, diagnostic);
+                return true;
             }
         }
         let was_sent = running.was_sent;
@@ -330,9 +365,27 @@ impl Running {
             action,
             queue: commands.into(),
             touched: Vec::new(),
+            leaving: Vec::new(),
             was_sent: false,
             refused: None,
         }
+    }
+
+    /// How a deletion that its cloud accepted ended: some end in failure with the resource still there
+    /// (`data/deletions.csv`, accepted-then-failed).
+    fn left(&self, estate: &Estate) -> Settled {
+        let kept = (self.leaving.iter())
+            .filter_map(|id| estate.resource(id))
+            .find(|r| r.phase == Phase::Failed);
+        kept.map_or(Settled::Ready, |resource| {
+            let said = |field: &str| resource.computed.pointer(field)?.as_str();
+            Settled::Failed(format!(
+                "{} was not deleted: {}: {}",
+                resource.label(),
+                said("/error/code").unwrap_or("Failed"),
+                said("/error/message").unwrap_or("the deletion ended in failure"),
+            ))
+        })
     }
 }
 

@@ -132,7 +132,7 @@ fn the_ends_of_the_peering_swapped() {
         );
     let report = said(&edited);
     stopped(&report);
-    let line = edited.line_of("interconnect.tf", "oracle_bgp_peering_ip");
+    let line = edited.line_of("interconnect.tf", "dynamic \"cross_connect_mappings\"");
     expect(
         &report,
         WILL_NOT_WORK,
@@ -467,13 +467,6 @@ fn every_fault_is_said_at_once() {
     );
     expect(
         &report,
-        AZURE,
-        "azure.circuit-bandwidth",
-        file,
-        edited.line_of(file, "bandwidth_in_mbps"),
-    );
-    expect(
-        &report,
         OCI,
         "oci.vc-bandwidth-shape",
         file,
@@ -625,7 +618,7 @@ const CALLER: &str = "\ndata \"http\" \"me\" {\n  url = \"https://ifconfig.me/ip
 fn a_rule_with_an_unknown_prefix_that_decides_nothing_changes_no_verdict() {
     for attribute in ["body", "response_body"] {
         let rule = format!(
-            "  security_rule {{\n    name                       = \"ssh-in\"\n    priority                   = 200\n    direction                  = \"Inbound\"\n    access                     = \"Allow\"\n    protocol                   = \"Tcp\"\n    source_port_range          = \"*\"\n    destination_port_range     = \"22\"\n    source_address_prefix      = \"${{chomp(data.http.me.{attribute})}}/32\"\n    destination_address_prefix = \"*\"\n  }}\n\n  security_rule {{\n    name                       = \"database-out\""
+            "  security_rule {{\n    name                       = \"ssh-in\"\n    priority                   = 300\n    direction                  = \"Inbound\"\n    access                     = \"Allow\"\n    protocol                   = \"Tcp\"\n    source_port_range          = \"*\"\n    destination_port_range     = \"22\"\n    source_address_prefix      = \"${{chomp(data.http.me.{attribute})}}/32\"\n    destination_address_prefix = \"*\"\n  }}\n\n  security_rule {{\n    name                       = \"database-out\""
         );
         let edited = Edited::example().append("me.tf", CALLER).replace(
             "azure.tf",
@@ -675,15 +668,12 @@ fn a_verdict_that_hangs_on_an_unknown_prefix_is_unknown() {
     assert_eq!(report.sessions.len(), 4, "{:#?}", report.diagnostics);
     let row = &report.expectations[0];
     assert_eq!(row.holds, Verdict::Unknown, "{row:?}");
-    // The rule is about TCP: echoes from the application are stopped without doubt, answers to the other
-    // side's are let out by state.
+    // Answers to the other side's echoes are let out by state, whatever the prefix is.
     for row in &report.reachability {
-        let wanted = if row.from == "db" {
-            Verdict::Holds
-        } else {
-            Verdict::Fails
-        };
-        assert_eq!(row.ok, wanted, "{row:?}");
+        match row.from.as_str() {
+            "db" => assert_eq!(row.ok, Verdict::Holds, "{row:?}"),
+            _ => assert_ne!(row.ok, Verdict::Holds, "{row:?}"),
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use skybridge_terraform::Address;
 /// Everything that the lab files of a directory say, in the order of files and lines.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct LabFile {
+    /// The stack whose resources it refers to, once whoever read it has said so.
+    pub stack: String,
     /// Real servers placed behind cloud hosts.
     pub services: Vec<Service>,
     /// What must hold.

@@ -187,6 +187,7 @@ fn rebase_origin(origin: &Origin, at: &str) -> Origin {
         }
     }
     Origin {
+        stack: origin.stack.clone(),
         address: origin.address.clone(),
         places,
     }

@@ -97,6 +97,7 @@ impl<'a> Made<'a> {
             doc: self.doc,
             unknown: self.unknown,
             origin: Some(Origin {
+                stack: String::new(),
                 address: self.address.to_owned(),
                 places: self.places,
             }),

@@ -202,6 +202,7 @@ fn put(
         doc: made.doc,
         unknown: made.unknown,
         origin: (!keeps_origin).then(|| Origin {
+            stack: String::new(),
             address: address.to_owned(),
             places: made.places,
         }),
@@ -256,12 +257,21 @@ pub fn delete(estate: &Estate, ty: &str, attributes: &Value) -> Vec<Command> {
 
 /// The resource that the instance at `address` of type `ty` is in the estate.
 #[must_use]
-pub fn id_of(estate: &Estate, address: &str, ty: &str, config: &Value) -> Option<ResourceId> {
+pub fn id_of(
+    estate: &Estate,
+    stack: &str,
+    address: &str,
+    ty: &str,
+    config: &Value,
+) -> Option<ResourceId> {
     let row = row(ty)?;
     if matches!(row.act, Act::SubnetTable) {
         return config.str_attr("subnet_id").map(ResourceId::from);
     }
-    let mine = |r: &&Resource| r.origin.as_ref().is_some_and(|o| o.address == address);
+    let mine = |r: &&Resource| {
+        let origin = r.origin.as_ref();
+        origin.is_some_and(|o| o.address == address && o.stack == stack)
+    };
     estate
         .of_kind(row.kind)
         .filter(|r| r.phase != Phase::Deleting)

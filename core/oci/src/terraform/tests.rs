@@ -76,7 +76,7 @@ fn act(lab: &mut Lab, action: &Action) -> Result<Value, Diagnostic> {
         panic!("{ty} is modelled")
     };
     send(lab, &commands).map_err(refused)?;
-    let id = id_of(&lab.estate, &address, ty, config).expect("it was made");
+    let id = id_of(&lab.estate, "", &address, ty, config).expect("it was made");
     let first = attributes(&lab.estate, ty, config, &id);
     wait(lab, ty, &first)?;
     Ok(attributes(&lab.estate, ty, config, &id))
