@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) bfd_interval: Option<Duration>,
     /// Hold time offered.
     pub(crate) hold_time_s: u16,
+    /// Further prefixes that we announce.
+    pub(crate) more_prefixes: Vec<String>,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
             key: None,
             bfd_interval: None,
             hold_time_s: 30,
+            more_prefixes: Vec::new(),
         }
     }
 }
@@ -94,16 +97,24 @@ pub(crate) fn instance(
             customer_visible: true,
         },
     };
-    Ok(BgpInstance {
-        asn: Asn(asn),
-        router_id: local.parse()?,
-        tables: vec!["main".into()],
-        originated: vec![Originated {
+    let originated = |prefix: &str| -> Result<Originated> {
+        Ok(Originated {
             table: "main".into(),
             prefix: prefix.parse()?,
             communities: vec![(asn << 16) | 7],
             source_tag: 0,
-        }],
+        })
+    };
+    let more = options.more_prefixes.iter().map(String::as_str);
+    Ok(BgpInstance {
+        asn: Asn(asn),
+        router_id: local.parse()?,
+        tables: vec!["main".into()],
+        originated: [prefix]
+            .into_iter()
+            .chain(more)
+            .map(originated)
+            .collect::<Result<_>>()?,
         peers: BTreeMap::from([("peer".to_owned(), peer)]),
     })
 }
@@ -288,6 +299,15 @@ impl Ours {
         peers
             .and_then(|peers| peers.first().map(|peer| peer.state))
             .unwrap_or(SessionState::Idle)
+    }
+
+    /// How many prefixes of the peer we accept. FRR announces ours back to us, which we refuse since our
+    /// AS is in their path (RFC 4271 §9.1.2).
+    pub(crate) fn prefixes_accepted(&self) -> u32 {
+        let peers = self.world.router(&"router".into()).map(|r| r.bgp());
+        peers
+            .and_then(|peers| peers.first().map(|peer| peer.prefixes_accepted))
+            .unwrap_or_default()
     }
 
     /// BFD's state; `None` when it is not configured.

@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) bfd_interval: Option<Duration>,
     /// Hold time offered.
     pub(crate) hold_time_s: u16,
+    /// Further prefixes that the peer announces: `100.64.0.0/24` and so on.
+    pub(crate) more_prefixes: u32,
 }
 
 /// A running peer.
@@ -213,6 +215,82 @@ impl Peer {
         }
     }
 
+    /// Starts the clock again after [`Peer::freeze`] or [`Peer::freeze_bfd`].
+    pub(crate) fn thaw(&self) -> Result<()> {
+        match self.software {
+            Software::Frr => self.namespace.signal("bgpd", Signal::CONT),
+            Software::Bird => self.namespace.signal("bird", Signal::CONT),
+        }
+    }
+
+    /// As [`Peer::thaw`], for whatever speaks BFD.
+    pub(crate) fn thaw_bfd(&self) -> Result<()> {
+        match self.software {
+            Software::Frr => self.namespace.signal("bfdd", Signal::CONT),
+            Software::Bird => self.namespace.signal("bird", Signal::CONT),
+        }
+    }
+
+    /// Stops or starts announcing the peer's prefix.
+    pub(crate) fn announce(&self, is_announced: bool) -> Result<()> {
+        match self.software {
+            Software::Frr => {
+                let folder = self.namespace.folder.display().to_string();
+                let word = if is_announced { "" } else { "no " };
+                let network = format!("{word}network {PEER_PREFIX}");
+                let bgp = format!("router bgp {PEER_ASN}");
+                let family = "address-family ipv4 unicast";
+                let mut arguments = vec!["--vty_socket", folder.as_str()];
+                for line in ["configure terminal", &bgp, family, &network] {
+                    arguments.extend(["-c", line]);
+                }
+                self.namespace.run("vtysh", &arguments)?;
+            }
+            Software::Bird => {
+                let word = if is_announced { "enable" } else { "disable" };
+                self.ask(&format!("{word} static1"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends or allows the session as an operator does.
+    pub(crate) fn administer(&self, is_up: bool) -> Result<()> {
+        match self.software {
+            Software::Frr => {
+                let folder = self.namespace.folder.display().to_string();
+                let word = if is_up { "no " } else { "" };
+                let shutdown = format!("{word}neighbor {OUR_ADDRESS} shutdown");
+                let bgp = format!("router bgp {PEER_ASN}");
+                let mut arguments = vec!["--vty_socket", folder.as_str()];
+                for line in ["configure terminal", &bgp, &shutdown] {
+                    arguments.extend(["-c", line]);
+                }
+                self.namespace.run("vtysh", &arguments)?;
+            }
+            Software::Bird => {
+                let word = if is_up { "enable" } else { "disable" };
+                self.ask(&format!("{word} ours"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many prefixes the peer has from us and uses.
+    pub(crate) fn counts(&self) -> Result<usize> {
+        Ok(match self.software {
+            Software::Frr => {
+                let text = self.ask("show bgp ipv4 unicast")?;
+                let ours = |line: &&str| line.starts_with("*>") && line.contains(OUR_ADDRESS);
+                text.lines().filter(ours).count()
+            }
+            Software::Bird => {
+                let text = self.ask("show route protocol ours")?;
+                text.lines().filter(|line| line.contains('*')).count()
+            }
+        })
+    }
+
     /// The last lines of the daemons' logs, for a failure's report.
     pub(crate) fn logs(&self) -> String {
         self.namespace.logs()
@@ -222,6 +300,11 @@ impl Peer {
     pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
         self.namespace.folder.join(name)
     }
+}
+
+/// `count` prefixes of 24 bits from 100.64.0.0/10 (RFC 6598 §7).
+pub(crate) fn more_prefixes(count: u32) -> impl Iterator<Item = String> {
+    (0..count.min(1 << 14)).map(|n| format!("100.{}.{}.0/24", 64 + n / 256, n % 256))
 }
 
 fn frr_config(options: &Options) -> String {
@@ -252,6 +335,9 @@ fn frr_config(options: &Options) -> String {
     }
     lines.push(" address-family ipv4 unicast".to_owned());
     lines.push(format!("  network {PEER_PREFIX}"));
+    for prefix in more_prefixes(options.more_prefixes) {
+        lines.push(format!("  network {prefix}"));
+    }
     lines.push(" exit-address-family".to_owned());
     lines.push("exit".to_owned());
     if let Some(interval) = options.bfd_interval {
@@ -288,13 +374,16 @@ fn bird_config(options: &Options) -> String {
             )
         })
         .unwrap_or_default();
+    let more: String = more_prefixes(options.more_prefixes)
+        .map(|prefix| format!("route {prefix} blackhole; "))
+        .collect();
     format!(
         "log stderr all;\n\
          router id {PEER_ADDRESS};\n\
          protocol device {{ }}\n\
          protocol direct {{ ipv4; interface \"{INTERFACE}\"; }}\n\
          protocol kernel {{ ipv4 {{ export filter {{ if source = RTS_BGP then accept; reject; }}; }}; }}\n\
-         protocol static {{ ipv4; route {PEER_PREFIX} blackhole; }}\n\
+         protocol static {{ ipv4; route {PEER_PREFIX} blackhole; {more}}}\n\
          {bfd_protocol}\n\
          protocol bgp ours {{\n\
            local {PEER_ADDRESS} as {PEER_ASN};\n\

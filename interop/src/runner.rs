@@ -10,7 +10,10 @@ use anyhow::Result;
 
 use crate::namespace::sweep;
 use crate::peers::{Software, version};
-use crate::scenarios::{Opens, bfd, hold_time, routes_both_ways, same_key, wrong_key};
+use crate::scenarios::{
+    Opens, bfd, hold_time, many_prefixes, operator, our_silence, routes_both_ways, same_key,
+    wrong_key,
+};
 use crate::tagged::tagged_link;
 
 /// Scenarios that run together. They mostly wait, but their timers must be served.
@@ -51,6 +54,12 @@ const SCENARIOS: &[Scenario] = &[
     ("bird-bfd", |l| bfd(Software::Bird, l)),
     ("frr-hold", |l| hold_time(Software::Frr, l)),
     ("bird-hold", |l| hold_time(Software::Bird, l)),
+    ("frr-silence", |l| our_silence(Software::Frr, l)),
+    ("bird-silence", |l| our_silence(Software::Bird, l)),
+    ("frr-operator", |l| operator(Software::Frr, l)),
+    ("bird-operator", |l| operator(Software::Bird, l)),
+    ("frr-many", |l| many_prefixes(Software::Frr, l)),
+    ("bird-many", |l| many_prefixes(Software::Bird, l)),
     ("tagged-one", |l| tagged_link(l, false)),
     ("tagged-two", |l| tagged_link(l, true)),
 ];

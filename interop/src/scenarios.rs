@@ -2,9 +2,10 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use skybridge_nodes::SessionState;
 
 use crate::namespace::run;
@@ -14,13 +15,16 @@ use crate::peers::{self, Peer, Software};
 /// A session must be there within this: connect retries of both sides, and a busy machine.
 const ESTABLISH_MAX: Duration = Duration::from_secs(20);
 /// What one side has announced must be seen by the other within this.
-const ROUTES_MAX: Duration = Duration::from_secs(8);
+const ROUTES_MAX: Duration = Duration::from_secs(20);
 /// How long a session that must not come up is watched.
 const REFUSAL_WATCHED: Duration = Duration::from_secs(8);
 /// BFD interval of the failure scenarios: three of it are well above this machine's hiccups.
 const BFD_INTERVAL: Duration = Duration::from_millis(300);
 /// Hold time of the expiry scenario, the least that can be told from a hiccup.
 const HOLD_TIME_S: u16 = 9;
+
+/// Prefixes of each side in the scenario with many: more than a socket buffer holds.
+const MORE_PREFIXES: u32 = 10_000;
 
 /// Who opens the TCP connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +49,7 @@ struct Setup {
     their_key: Option<&'static str>,
     bfd_interval: Option<Duration>,
     hold_time_s: u16,
+    more_prefixes: u32,
 }
 
 impl Default for Setup {
@@ -55,8 +60,16 @@ impl Default for Setup {
             their_key: None,
             bfd_interval: None,
             hold_time_s: 30,
+            more_prefixes: 0,
         }
     }
+}
+
+/// As many of ours as the peer has of its own, elsewhere.
+fn our_more_prefixes(count: u32) -> Vec<String> {
+    peers::more_prefixes(count)
+        .map(|prefix| prefix.replacen("100.", "11.", 1))
+        .collect()
 }
 
 fn pair(software: Software, label: &str, setup: &Setup) -> Result<Pair> {
@@ -66,6 +79,7 @@ fn pair(software: Software, label: &str, setup: &Setup) -> Result<Pair> {
         key: setup.their_key,
         bfd_interval: setup.bfd_interval,
         hold_time_s: setup.hold_time_s,
+        more_prefixes: setup.more_prefixes,
     })?;
     let ours = Ours::start(
         cable,
@@ -74,6 +88,7 @@ fn pair(software: Software, label: &str, setup: &Setup) -> Result<Pair> {
             key: setup.our_key,
             bfd_interval: setup.bfd_interval,
             hold_time_s: setup.hold_time_s,
+            more_prefixes: our_more_prefixes(setup.more_prefixes),
         },
     )?;
     Ok(Pair { ours, peer })
@@ -233,6 +248,8 @@ pub(crate) fn bfd(software: Software, label: &str) -> Result<()> {
         "    {label}: lost {} ms after the peer froze ({reason})",
         after.as_millis()
     );
+    pair.peer.thaw_bfd()?;
+    pair.establish().context("after the peer came back")?;
     pair.judge_capture()
 }
 
@@ -266,5 +283,90 @@ pub(crate) fn hold_time(software: Software, label: &str) -> Result<()> {
         "    {label}: lost {} ms after the peer froze ({reason})",
         after.as_millis()
     );
+    pair.peer.thaw()?;
+    pair.establish().context("after the peer came back")?;
+    pair.judge_capture()
+}
+
+/// When we fall silent the peer's BFD says so, and everything comes back when we do.
+pub(crate) fn our_silence(software: Software, label: &str) -> Result<()> {
+    let setup = Setup {
+        bfd_interval: Some(BFD_INTERVAL),
+        hold_time_s: 90,
+        ..Setup::default()
+    };
+    let mut pair = pair(software, label, &setup)?;
+    pair.establish()?;
+    pair.until("BFD is up at the peer", Peer::shows_bfd_up)?;
+    // Nobody drives our world meanwhile.
+    thread::sleep(BFD_INTERVAL * 8);
+    ensure!(
+        !pair.peer.shows_bfd_up()?,
+        "the peer has not noticed that we fell silent"
+    );
+    let back = |ours: &Ours| {
+        ours.session() == SessionState::Established && ours.bfd() == Some(SessionState::Up)
+    };
+    pair.until("BFD is up again at the peer", Peer::shows_bfd_up)?;
+    ensure!(
+        pair.ours.run(ESTABLISH_MAX, back)?,
+        "the session does not come back\n{}",
+        pair.peer.logs()
+    );
+    pair.judge_capture()
+}
+
+/// A withdrawn prefix leaves our table and comes back; an operator's shutdown ends the session with a
+/// Cease (RFC 4486 §3), and it comes back when allowed.
+pub(crate) fn operator(software: Software, label: &str) -> Result<()> {
+    let mut pair = pair(software, label, &Setup::default())?;
+    exchange(&mut pair)?;
+    pair.peer.announce(false)?;
+    let gone = pair
+        .ours
+        .run(ROUTES_MAX, |ours| !ours.knows_peer_prefix())?;
+    ensure!(gone, "the prefix was withdrawn and is still in our table");
+    pair.peer.announce(true)?;
+    let back = pair.ours.run(ROUTES_MAX, Ours::knows_peer_prefix)?;
+    ensure!(
+        back,
+        "the prefix was announced again and is not in our table"
+    );
+    let since = pair.ours.now();
+    pair.peer.administer(false)?;
+    pair.ours
+        .run(ROUTES_MAX, |ours| ours.lost_after(since).is_some())?;
+    let Some((_, reason)) = pair.ours.lost_after(since) else {
+        anyhow::bail!("the peer shut the session down and we did not notice");
+    };
+    println!("    {label}: {reason}");
+    ensure!(
+        reason.to_lowercase().contains("shutdown"),
+        "the reason names no shutdown: {reason}"
+    );
+    pair.peer.administer(true)?;
+    exchange(&mut pair)?;
+    pair.judge_capture()
+}
+
+/// Tables of some size go both ways: UPDATEs that are full, a send buffer that is too small.
+pub(crate) fn many_prefixes(software: Software, label: &str) -> Result<()> {
+    let setup = Setup {
+        more_prefixes: MORE_PREFIXES,
+        ..Setup::default()
+    };
+    let mut pair = pair(software, label, &setup)?;
+    pair.establish()?;
+    let all = |ours: &Ours| ours.prefixes_accepted() == MORE_PREFIXES + 1;
+    ensure!(
+        pair.ours.run(ESTABLISH_MAX, all)?,
+        "we have {} prefixes of {}",
+        pair.ours.prefixes_accepted(),
+        MORE_PREFIXES + 1
+    );
+    let expected = MORE_PREFIXES as usize + 1;
+    pair.until("the peer has every prefix of ours", |peer| {
+        Ok(peer.counts()? == expected)
+    })?;
     pair.judge_capture()
 }

@@ -89,6 +89,7 @@ fn blueprint(tagging: Tagging) -> Result<Blueprint> {
         key: Some("tagged-key"),
         bfd_interval: Some(Duration::from_millis(300)),
         hold_time_s: 30,
+        more_prefixes: Vec::new(),
     };
     let mut blueprint = Blueprint::default();
     for (name, mac, own, other, lan, passive) in [
