@@ -10,7 +10,9 @@ fn corpus(name: &str) -> Vec<PathBuf> {
         .join("../corpus")
         .join(name);
     let entries = fs::read_dir(folder).expect("each target has a corpus");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
+    let mut paths: Vec<_> = entries
+        .map(|entry| entry.expect("a readable folder").path())
+        .collect();
     paths.sort();
     paths
 }
