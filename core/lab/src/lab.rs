@@ -451,7 +451,7 @@ impl Lab {
         if !run.is_done() {
             if !moved && self.control.poll_timeout().is_none() {
                 // Nothing is under way that could help: say what waits, and give up on it.
-                run.give_up();
+                run.give_up(&self.control);
                 return (Some(Stage::Running { step, run }), true);
             }
             return (Some(Stage::Running { step, run }), moved);

@@ -116,16 +116,26 @@ impl Run {
     }
 
     /// Nothing in the estate will move any more: what waits has failed.
-    pub(crate) fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self, control: &Control) {
         for (id, running) in std::mem::take(&mut self.running) {
             let target = running.action.target();
             let why = match &running.refused {
                 Some(refusal) => refusal.to_string(),
                 None => "it never became ready, and nothing that it waits for is under way".into(),
             };
-            let diagnostic = Diagnostic::error(format!("{} failed", target.address), why);
-            self.apply
-                .fail(id, diagnostic.at_opt(target.spans.find("")));
+            let diagnostic = Diagnostic::error(format!("{} failed", target.address), why)
+                .at_opt(target.spans.find(""));
+            match &running.action {
+                Action::Create { planned, .. } if running.was_sent => {
+                    let dialect = running.dialect;
+                    let made = dialect.attributes(&control.estate, &self.stack, target, planned);
+                    self.apply.fail_made(id, &made, diagnostic);
+                }
+                Action::Create { .. }
+                | Action::Read { .. }
+                | Action::Update { .. }
+                | Action::Delete { .. } => self.apply.fail(id, diagnostic),
+            }
         }
     }
 
@@ -162,7 +172,7 @@ impl Run {
                     Err(diagnostic) if diagnostic.summary == "Not modelled" => {
                         self.apply.complete_as_placeholder(target.id);
                     }
-                    Err(diagnostic) => self.apply.fail(target.id, diagnostic),
+                    Err(diagnostic) => self.apply.fail(target.id, *diagnostic),
                 }
                 return;
             }
@@ -343,7 +353,7 @@ impl Run {
                 if self.on_refusal == OnRefusal::NoteAndGoOn {
                     self.failures.push(diagnostic.clone());
                 }
-                self.apply.fail(id, diagnostic);
+                self.apply.fail_made(id, &attributes, diagnostic);
                 return true;
             }
         }

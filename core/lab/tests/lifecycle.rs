@@ -14,7 +14,7 @@ use skybridge_lab::request::{Provider, Request, Response, Show, UpRequest};
 const CIRCUIT: &str = "Microsoft.Network/expressRouteCircuits";
 const PEERING: &str = "Microsoft.Network/expressRouteCircuits/peerings";
 const CONNECTION: &str = "Microsoft.Network/connections";
-const VIRTUAL_CIRCUIT: &str = "oci/virtual_circuit";
+const VIRTUAL_CIRCUIT: &str = "oci/virtual-circuit";
 
 fn up(edited: &Edited) -> Request {
     Request::Up(UpRequest {

@@ -400,6 +400,25 @@ impl Apply {
         }
     }
 
+    /// Reports that a creation failed after something was made. It stays in the state with the attributes
+    /// that it has, tainted: the next apply deletes it and makes it anew. Any other action fails as by
+    /// [`Apply::fail`].
+    pub fn fail_made(&mut self, id: ActionId, attributes: &Value, diagnostic: Diagnostic) {
+        if let Some(running) = self.running.get(&id)
+            && running.kind == RunningKind::Create
+        {
+            let address = running.address.clone();
+            let value = merge(&running.planned, Some(attributes), &address.to_string());
+            let (provider, spans) = (running.provider.clone(), running.spans.clone());
+            let dependencies = running.dependencies.clone();
+            self.record(&address, value, provider, dependencies, spans, false);
+            if let Some(instance) = self.state.get_mut(&address) {
+                instance.tainted = true;
+            }
+        }
+        self.fail(id, diagnostic);
+    }
+
     /// Whether nothing is left to do.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -669,6 +688,7 @@ impl Apply {
             attributes: value,
             dependencies,
             placeholder,
+            tainted: false,
             spans,
         };
         self.state.insert(address.clone(), instance);

@@ -30,6 +30,9 @@ pub struct InstanceState {
     pub dependencies: Vec<Address>,
     /// Whether nobody models it: its computed attributes are placeholders.
     pub placeholder: bool,
+    /// Whether its creation ended in failure: the next apply makes it anew.
+    #[serde(default)]
+    pub tainted: bool,
     /// Where its arguments were written.
     pub spans: Spans,
 }

@@ -352,6 +352,7 @@ impl Apply {
         let diff = diff(schema, before, &instance.config, &resource.ignore_changes);
         let change = match (&prior, diff.changed.is_empty(), diff.replace.is_empty()) {
             (None, ..) => Change::Create,
+            (Some(prior), ..) if prior.tainted => Change::Replace,
             (Some(_), true, _) => Change::None,
             (Some(_), false, true) => Change::Update,
             (Some(_), false, false) => Change::Replace,
