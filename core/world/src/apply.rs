@@ -5,6 +5,7 @@ use std::sync::Arc;
 use skybridge_blueprint::{Blueprint, Change, ChangeClass, Fault, check, diff};
 
 use crate::command::{CutMode, Element, Logged};
+use crate::difference::Difference;
 use crate::slot::Buildable;
 use crate::world::World;
 
@@ -19,8 +20,9 @@ impl<N: Buildable> World<N> {
         if !faults.is_empty() {
             return Err(faults);
         }
+        let difference = Difference::between(&self.blueprint, &new);
+        self.record(Logged::Apply(Box::new(difference)));
         let new = Arc::new(new);
-        self.record(Logged::Apply(Arc::clone(&new)));
         let changes = diff(&self.blueprint, &new);
         self.blueprint = new;
         for change in &changes {

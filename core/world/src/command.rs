@@ -7,6 +7,8 @@ use skybridge_base::{Instant, VlanId};
 use skybridge_blueprint::{Blueprint, LinkName, NodeName, PortName};
 use skybridge_nodes::HostCommand;
 
+use crate::difference::Difference;
+
 /// Something that can be cut.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Element {
@@ -209,8 +211,8 @@ pub enum CommandError {
 pub enum Logged {
     /// A command.
     Command(Command),
-    /// A new blueprint.
-    Apply(Arc<Blueprint>),
+    /// A new blueprint, as what it changed.
+    Apply(Box<Difference>),
 }
 
 /// An entry of a [`CommandLog`].

@@ -25,6 +25,7 @@
 mod apply;
 mod capture;
 mod command;
+mod difference;
 mod event;
 mod execute;
 mod external;
@@ -40,6 +41,7 @@ pub use command::{
     Command, CommandError, CommandLog, CutMode, Element, LOG_ENTRIES_MAX, LogEntry, Logged,
     TagFault, TagLevel,
 };
+pub use difference::Difference;
 pub use event::{EVENTS_MAX, WorldEvent, WorldEventKind};
 pub use execute::ADMIN_GRACE;
 pub use external::{EXTERNAL_FRAMES_MAX, ExternalFrame};

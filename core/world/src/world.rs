@@ -173,8 +173,9 @@ impl<N: Buildable> World<N> {
                 Logged::Command(command) => {
                     world.command(command.clone()).map_err(|_| mismatch)?;
                 }
-                Logged::Apply(blueprint) => {
-                    world.apply((**blueprint).clone()).map_err(|_| mismatch)?;
+                Logged::Apply(difference) => {
+                    let blueprint = difference.applied(&world.blueprint);
+                    world.apply(blueprint).map_err(|_| mismatch)?;
                 }
             }
         }

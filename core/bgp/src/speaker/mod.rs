@@ -280,6 +280,15 @@ impl Speaker {
         Ok(())
     }
 
+    /// Adds empty tables until there are `count`; none is taken away.
+    pub fn ensure_tables(&mut self, count: u16) {
+        self.config.tables = self.config.tables.max(count);
+        let tables = usize::from(self.config.tables.max(1));
+        if tables > self.tables.len() {
+            self.tables.resize_with(tables, Table::new);
+        }
+    }
+
     /// Changes the number of equal paths handed to the forwarding table; sessions stay up.
     pub fn set_multipath_max(&mut self, now: Instant, multipath_max: u8) {
         self.now = now;

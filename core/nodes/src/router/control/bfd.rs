@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use skybridge_base::{Deadline, Instant, Machine, Rng, earliest};
+use skybridge_base::{Deadline, Instant, Machine, Rng};
 use skybridge_bfd::{BfdControl, BfdState, Input, Output, Session, SessionConfig, Timers};
 use skybridge_blueprint::BfdParameters;
 use skybridge_dataplane::InterfaceIndex;
@@ -11,6 +11,8 @@ use skybridge_wire::ipv6::Ipv6Repr;
 use skybridge_wire::udp::UdpRepr;
 use skybridge_wire::{bfd, protocol};
 
+use super::Peer;
+use super::timers::Timer;
 use crate::router::Router;
 use crate::{NodeEvent, Outbox};
 
@@ -37,6 +39,14 @@ pub(super) fn session(at: usize, parameters: &BfdParameters, rng: Rng) -> Sessio
     Session::new(config).expect("discriminator, intervals and multiplier are at least one")
 }
 
+impl Peer {
+    /// When its BFD session wants to be called.
+    pub(super) fn bfd_deadline(&self) -> Option<Deadline> {
+        let session = self.bfd.as_ref().filter(|_| self.spec.enabled)?;
+        session.poll_timeout()
+    }
+}
+
 impl Router {
     /// A BFD packet for an own address. True when a session took it.
     pub(in crate::router) fn on_bfd_packet(
@@ -50,12 +60,14 @@ impl Router {
         if ttl != TTL {
             return false;
         }
-        let at = self.control.peers.iter().position(|peer| {
-            peer.as_ref().is_some_and(|peer| {
-                peer.interface == ingress && peer.spec.remote == src && peer.bfd.is_some()
-            })
-        });
-        let Some(at) = at else { return false };
+        let at = self.control.peer_at(ingress, src);
+        let has_bfd = |at: &usize| {
+            let peer = self.control.peers.get(*at).and_then(Option::as_ref);
+            peer.is_some_and(|peer| peer.bfd.is_some())
+        };
+        let Some(at) = at.filter(has_bfd) else {
+            return false;
+        };
         if let Some(session) = self.bfd_mut(at) {
             session.handle_input(now, Input::Packet(payload));
         }
@@ -65,23 +77,14 @@ impl Router {
     }
 
     pub(super) fn on_bfd_timers(&mut self, now: Instant, out: &mut Outbox) {
-        for at in 0..self.control.peers.len() {
-            let due = self
-                .bfd_mut(at)
-                .filter(|session| session.poll_timeout().is_some_and(|d| d.at <= now));
-            if let Some(session) = due {
+        for timer in self.control.timers.due(now) {
+            if let Timer::Bfd(at) = timer
+                && let Some(session) = self.bfd_mut(at)
+            {
                 session.handle_timeout(now);
                 self.drain_bfd(now, at, out);
             }
         }
-    }
-
-    pub(super) fn bfd_deadline(&self) -> Option<Deadline> {
-        let peers = self.control.peers.iter().flatten();
-        peers
-            .filter(|peer| peer.spec.enabled)
-            .filter_map(|peer| peer.bfd.as_ref()?.poll_timeout())
-            .fold(None, |first, next| earliest(first, Some(next)))
     }
 
     fn bfd_mut(&mut self, at: usize) -> Option<&mut Session> {
@@ -101,6 +104,9 @@ impl Router {
                 }
             }
         }
+        let peer = self.control.peers.get(at).and_then(Option::as_ref);
+        let deadline = peer.and_then(Peer::bfd_deadline);
+        self.control.timers.arm(Timer::Bfd(at), deadline);
     }
 
     fn on_bfd_state(&mut self, now: Instant, at: usize, up: bool, reason: &str, out: &mut Outbox) {

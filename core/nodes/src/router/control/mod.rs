@@ -9,6 +9,7 @@ mod observe;
 mod peers;
 mod policy;
 mod rib;
+mod timers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ use crate::{NodeEvent, Outbox, SessionState};
 
 pub use observe::{BgpPathObservation, BgpPeerObservation, BgpRouteObservation};
 use rib::Rib;
+use timers::{Timer, Timers};
 
 pub(super) use bfd::BFD_PORT;
 
@@ -39,12 +41,15 @@ pub(super) struct Control {
     peers: Vec<Option<Peer>>,
     stacks: BTreeMap<TableIndex, Stack>,
     by_session: BTreeMap<(TableIndex, SessionId), usize>,
+    /// The peer behind an interface and address; the first where there are several.
+    by_remote: BTreeMap<(InterfaceIndex, IpAddr), usize>,
     conns: BTreeMap<ConnId, Conn>,
     lingering: BTreeSet<(Instant, ConnId)>,
     rib: Rib,
     /// Stacks and instances that may have something to say.
     busy_stacks: BTreeSet<TableIndex>,
     busy_instances: BTreeSet<String>,
+    timers: Timers,
     /// The earliest deadline of all, as of the last change: asking costs the packet path nothing.
     deadline: Option<Deadline>,
 }
@@ -54,6 +59,24 @@ impl Control {
         let stack = self.stacks.get_mut(&table)?;
         self.busy_stacks.insert(table);
         Some(stack)
+    }
+
+    /// The peer with this address on this interface.
+    fn peer_at(&self, interface: InterfaceIndex, remote: IpAddr) -> Option<usize> {
+        self.by_remote.get(&(interface, remote)).copied()
+    }
+
+    /// Numbers the peers and their deadlines again, after the description changed.
+    fn index_peers(&mut self) {
+        self.by_remote.clear();
+        self.timers.clear();
+        for (at, peer) in self.peers.iter().enumerate() {
+            if let Some(peer) = peer {
+                let key = (peer.interface, peer.spec.remote);
+                self.by_remote.entry(key).or_insert(at);
+                self.timers.arm(Timer::Bfd(at), peer.bfd_deadline());
+            }
+        }
     }
 
     /// Everything may have something to say.
@@ -119,9 +142,10 @@ impl Router {
         packet: &[u8],
         out: &mut Outbox,
     ) -> SessionPacket {
-        let hint = self.control.peers.iter().flatten().find(|peer| {
-            peer.interface == ingress && peer.spec.remote == src && peer.table == table
-        });
+        let control = &self.control;
+        let at = control.peer_at(ingress, src);
+        let hint = at.and_then(|at| control.peers.get(at)?.as_ref());
+        let hint = hint.filter(|peer| peer.table == table);
         let hint = hint.map(|peer| peer.session);
         let Some(stack) = self.control.stack(table) else {
             return SessionPacket::NoListener;
@@ -144,11 +168,11 @@ impl Router {
     /// Lets time pass for sessions: BFD, then TCP, then routing tables.
     pub(super) fn on_session_timers(&mut self, now: Instant, out: &mut Outbox) {
         self.on_bfd_timers(now, out);
-        let due = |deadline: Option<Deadline>| deadline.is_some_and(|d| d.at <= now);
-        for (table, stack) in &mut self.control.stacks {
-            if due(stack.poll_timeout()) {
+        for timer in self.control.timers.due(now) {
+            if let Timer::Stack(table) = timer
+                && let Some(stack) = self.control.stack(table)
+            {
                 stack.handle_timeout(now);
-                self.control.busy_stacks.insert(*table);
             }
         }
         while let Some((at, conn)) = self.control.lingering.first().copied() {
@@ -159,10 +183,12 @@ impl Router {
             self.abort(conn);
         }
         self.pump(now, out);
-        for (name, instance) in &mut self.control.instances {
-            if due(instance.speaker.poll_timeout()) {
+        for timer in self.control.timers.due(now) {
+            if let Timer::Instance(name) = timer
+                && let Some(instance) = self.control.instances.get_mut(&name)
+            {
                 instance.speaker.handle_timeout(now);
-                self.control.busy_instances.insert(name.clone());
+                self.control.busy_instances.insert(name);
             }
         }
         self.pump(now, out);
@@ -172,25 +198,21 @@ impl Router {
         self.control.deadline
     }
 
-    /// Finds the earliest deadline; after everything that touches a session.
-    fn rearm(&mut self) {
-        self.control.deadline = self.find_deadline();
-    }
-
-    fn find_deadline(&self) -> Option<Deadline> {
-        let control = &self.control;
-        let bfd = self.bfd_deadline();
-        let stacks = control.stacks.values().filter_map(Stack::poll_timeout);
-        let speakers = control
-            .instances
-            .values()
-            .filter_map(|instance| instance.speaker.poll_timeout());
+    /// Takes the deadlines over of what was touched, and finds the earliest of all.
+    fn rearm(&mut self, stacks: BTreeSet<TableIndex>, instances: BTreeSet<String>) {
+        let control = &mut self.control;
+        for table in stacks {
+            let deadline = control.stacks.get(&table).and_then(Stack::poll_timeout);
+            control.timers.arm(Timer::Stack(table), deadline);
+        }
+        for name in instances {
+            let instance = control.instances.get(&name);
+            let deadline = instance.and_then(|instance| instance.speaker.poll_timeout());
+            control.timers.arm(Timer::Instance(name), deadline);
+        }
         let linger = control.lingering.first();
         let linger = linger.map(|(at, _)| Deadline::new(*at, "tcp linger"));
-        stacks
-            .chain(speakers)
-            .chain(linger)
-            .fold(bfd, |first, next| earliest(first, Some(next)))
+        control.deadline = earliest(control.timers.first(), linger);
     }
 
     /// The link of a port came or went: its sessions start or fail at once.
@@ -232,6 +254,7 @@ impl Router {
             instance.speaker.admin_down(now, peer.id, "")
         };
         done.expect("the speaker has every peer of its instance");
+        control.busy_stacks.insert(peer.table);
         if let Some(stack) = control.stacks.get_mut(&peer.table) {
             stack.set_accepting(peer.session, run);
         }
@@ -239,9 +262,11 @@ impl Router {
 
     /// Carries bytes, events and routes between stacks, speakers and tables until nothing is left.
     pub(super) fn pump(&mut self, now: Instant, out: &mut Outbox) {
+        let (mut stacks, mut instances) = (BTreeSet::new(), BTreeSet::new());
         loop {
             let mut packets = Vec::new();
             for table in std::mem::take(&mut self.control.busy_stacks) {
+                stacks.insert(table);
                 // Packets first: flushing may find out that a connection ended.
                 if let Some(stack) = self.control.stacks.get_mut(&table) {
                     while let Some(packet) = stack.poll_packet(now) {
@@ -256,6 +281,7 @@ impl Router {
                 while let Some(output) = self.poll_speaker(&name) {
                     self.on_speaker_output(now, &name, output, out);
                 }
+                instances.insert(name);
             }
             self.resolve_dependents(out);
             let control = &self.control;
@@ -272,7 +298,7 @@ impl Router {
                 }
             }
             if idle {
-                self.rearm();
+                self.rearm(stacks, instances);
                 return;
             }
         }

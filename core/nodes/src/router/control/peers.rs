@@ -16,8 +16,9 @@ use crate::Outbox;
 use crate::router::Router;
 use crate::transport::{SessionEndpoint, Stack};
 
-/// Numbers of the speaker kept free, so that tables can be added to a running instance.
-const SPARE_TABLES: usize = 64;
+/// Octets of each of a session's two TCP buffers: two of the longest messages (RFC 4271 §4.1). Both
+/// ends read at once, so that more would only help where a full table crosses an ocean.
+const SESSION_BUFFER_LEN: usize = 8 * 1024;
 /// A peer that announced too many prefixes is tried again after this (assumed; the clouds do not say).
 const LIMIT_RETRY: Duration = Duration::from_mins(1);
 
@@ -44,6 +45,7 @@ impl Router {
             self.configure_peers(now, name, instance, out);
             self.configure_originated(now, name, instance);
         }
+        self.control.index_peers();
         self.control.mark_all();
         self.pump(now, out);
         self.resolve_all(out);
@@ -60,11 +62,10 @@ impl Router {
         let mut ends = Vec::new();
         for (name, instance) in &self.control.instances {
             let config = instance.speaker.config();
-            let stays = spec.bgp.get(name).is_some_and(|new| {
-                new.asn == config.asn
-                    && new.router_id == config.router_id
-                    && new.tables.len() <= usize::from(config.tables)
-            });
+            let stays = spec
+                .bgp
+                .get(name)
+                .is_some_and(|new| new.asn == config.asn && new.router_id == config.router_id);
             if !stays {
                 ends.push(name.clone());
             }
@@ -138,9 +139,7 @@ impl Router {
         instance: &blueprint::BgpInstance,
         spec: &blueprint::Router,
     ) -> Instance {
-        let tables = instance.tables.len() + SPARE_TABLES;
         let config = SpeakerConfig {
-            tables: u16::try_from(tables).unwrap_or(u16::MAX),
             multipath_max: multipath_max(instance, spec),
             seed: Rng::new(self.seed).child(name).next_u64(),
             ..SpeakerConfig::new(instance.asn, instance.router_id)
@@ -162,6 +161,8 @@ impl Router {
                 instance.tables.push(vrf.clone());
             }
         }
+        let count = u16::try_from(instance.tables.len()).unwrap_or(u16::MAX);
+        instance.speaker.ensure_tables(count);
         let dropped: Vec<_> = instance
             .tables
             .iter()
@@ -216,10 +217,11 @@ impl Router {
         let Ok(id) = state.speaker.add_peer(now, config) else {
             return;
         };
-        let stack = control
-            .stacks
-            .entry(table)
-            .or_insert_with(|| Stack::new(seed.child("tcp").next_u64()));
+        let stack = control.stacks.entry(table).or_insert_with(|| {
+            let mut stack = Stack::new(seed.child("tcp").next_u64());
+            stack.set_buffer_len(SESSION_BUFFER_LEN);
+            stack
+        });
         let session = stack.add_session(endpoint);
         stack.set_accepting(session, false);
         let free = control.peers.iter().position(Option::is_none);
