@@ -1,7 +1,7 @@
 # As many circuits as asked for, each with a virtual network and a VCN of its own.
 variable "circuits" {
   type    = number
-  default = 200
+  default = 50
 }
 
 variable "compartment_ocid" {
@@ -10,6 +10,12 @@ variable "compartment_ocid" {
 
 variable "tenancy_ocid" {
   type = string
+}
+
+locals {
+  # Azure allows 10 circuits per region and 50 per subscription.
+  regions = ["East US", "East US 2", "Central US", "South Central US", "West US"]
+  region  = [for n in range(var.circuits) : local.regions[n % length(local.regions)]]
 }
 
 resource "azurerm_resource_group" "this" {
@@ -21,7 +27,7 @@ resource "azurerm_virtual_network" "this" {
   count               = var.circuits
   name                = "net-${count.index}"
   resource_group_name = azurerm_resource_group.this.name
-  location            = azurerm_resource_group.this.location
+  location            = local.region[count.index]
   address_space       = [cidrsubnet("10.0.0.0/8", 14, count.index)]
 }
 
@@ -45,7 +51,7 @@ resource "azurerm_express_route_circuit" "this" {
   count                 = var.circuits
   name                  = "circuit-${count.index}"
   resource_group_name   = azurerm_resource_group.this.name
-  location              = azurerm_resource_group.this.location
+  location              = local.region[count.index]
   service_provider_name = "Oracle Cloud FastConnect"
   peering_location      = "Washington DC"
   bandwidth_in_mbps     = 1000
@@ -60,7 +66,7 @@ resource "azurerm_public_ip" "gateway" {
   count               = var.circuits
   name                = "gateway-${count.index}"
   resource_group_name = azurerm_resource_group.this.name
-  location            = azurerm_resource_group.this.location
+  location            = local.region[count.index]
   allocation_method   = "Static"
   sku                 = "Standard"
 }
@@ -69,7 +75,7 @@ resource "azurerm_virtual_network_gateway" "this" {
   count               = var.circuits
   name                = "gateway-${count.index}"
   resource_group_name = azurerm_resource_group.this.name
-  location            = azurerm_resource_group.this.location
+  location            = local.region[count.index]
   type                = "ExpressRoute"
   sku                 = "ErGw1AZ"
 
@@ -85,7 +91,7 @@ resource "azurerm_virtual_network_gateway_connection" "this" {
   count                      = var.circuits
   name                       = "connection-${count.index}"
   resource_group_name        = azurerm_resource_group.this.name
-  location                   = azurerm_resource_group.this.location
+  location                   = local.region[count.index]
   type                       = "ExpressRoute"
   virtual_network_gateway_id = azurerm_virtual_network_gateway.this[count.index].id
   express_route_circuit_id   = azurerm_express_route_circuit.this[count.index].id
