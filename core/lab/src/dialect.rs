@@ -163,11 +163,11 @@ impl Dialect {
         estate: &Estate,
         target: &Target,
         config: &Value,
-    ) -> Result<Value, Diagnostic> {
+    ) -> Result<Value, Box<Diagnostic>> {
         let ty = target.address.ty.as_str();
         match self {
-            Self::Azure => azure::read(estate, ty, config),
-            Self::Oci => oci::read(estate, ty, config, &oci_context(target)),
+            Self::Azure => azure::read(estate, ty, config).map_err(Box::new),
+            Self::Oci => oci::read(estate, ty, config, &oci_context(target)).map_err(Box::new),
         }
     }
 }

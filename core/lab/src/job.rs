@@ -17,6 +17,9 @@ use crate::run::Run;
 /// How long the checks wait for sessions to come up after everything is applied.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long they wait when nothing was applied: what is down is down.
+pub(crate) const PATIENCE_AT_REST: Duration = Duration::from_millis(300);
+
 /// What a job does for one stack.
 #[derive(Debug)]
 pub(crate) enum Step {

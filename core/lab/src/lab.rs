@@ -16,7 +16,7 @@ use crate::checks::{Check, Checks, Decided};
 use crate::control::Control;
 use crate::document::{Diagnostic, ExpectationRow, IgnoredRow, NotModelledRow, Progress, Report};
 use crate::extras::extras;
-use crate::job::{Job, PATIENCE, Stage, Step, apply_for};
+use crate::job::{Job, PATIENCE, PATIENCE_AT_REST, Stage, Step, apply_for};
 use crate::network::Network;
 use crate::output::{BridgeId, BridgeInput, ClientId, LabOutput};
 use crate::preparation::prepare;
@@ -419,7 +419,12 @@ impl Lab {
             .set_extras(extras(&self.control.estate, &self.lab_files()));
         self.network.compile(&self.control.estate);
         let checks = expectation::checks(self);
-        Some(Stage::Checking(Checks::new(self.now, checks, PATIENCE)))
+        let patience = if job.counts == [0; 3] {
+            PATIENCE_AT_REST
+        } else {
+            PATIENCE
+        };
+        Some(Stage::Checking(Checks::new(self.now, checks, patience)))
     }
 
     fn begin_simulation(&mut self, job: &Job) -> Option<Stage> {

@@ -14,11 +14,19 @@ pub(crate) fn no_such<'a>(
     known: impl Iterator<Item = &'a str>,
 ) -> ErrorDocument {
     let known: Vec<&str> = known.collect();
+    let alike: Vec<&str> = known.iter().copied().filter(|k| k.contains(wanted)).collect();
+    if !wanted.is_empty() && (1..=12).contains(&alike.len()) {
+        return ErrorDocument {
+            message: format!("there is no {what} called {wanted}"),
+            help: Some(format!("did you mean {}?", alike.join(", "))),
+            diagnostics: Vec::new(),
+        };
+    }
     let help = nearest_name(wanted, known.iter().copied()).map_or_else(
         || match known.len() {
             0 => format!("there is no {what} at all in this lab"),
             1..=12 => format!("known: {}", known.join(", ")),
-            n => format!("{n} are known; `skybridge show` lists them"),
+            n => format!("{n} are known; `skybridge show links` names them"),
         },
         |near| format!("did you mean {near}?"),
     );

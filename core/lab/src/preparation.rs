@@ -65,7 +65,10 @@ pub(crate) fn prepare(
         let rehearsal = rehearse(&scratch, apply, &source.directory, now);
         let (mut lab_file, lab_said) = skybridge_sites::read(files.as_ref(), ".", &rehearsal.scope);
         lab_file.stack.clone_from(&source.directory);
-        said.extend(lab_said.iter().map(diagnostics::from_hcl));
+        // Names that an error left without a resource are not the lab file's fault.
+        if !skybridge_hcl::has_errors(&rehearsal.result.diagnostics) {
+            said.extend(lab_said.iter().map(diagnostics::from_hcl));
+        }
         said.extend(rehearsal_said(&rehearsal));
         let (ignored, mut not_modelled) = unmodelled(&rehearsal.result.not_modelled);
         not_modelled.extend(rehearsal.not_modelled);

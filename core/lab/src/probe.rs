@@ -287,7 +287,7 @@ impl Probes {
 /// A drop in words: `no route at drg/x (…)`.
 pub(crate) fn drop_words(
     node: &NodeName,
-    reason: skybridge_nodes::DropReason,
+    reason: DropReason,
     detail: &str,
 ) -> String {
     let reason = reason_words(&format!("{reason:?}"));

@@ -125,6 +125,8 @@ const fn worse(a: Verdict, b: Verdict) -> Verdict {
 fn pair_detail(check: &crate::checks::Check, decided: &crate::checks::Decided) -> String {
     let pair = format!("{} → {}", check.from, check.to);
     match (decided.reached, decided.rtt) {
+        // World time stands still where nobody declared a delay: there is no time to tell.
+        (Verdict::Holds, Some(rtt)) if rtt.is_zero() => format!("{pair} answered"),
         (Verdict::Holds, Some(rtt)) => format!("{pair} answered in {} µs", rtt.as_micros()),
         (Verdict::Holds, None) => format!("{pair}: {}", decided.why),
         (Verdict::Fails, _) if !check.wanted => format!("{pair} is stopped: {}", decided.why),

@@ -359,8 +359,12 @@ impl Run {
         }
         let was_sent = running.was_sent;
         self.running.remove(&id);
-        if was_sent {
-            let detail = detail(ty, &attributes);
+        if was_sent || attributes.is_null() {
+            let detail = if attributes.is_null() {
+                String::new()
+            } else {
+                detail(ty, &attributes)
+            };
             self.say(now, &target, what, detail);
         }
         self.apply.complete(id, &attributes);

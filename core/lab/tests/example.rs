@@ -1,5 +1,6 @@
 //! The example directory, from its text to packets, in virtual time.
 #![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test names what it wants")]
 
 mod common;
 

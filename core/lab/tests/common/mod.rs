@@ -1,6 +1,7 @@
 //! A lab driven in virtual time, as the live driver drives it in real time.
 #![allow(dead_code, reason = "each test file uses some of it")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test names what it wants")]
 #![allow(
     clippy::disallowed_methods,
     reason = "tests read the example directory as a client would"

@@ -129,7 +129,9 @@ pub(super) fn paragraph(first: &str, text: &str, screen: &Screen) -> String {
 /// Microseconds as people write them.
 pub(super) fn micros(micros: u64) -> String {
     match micros {
-        0..1_000 => format!("{micros} µs"),
+        // World time stands still where nobody declared a delay.
+        0 => "unset".to_owned(),
+        1..1_000 => format!("{micros} µs"),
         1_000..1_000_000 => format!("{}.{:02} ms", micros / 1_000, micros / 10 % 100),
         _ => format!("{}.{:02} s", micros / 1_000_000, micros / 10_000 % 100),
     }
