@@ -4,8 +4,8 @@
 //! twin of its own, made by [`World::replay`](skybridge_world::World::replay), so that the original and
 //! the other cases feel nothing. Loss is measured with probes through the twin's own packets:
 //!
-//! - Each pair is probed over [`FLOWS`] flows (ICMP identifiers, or TCP connections from as many source
-//!   ports), so that equal-cost paths are sampled; the worst flow counts. A probe needs its reply, so a
+//! - Each pair is probed over [`FLOWS`] flows (ICMP identifiers), or by TCP connections from ever other
+//!   ports, so that equal-cost paths are sampled; the worst flow counts. A probe needs its reply, so a
 //!   loss in one direction counts.
 //! - Loss is the time from the sending of the first lost probe to the sending of the first probe of the
 //!   final unbroken run.

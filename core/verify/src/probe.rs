@@ -9,14 +9,17 @@ use skybridge_world::{Command, World, WorldEvent, WorldEventKind};
 
 use crate::claim::Pair;
 
-/// Flows per pair.
-pub const FLOWS: usize = 4;
+/// Flows per pair. A way that one in two flows takes is missed once in 32,000 cases.
+pub const FLOWS: usize = 16;
+
+/// Connections per round where a pair is probed by TCP: each round takes fresh ports, hence fresh ways.
+const TCP_FLOWS: usize = 4;
 
 /// The shortest interval between two probes of a flow.
 pub const PROBE_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Flows that are probed at [`PROBE_INTERVAL`]; twice as many are probed half as often.
-pub const FLOWS_AT_FULL_RATE: usize = 32;
+pub const FLOWS_AT_FULL_RATE: usize = 64;
 
 /// After this time without an answer a probe is lost, when nothing is known about the path.
 const PATIENCE_MAX: Duration = Duration::from_secs(1);
@@ -206,7 +209,7 @@ impl<'a> Prober<'a> {
                 let last = self.series[at][0].rounds.last();
                 let age = last.map(|round| world.now().since(round.sent_at));
                 if age.is_none_or(|age| age >= interval * TCP_INTERVALS) {
-                    for _ in 0..FLOWS {
+                    for _ in 0..TCP_FLOWS {
                         self.send(world, (at, target), 0, (1 << 32) + self.sent);
                     }
                 }
