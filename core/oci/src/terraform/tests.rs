@@ -212,7 +212,7 @@ fn a_network_is_applied_planned_again_without_change_and_destroyed() {
     assert_eq!(ports, [(1521, 1522)]);
     let icmp: Vec<_> = list.rules.iter().filter_map(|r| r.icmp).collect();
     assert_eq!(icmp, [(8, None)]);
-    assert_eq!(model.vnics[0].name, "oci_core_instance.i");
+    assert_eq!(model.vnics[0].name, "app");
     assert_eq!(
         result.state.outputs["address"].value,
         Value::string("10.1.1.2")
