@@ -33,10 +33,10 @@ fn forced(lab: &mut Virtual, edited: &Edited) -> Report {
 }
 
 fn report_of(response: Response) -> Report {
-    match response {
-        Response::Report(report) => *report,
-        other => panic!("not a report: {other:?}"),
-    }
+    let Response::Report(report) = response else {
+        panic!("not a report: {response:?}");
+    };
+    *report
 }
 
 /// A text of the one resource of a kind; `-` while there is none.
