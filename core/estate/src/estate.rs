@@ -103,6 +103,9 @@ pub struct Estate {
     seed: u64,
     revision: u64,
     pace: Pace,
+    /// Raised or lowered limits, by `cloud_limit`.
+    #[serde(default)]
+    limits: BTreeMap<String, u64>,
 }
 
 impl Estate {
@@ -119,7 +122,20 @@ impl Estate {
             seed,
             revision: 0,
             pace,
+            limits: BTreeMap::new(),
         }
+    }
+
+    /// Takes over limits that differ from the catalogue's, as a cloud raises a tenant's quota; keys are
+    /// `azure_circuits_per_subscription` and the like.
+    pub fn set_limits(&mut self, limits: BTreeMap<String, u64>) {
+        self.limits = limits;
+    }
+
+    /// A limit that was set for this estate.
+    #[must_use]
+    pub fn limit(&self, cloud: &str, limit: &str) -> Option<u64> {
+        self.limits.get(&format!("{cloud}_{limit}")).copied()
     }
 
     /// A copy in which lifecycles run at another pace.

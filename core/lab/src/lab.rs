@@ -66,7 +66,7 @@ pub struct Lab {
     pub(crate) proofs: Vec<ExpectationRow>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) slips: u64,
-    bridges: Bridges,
+    pub(crate) bridges: Bridges,
     schemas: Arc<Schemas>,
     job: Option<Box<Job>>,
     queue: VecDeque<(ClientId, Request)>,
@@ -357,6 +357,7 @@ impl Lab {
             self.respond(client, Response::Report(Box::new(report)), true);
             return None;
         }
+        self.control.estate.set_limits(prepared.limits);
         let steps = (prepared.stacks.into_iter())
             .map(|stack| Step::Apply(Box::new(stack)))
             .collect();

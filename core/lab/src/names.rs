@@ -14,7 +14,11 @@ pub(crate) fn no_such<'a>(
     known: impl Iterator<Item = &'a str>,
 ) -> ErrorDocument {
     let known: Vec<&str> = known.collect();
-    let alike: Vec<&str> = known.iter().copied().filter(|k| k.contains(wanted)).collect();
+    let alike: Vec<&str> = known
+        .iter()
+        .copied()
+        .filter(|k| k.contains(wanted))
+        .collect();
     if !wanted.is_empty() && (1..=12).contains(&alike.len()) {
         return ErrorDocument {
             message: format!("there is no {what} called {wanted}"),

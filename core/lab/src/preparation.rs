@@ -6,6 +6,7 @@ use std::sync::Arc;
 use skybridge_azure::model::AzureModel;
 use skybridge_base::Instant;
 use skybridge_compile::{Compiled, Inputs, compile};
+use skybridge_hcl::Value;
 use skybridge_oci::model::OciModel;
 use skybridge_sites::LabFile;
 use skybridge_terraform::{Apply, NotModelled, Schemas, Stack, StackState};
@@ -31,6 +32,8 @@ pub(crate) struct Prepared {
 #[derive(Debug)]
 pub(crate) struct Preparation {
     pub(crate) stacks: Vec<Prepared>,
+    /// The limits in force.
+    pub(crate) limits: BTreeMap<String, u64>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -46,6 +49,8 @@ pub(crate) fn prepare(
     let mut said = Vec::new();
     let mut stacks = Vec::new();
     let mut scratch = control.clone();
+    let limits = limits(others, request);
+    scratch.estate.set_limits(limits.clone());
     for source in &request.stacks {
         let files = sources::files(source);
         let variables = sources::variables(source);
@@ -93,8 +98,24 @@ pub(crate) fn prepare(
     diagnostics::sort(&mut said);
     Preparation {
         stacks,
+        limits,
         diagnostics: said,
     }
+}
+
+/// The limits that lab files set: numbers, so they can be read before anything else is known.
+fn limits(others: &[&LabFile], request: &UpRequest) -> BTreeMap<String, u64> {
+    let mut limits = BTreeMap::new();
+    for file in others {
+        limits.extend(file.limits.clone());
+    }
+    for source in &request.stacks {
+        let nothing: BTreeMap<String, Value> = BTreeMap::new();
+        let (file, _said_later) =
+            skybridge_sites::read(sources::files(source).as_ref(), ".", &nothing);
+        limits.extend(file.limits);
+    }
+    limits
 }
 
 fn rehearsal_said(rehearsal: &Rehearsal) -> Vec<Diagnostic> {

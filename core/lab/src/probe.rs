@@ -285,11 +285,7 @@ impl Probes {
 }
 
 /// A drop in words: `no route at drg/x (…)`.
-pub(crate) fn drop_words(
-    node: &NodeName,
-    reason: DropReason,
-    detail: &str,
-) -> String {
+pub(crate) fn drop_words(node: &NodeName, reason: DropReason, detail: &str) -> String {
     let reason = reason_words(&format!("{reason:?}"));
     if detail.is_empty() {
         format!("{reason} at {node}")
