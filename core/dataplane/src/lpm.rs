@@ -35,18 +35,19 @@ impl Default for Lpm {
 }
 
 const fn key_v4(bits: u32, len: u8) -> u64 {
-    let kept = match len {
-        0 => 0,
-        len => bits & (u32::MAX << (32 - len)),
+    let mask = match u32::MAX.checked_shl(32_u32.saturating_sub(len as u32)) {
+        Some(mask) => mask,
+        None => 0,
     };
-    (kept as u64) << 8 | len as u64
+    ((bits & mask) as u64) << 8 | len as u64
 }
 
 const fn key_v6(bits: u128, len: u8) -> (u128, u8) {
-    match len {
-        0 => (0, 0),
-        len => (bits & (u128::MAX << (128 - len)), len),
-    }
+    let mask = match u128::MAX.checked_shl(128_u32.saturating_sub(len as u32)) {
+        Some(mask) => mask,
+        None => 0,
+    };
+    (bits & mask, len)
 }
 
 impl Lpm {
@@ -67,7 +68,11 @@ impl Lpm {
             return;
         }
         match lengths.binary_search_by(|(other, _)| len.cmp(other)) {
-            Ok(at) => lengths[at].1 += 1,
+            Ok(at) => {
+                if let Some((_, count)) = lengths.get_mut(at) {
+                    *count = count.saturating_add(1);
+                }
+            }
             Err(at) => lengths.insert(at, (len, 1)),
         }
     }
@@ -87,9 +92,10 @@ impl Lpm {
         };
         if old.is_some()
             && let Ok(at) = lengths.binary_search_by(|(other, _)| len.cmp(other))
+            && let Some((_, count)) = lengths.get_mut(at)
         {
-            lengths[at].1 -= 1;
-            if lengths[at].1 == 0 {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
                 lengths.remove(at);
             }
         }
@@ -113,6 +119,7 @@ impl Lpm {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test may")]
 mod tests {
     use std::collections::BTreeMap;
     use std::net::{Ipv4Addr, Ipv6Addr};

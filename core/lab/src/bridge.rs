@@ -211,6 +211,7 @@ fn tell(world: &mut World, bridge: &Bridge, command: impl FnOnce(ConnectionId) -
 }
 
 #[cfg(test)]
+#[allow(clippy::wildcard_enum_match_arm, reason = "a test names what it wants")]
 mod tests {
     use std::time::Duration;
 
