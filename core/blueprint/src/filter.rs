@@ -115,7 +115,8 @@ pub struct Rule {
     pub sources: AddressSet,
     /// Destination addresses.
     pub destinations: AddressSet,
-    /// The rule rests on a value that nobody knows (a placeholder). It never matches on the wire;
-    /// a verdict that it could have changed is unknown.
+    /// The rule rests on a value that nobody knows (a placeholder). It never matches on the wire. Its
+    /// fields hold everything that the value could be; a verdict on a packet that they match, and that the
+    /// rule could have changed, is unknown.
     pub unknown: bool,
 }

@@ -131,8 +131,11 @@ fn azure_addresses(
             RuleAddress::Tag(tag) if tag.eq_ignore_ascii_case("AzureLoadBalancer") => {
                 set.prefixes.extend("168.63.129.16/32".parse::<IpNet>());
             }
-            // The prefixes of other service tags are not carried: nothing known is in them.
-            RuleAddress::Tag(_) => unknown = true,
+            // The prefixes of other service tags are not carried: they could be any.
+            RuleAddress::Tag(_) => {
+                unknown = true;
+                set.prefixes.extend(everywhere());
+            }
         }
     }
     (set, unknown)
@@ -224,7 +227,7 @@ fn oci_rule(builder: &Builder<'_>, owner: &str, rule: &oci::SecurityRule) -> Rul
             .collect(),
         oci::RulePeer::Service(_) => {
             unknown = true;
-            Vec::new()
+            everywhere()
         }
     };
     let peer = AddressSet {

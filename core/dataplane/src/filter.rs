@@ -149,12 +149,15 @@ impl Set {
             Access::Deny => allow,
         };
         for (at, rule) in self.rules.iter().enumerate() {
+            if !rule.matches(packet, learned) {
+                continue;
+            }
             if rule.unknown {
                 match rule.access {
                     Access::Allow => unknown_allow = true,
                     Access::Deny => unknown_deny = true,
                 }
-            } else if rule.matches(packet, learned) {
+            } else {
                 return Decision {
                     access: rule.access,
                     tracking: rule.tracking,
@@ -182,7 +185,7 @@ impl Set {
                 continue;
             }
             if rule.unknown {
-                unknown_allow = true;
+                unknown_allow |= rule.matches(packet, learned);
             } else if (rule.tracking == Tracking::Stateless || stateful.is_none())
                 && rule.matches(packet, learned)
             {

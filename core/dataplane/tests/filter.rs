@@ -307,22 +307,24 @@ fn naive(mode: RuleSetMode, sets: &[Vec<Rule>], packet: &PacketInfo, world: u32)
     for rules in sets {
         let mut matching = Vec::new();
         for rule in rules {
+            let protocol = rule.protocols.iter().any(|p| match p {
+                Protocol::Any => true,
+                Protocol::Number(n) => *n == packet.protocol,
+                Protocol::Ports { destination, .. } => {
+                    packet.protocol == 6 && destination.iter().any(|r| r.contains(&packet.dst_port))
+                }
+                Protocol::Icmp { .. } => false,
+            });
+            let fits = protocol
+                && rule.sources.prefixes[0].contains(&packet.src)
+                && rule.destinations.prefixes[0].contains(&packet.dst);
+            // The fields of an unknown rule hold everything that it could match, so it may match what
+            // they fit, and nothing else.
             let hit = if rule.unknown {
                 unknown_seen += 1;
-                world >> (unknown_seen - 1) & 1 == 1
+                fits && world >> (unknown_seen - 1) & 1 == 1
             } else {
-                let protocol = rule.protocols.iter().any(|p| match p {
-                    Protocol::Any => true,
-                    Protocol::Number(n) => *n == packet.protocol,
-                    Protocol::Ports { destination, .. } => {
-                        packet.protocol == 6
-                            && destination.iter().any(|r| r.contains(&packet.dst_port))
-                    }
-                    Protocol::Icmp { .. } => false,
-                });
-                protocol
-                    && rule.sources.prefixes[0].contains(&packet.src)
-                    && rule.destinations.prefixes[0].contains(&packet.dst)
+                fits
             };
             if hit {
                 matching.push(rule.access);

@@ -101,11 +101,11 @@ fn judge_set(
     };
     let mut unknown = false;
     for rule in &set.rules {
-        if rule.unknown {
-            unknown = true;
+        if !matches(rule) {
             continue;
         }
-        if !matches(rule) {
+        if rule.unknown {
+            unknown = true;
             continue;
         }
         match (set.mode, rule.access) {

@@ -164,6 +164,13 @@ fn addresses(doc: &Doc<'_>, at: &str, side: &str) -> Vec<RuleAddress> {
         let id = doc.reference(&format!("{item}/id"));
         out.extend(id.map(RuleAddress::Group));
     }
+    // What nobody knows could be anything.
+    if [&one, &format!("{one}es"), &groups]
+        .into_iter()
+        .any(|f| doc.has_unknown(f))
+    {
+        out.push(RuleAddress::Any);
+    }
     out
 }
 
