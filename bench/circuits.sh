@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Many circuits at once: time to start, memory per circuit, CPU while nothing happens.
-#   bench/circuits.sh [CIRCUITS...]           default: 1 10 50, Azure's quota of a subscription
+#   bench/circuits.sh [CIRCUITS...]           default: 1 50 200, the quotas raised in circuits/lab.sky.hcl
 # Each circuit has a virtual network, an ExpressRoute gateway, a DRG and a VCN of its own, four BGP
 # sessions between clouds and BFD on two of them (bench/circuits/main.tf). Linux: it reads /proc.
 set -euo pipefail
@@ -20,7 +20,7 @@ cpu() { awk '{print $14 + $15}' "/proc/$pid/stat"; }
 memory() { awk '/^VmRSS:/ {print $2}' "/proc/$pid/status"; }
 echo "machine: $(nproc) CPUs, load $(cut -d' ' -f1-3 /proc/loadavg); $("$bin" --version)"
 base=
-for circuits in "${@:-1 10 50}"; do
+for circuits in "${@:-1 50 200}"; do
   for count in $circuits; do
     "$bin" up --no-simulation --seed 1 --output json --lab "$work/$count.sock" --var "circuits=$count" \
       bench/circuits >"$work/report.json" 2>"$work/errors" &

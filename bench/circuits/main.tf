@@ -13,7 +13,7 @@ variable "tenancy_ocid" {
 }
 
 locals {
-  # Azure allows 10 circuits per region and 50 per subscription.
+  # Azure allows 10 circuits per region and 50 per subscription; lab.sky.hcl raises that.
   regions = ["East US", "East US 2", "Central US", "South Central US", "West US"]
   region  = [for n in range(var.circuits) : local.regions[n % length(local.regions)]]
 }

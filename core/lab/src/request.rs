@@ -160,11 +160,11 @@ pub enum Provider {
         /// Service key or circuit name.
         key: String,
     },
-    /// Change how the provider behaves: `mode=automatic|manual|never`, faults.
+    /// Change how the provider behaves: `vlan=N` hands the circuit on with a wrong customer tag, `vlan=ok` mends it.
     Set {
         /// Service key or circuit name; `*` for every circuit.
         key: String,
-        /// Setting, such as `mode` or `vlan`.
+        /// Setting: `vlan`.
         name: String,
         /// Value.
         value: String,
