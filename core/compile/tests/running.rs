@@ -4,14 +4,17 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use common::compiled;
-use skybridge_base::Instant;
+use skybridge_base::{Instant, MacAddr};
 use skybridge_dataplane::RouteState;
 use skybridge_nodes::{ConnectionId, HostCommand, NodeEvent, SessionState};
 use skybridge_solve::{Failures, solve};
-use skybridge_world::{Command, World, WorldEventKind};
+use skybridge_wire::{ethernet, flow};
+use skybridge_world::{CapturePoint, Command, World, WorldEventKind};
 
 fn ping(world: &mut World, from: &str, to: &str) -> Option<Duration> {
     let command = HostCommand::Echo {
@@ -75,4 +78,44 @@ fn the_solver_finds_the_same_tables() {
             assert_eq!(used, wanted, "{node} {vrf} {prefix}");
         }
     }
+}
+
+#[test]
+fn the_two_sessions_take_two_paths_with_their_own_stations() {
+    let compiled = compiled();
+    let mut world = World::new(compiled.blueprint, 1).unwrap();
+    let legs = &compiled.index.circuits.values().next().unwrap().legs;
+    let captures: Vec<_> = (legs.iter())
+        .map(|leg| {
+            let point = CapturePoint::Link(leg.link.clone().unwrap());
+            world.start_capture(point, 10_000).unwrap()
+        })
+        .collect();
+    world.run_until(Instant::from_secs(3));
+    let mut stations: Vec<BTreeSet<MacAddr>> = Vec::new();
+    let mut sessions: Vec<BTreeSet<IpAddr>> = Vec::new();
+    for id in captures {
+        let mut macs = BTreeSet::new();
+        let mut ends = BTreeSet::new();
+        for frame in world.take_capture(id).unwrap().frames {
+            let ethernet = ethernet::parse(&frame.bytes).unwrap();
+            // Service tag the circuit, customer tag the peering; Azure wants the VLAN equal on both links.
+            assert_eq!(ethernet.tags().to_string(), "S 100 C 200");
+            let Ok(packet) = flow::parse(ethernet.payload()) else {
+                continue;
+            };
+            if packet.protocol == 6 && (packet.src_port == 179 || packet.dst_port == 179) {
+                macs.extend([ethernet.src(), ethernet.dst()]);
+                ends.extend([packet.src, packet.dst]);
+            }
+        }
+        stations.push(macs);
+        sessions.push(ends);
+    }
+    assert_eq!(
+        stations.iter().map(BTreeSet::len).collect::<Vec<_>>(),
+        [2, 2]
+    );
+    assert!(stations[0].is_disjoint(&stations[1]), "{stations:?}");
+    assert!(sessions[0].is_disjoint(&sessions[1]), "{sessions:?}");
 }

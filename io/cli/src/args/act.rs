@@ -143,7 +143,7 @@ pub(crate) enum ProviderCommand {
         /// Service key or circuit name.
         key: String,
     },
-    /// Change how the provider behaves: `mode automatic|manual|never`, or a fault such as `vlan 200`.
+    /// Change how the provider behaves: `vlan=200` hands the circuit on with a wrong customer tag, `vlan=ok` mends it.
     Set {
         /// Service key or circuit name; `*` for every circuit.
         key: String,
