@@ -89,6 +89,13 @@ impl Checks {
         }
     }
 
+    fn under_way(&self) -> usize {
+        self.items
+            .iter()
+            .filter(|(_, s)| matches!(s, State::Running { .. }))
+            .count()
+    }
+
     /// True once nothing more is awaited.
     pub(crate) const fn is_settled(&self) -> bool {
         self.settled
@@ -124,11 +131,7 @@ impl Checks {
         self.pumped_at = now;
         let quiet = now >= self.changed_at + QUIET;
         self.settled |= now >= self.settle_by || (awaited_sessions_up && quiet);
-        let mut under_way = self
-            .items
-            .iter()
-            .filter(|(_, s)| matches!(s, State::Running { .. }))
-            .count();
+        let mut under_way = self.under_way();
         for (check, state) in &mut self.items {
             if let State::Running { id, since, last } = state {
                 let finished = probes.take(*id).or_else(|| {
@@ -170,10 +173,13 @@ impl Checks {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
+        // While as many as may be are under way, the others wait for one of them and not for a time.
+        let is_full = self.under_way() >= UNDER_WAY_MAX;
         let waiting = self
             .items
             .iter()
             .filter_map(|(check, state)| match state {
+                State::Waiting(_) if is_full => None,
                 State::Waiting(at) if check.wanted || self.settled => Some(*at),
                 // Quiet comes first; if the sessions are not up by then, only they or the patience end it.
                 State::Waiting(_) if self.changed_at + QUIET > self.pumped_at => {

@@ -524,3 +524,24 @@ fn two_stacks_with_the_same_ranges_do_not_meet() {
         );
     }
 }
+
+#[test]
+fn more_checks_than_may_be_under_way_at_once_are_all_decided_where_links_have_delay() {
+    let edited = Edited::example()
+        .var("app_count", "60")
+        .append(
+            "lab.sky.hcl",
+            "\nlink \"far\" {\n  circuit = azurerm_express_route_circuit.this\n  delay   = \"5ms\"\n}\n\nhost \"probe\" {\n  subnet = oci_core_subnet.db\n}\n\nhost \"second\" {\n  subnet = oci_core_subnet.db\n}\n\nhost \"third\" {\n  subnet = oci_core_subnet.db\n}\n\nhost \"fourth\" {\n  subnet = oci_core_subnet.db\n}\n",
+        );
+    let mut lab = Virtual::new();
+    let report = lab.up(vec![edited.0]);
+    assert_eq!(
+        report.reachability.len(),
+        2 * 60 * 5,
+        "{:#?}",
+        report.diagnostics
+    );
+    for row in &report.reachability {
+        assert!(row.rtt_us.is_none_or(|rtt| rtt >= 10_000), "{row:?}");
+    }
+}
