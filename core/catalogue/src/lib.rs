@@ -24,7 +24,7 @@ mod text;
 
 use std::sync::LazyLock;
 
-pub use limits::{Bandwidth, Community, GatewaySku, Limit};
+pub use limits::{Bandwidth, Community, GatewaySku, Limit, limit_key};
 pub use places::{AzureRegion, InterconnectPair, PeeringLocation, ServiceProvider};
 pub use practice::{Behaviour, Deletion, DeletionOutcome, Lifecycle, LifecycleOp};
 pub use skybridge_estate::Grade;

@@ -74,6 +74,25 @@ pub struct Limit {
     pub source: String,
 }
 
+/// The name by which a lab file sets a row: lower case, with `_` for everything that is not a letter or
+/// digit; without qualifier it stands for all rows of the limit.
+#[must_use]
+pub fn limit_key(cloud: &str, limit: &str, qualifier: &str) -> String {
+    let text = if qualifier.is_empty() {
+        format!("{cloud}_{limit}")
+    } else {
+        format!("{cloud}_{limit}_{qualifier}")
+    };
+    let clean = |c: char| {
+        if c.is_ascii_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '_'
+        }
+    };
+    text.chars().map(clean).collect()
+}
+
 /// A BGP community that Microsoft attaches.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Community {

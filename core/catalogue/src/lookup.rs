@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use skybridge_estate::Estate;
+
+use crate::limits::limit_key;
 use crate::text::{key, nearest, region_name, same_name};
 use crate::{
     AzureRegion, Behaviour, Catalogue, Community, Deletion, GatewaySku, InterconnectPair,
@@ -135,15 +138,31 @@ impl Catalogue {
             })
     }
 
-    /// How many virtual networks a circuit may be linked to, by tier (`Local`, `Standard`, `Premium`)
-    /// and bandwidth.
+    /// A limit in force in `estate`: what was set there for the row, else for all rows of the limit, else
+    /// this catalogue's figure. `None` when nobody knows one.
     #[must_use]
-    pub fn vnet_links(&self, tier: &str, mbps: u32) -> Option<&Limit> {
+    pub fn limit_in(
+        &self,
+        estate: &Estate,
+        cloud: &str,
+        name: &str,
+        qualifier: &str,
+    ) -> Option<u64> {
+        let set = |qualifier| estate.limit(&limit_key(cloud, name, qualifier));
+        set(qualifier)
+            .or_else(|| set(""))
+            .or_else(|| Some(self.limit(cloud, name, qualifier)?.value))
+    }
+
+    /// The qualifier of `vnet_links`, which says how many virtual networks a circuit may be linked to, by
+    /// tier (`Local`, `Standard`, `Premium`) and bandwidth.
+    #[must_use]
+    pub fn vnet_links_qualifier(tier: &str, mbps: u32) -> String {
         let tier = match key(tier).as_str() {
             "premium" => "premium",
             _ => "local/standard",
         };
-        self.limit("azure", "vnet_links", &format!("{tier}@{mbps}"))
+        format!("{tier}@{mbps}")
     }
 
     /// The community that tags a region's routes on a peering (`private`, `microsoft`).

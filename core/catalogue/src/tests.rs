@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use skybridge_estate::{Estate, Pace};
+
 use super::*;
 
 #[test]
@@ -188,13 +190,34 @@ fn limits_depend_on_their_qualifier() {
         c.limit("oci", "routes_in_private_v4", "").unwrap().value,
         2000
     );
-    assert_eq!(c.vnet_links("Local", 1000).unwrap().value, 10);
-    assert_eq!(c.vnet_links("Premium", 500).unwrap().value, 40);
+    let links = |tier, mbps| {
+        let qualifier = Catalogue::vnet_links_qualifier(tier, mbps);
+        c.limit("azure", "vnet_links", &qualifier).map(|l| l.value)
+    };
+    assert_eq!(links("Local", 1000), Some(10));
+    assert_eq!(links("Premium", 500), Some(40));
     assert_eq!(c.bandwidth_steps_mbps("azure", "provider-circuit").len(), 8);
     assert_eq!(
         c.region_community("East US", "private").unwrap().community,
         "12076:50004"
     );
+}
+
+#[test]
+fn a_limit_set_in_an_estate_goes_before_the_catalogue_and_a_row_before_all_rows() {
+    let mut estate = Estate::new(1, Pace::Instant);
+    let of =
+        |estate: &Estate, tier| catalogue().limit_in(estate, "azure", "routes_in_private_v4", tier);
+    assert_eq!(of(&estate, "premium"), Some(10_000));
+    let set = [
+        ("azure_routes_in_private_v4", 5),
+        ("azure_routes_in_private_v4_premium", 7),
+    ];
+    estate.set_limits(set.map(|(k, v)| (k.to_owned(), v)).into());
+    assert_eq!(of(&estate, "Premium"), Some(7));
+    assert_eq!(of(&estate, "standard"), Some(5));
+    let other = catalogue().limit_in(&estate, "oci", "routes_in_private_v4", "");
+    assert_eq!(other, Some(2000));
 }
 
 #[test]

@@ -72,25 +72,9 @@ impl<'a> Builder<'a> {
         u16::try_from(self.behaviour(name)).unwrap_or(u16::MAX)
     }
 
-    /// A limit: what the lab file says, else what the catalogue says.
+    /// A limit in force.
     pub(crate) fn limit(&self, cloud: &str, name: &str, qualifier: &str) -> Option<u32> {
-        let alias = match (cloud, name) {
-            ("azure", "routes_in_private_v4") => "expressroute_private_prefixes_v4",
-            ("azure", "routes_in_private_v6") => "expressroute_private_prefixes_v6",
-            ("oci", "routes_in_private_v4") => "fastconnect_private_prefixes_v4",
-            ("oci", "routes_in_private_v6") => "fastconnect_private_prefixes_v6",
-            _ => "",
-        };
-        let names = [
-            format!("{cloud}_{name}_{qualifier}"),
-            format!("{cloud}_{name}"),
-            alias.to_owned(),
-        ];
-        let limits = &self.inputs.extras.limits;
-        let value = match names.iter().find_map(|name| limits.get(name)) {
-            Some(value) => *value,
-            None => catalogue().limit(cloud, name, qualifier)?.value,
-        };
+        let value = catalogue().limit_in(self.inputs.estate, cloud, name, qualifier)?;
         Some(u32::try_from(value).unwrap_or(u32::MAX))
     }
 

@@ -273,6 +273,8 @@ fn connect(
     // No peering, no tunnel.
     builder.router_mut(&msee_name)?.vrfs.get(&msee_vrf)?;
     let connection_label = builder.label(&connection.name, &connection.id);
+    let tier = circuit.tier.to_ascii_lowercase();
+    let routes_out_max = builder.limit("azure", "routes_out_private_v4", &tier);
 
     // From the network's router: the outbound half, past the gateway.
     let port: PortName = format!("{connection_label}/vnet").into();
@@ -301,6 +303,7 @@ fn connect(
             leg,
             mark,
             weight: u32::from(connection.routing_weight),
+            routes_out_max,
         };
         join(builder, gateway, &tunnel, tenant.as_ref())?;
     }
@@ -318,6 +321,8 @@ struct Tunnel {
     leg: Leg,
     mark: u32,
     weight: u32,
+    /// Prefixes that the gateway may announce to the circuit.
+    routes_out_max: Option<u32>,
 }
 
 /// One tunnel between an MSEE and a gateway instance, and the session in it.
@@ -351,7 +356,6 @@ fn msee_end(
     tenant: Option<&String>,
     base: &BgpPeer,
 ) -> Option<PortName> {
-    let out_limit = builder.limit("azure", "routes_out_private_v4", "standard");
     let msee_port: PortName =
         format!("{}/instance-{}", tunnel.connection_label, tunnel.index).into();
     let msee_interface: InterfaceName = msee_port.as_str().into();
@@ -394,7 +398,7 @@ fn msee_end(
             source_tag: tags::GATEWAY,
             // Past it the link between circuit and gateway goes down (expressroute-limits).
             limits: MaxPrefixes {
-                v4: out_limit,
+                v4: tunnel.routes_out_max,
                 v6: None,
             },
             role: inside(&tunnel.connection_label, tunnel.leg.label()),

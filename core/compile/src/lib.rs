@@ -31,7 +31,6 @@ mod vnet;
 
 pub use index::{CircuitIndex, GatewayIndex, HostIndex, Index, LegIndex, SubnetIndex};
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use skybridge_azure::model::AzureModel;
@@ -63,8 +62,6 @@ pub struct Extras {
     pub hosts: Vec<ExtraHost>,
     /// Properties of circuits' cross-connects.
     pub links: Vec<CrossConnectSettings>,
-    /// Overridden limits, by the names of `limits.csv` with the cloud in front.
-    pub limits: BTreeMap<String, u64>,
 }
 
 /// A service behind a host.

@@ -129,13 +129,16 @@ impl Estate {
     /// Takes over limits that differ from the catalogue's, as a cloud raises a tenant's quota; keys are
     /// `azure_circuits_per_subscription` and the like.
     pub fn set_limits(&mut self, limits: BTreeMap<String, u64>) {
-        self.limits = limits;
+        if self.limits != limits {
+            self.limits = limits;
+            self.revision += 1;
+        }
     }
 
-    /// A limit that was set for this estate.
+    /// A limit that was set for this estate, by its key.
     #[must_use]
-    pub fn limit(&self, cloud: &str, limit: &str) -> Option<u64> {
-        self.limits.get(&format!("{cloud}_{limit}")).copied()
+    pub fn limit(&self, key: &str) -> Option<u64> {
+        self.limits.get(key).copied()
     }
 
     /// A copy in which lifecycles run at another pace.
@@ -153,7 +156,7 @@ impl Estate {
         self.pace
     }
 
-    /// Counts commits: equal revisions of one estate are equal states.
+    /// Counts commits and changes of limits: equal revisions of one estate are equal states.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision

@@ -66,7 +66,6 @@ pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
                 rate_bps: link.rate_bps,
             });
         }
-        extras.limits.extend(file.limits.clone());
     }
     extras
 }

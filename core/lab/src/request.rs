@@ -189,12 +189,30 @@ pub struct StackSource {
     pub directory: String,
     /// Text files by path relative to the directory, module directories included.
     pub files: std::collections::BTreeMap<String, String>,
-    /// `-var` in order.
-    pub vars: Vec<(String, String)>,
-    /// `-var-file` in order: path and text.
-    pub var_files: Vec<(String, String)>,
+    /// `-var` and `-var-file` in the order of the command line: of two values the later one wins.
+    pub arguments: Vec<StackArgument>,
     /// `TF_VAR_*` of the client's environment.
     pub environment: std::collections::BTreeMap<String, String>,
+}
+
+/// One `-var` or `-var-file`, as a client read it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "argument", rename_all = "kebab-case")]
+pub enum StackArgument {
+    /// `-var NAME=VALUE`.
+    Value {
+        /// The variable.
+        name: String,
+        /// Its value as written.
+        value: String,
+    },
+    /// `-var-file PATH`.
+    File {
+        /// The path as written.
+        path: String,
+        /// What is in it.
+        text: String,
+    },
 }
 
 /// An answer.

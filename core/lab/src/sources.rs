@@ -5,22 +5,31 @@ use std::sync::Arc;
 use skybridge_hcl::{Files, MemoryFiles};
 use skybridge_terraform::{VariableArgument, VariableInputs};
 
-use crate::request::StackSource;
+use crate::request::{StackArgument, StackSource};
 
 /// The files of a stack, variable files included.
 pub(crate) fn files(source: &StackSource) -> Arc<dyn Files> {
     let mut files = MemoryFiles::new();
-    let var_files = source.var_files.iter().map(|(path, text)| (path, text));
-    for (path, text) in source.files.iter().chain(var_files) {
+    for (path, text) in &source.files {
         files.insert(path, text.clone());
+    }
+    for argument in &source.arguments {
+        match argument {
+            StackArgument::File { path, text } => files.insert(path, text.clone()),
+            StackArgument::Value { .. } => {}
+        }
     }
     Arc::new(files)
 }
 
-/// The values given from outside, `-var-file` before `-var`.
+/// The values given from outside.
 pub(crate) fn variables(source: &StackSource) -> VariableInputs {
-    let files = source.var_files.iter();
-    let values = source.vars.iter();
+    let argument = |argument: &StackArgument| match argument {
+        StackArgument::File { path, .. } => VariableArgument::File(path.clone()),
+        StackArgument::Value { name, value } => {
+            VariableArgument::Value(name.clone(), value.clone())
+        }
+    };
     VariableInputs {
         environment: (source.environment.iter())
             .map(|(name, text)| {
@@ -28,9 +37,6 @@ pub(crate) fn variables(source: &StackSource) -> VariableInputs {
                 (name.to_owned(), text.clone())
             })
             .collect(),
-        arguments: files
-            .map(|(path, _)| VariableArgument::File(path.clone()))
-            .chain(values.map(|(n, v)| VariableArgument::Value(n.clone(), v.clone())))
-            .collect(),
+        arguments: source.arguments.iter().map(argument).collect(),
     }
 }

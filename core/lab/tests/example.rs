@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Virtual, example};
 use skybridge_lab::document::Verdict;
-use skybridge_lab::request::{CutMode, Request, Response, Show};
+use skybridge_lab::request::{CutMode, Request, Response, Show, StackArgument};
 
 #[test]
 fn the_example_comes_up_and_everything_holds() {
@@ -55,7 +55,10 @@ fn an_edit_changes_what_it_says_and_nothing_else() {
         "name                       = \"to-database\"",
     );
     edited.files.insert("azure.tf".to_owned(), text);
-    edited.vars.push(("app_count".to_owned(), "3".to_owned()));
+    edited.arguments.push(StackArgument::Value {
+        name: "app_count".to_owned(),
+        value: "3".to_owned(),
+    });
     let report = lab.up(vec![edited]);
     let counts = &report.summary;
     assert_eq!((counts.created, counts.changed, counts.deleted), (2, 1, 0));

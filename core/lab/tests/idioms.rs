@@ -7,12 +7,16 @@ use std::path::Path;
 
 use common::{Virtual, read};
 use skybridge_lab::document::Verdict;
+use skybridge_lab::request::StackArgument;
 
 #[test]
 fn a_directory_in_the_manner_of_2020_runs_unchanged() {
     let mut source = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/idioms"));
     for (name, value) in [("region", "uk-london-1"), ("bandwidth", "1000")] {
-        source.vars.push((name.to_owned(), value.to_owned()));
+        source.arguments.push(StackArgument::Value {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        });
     }
     let mut lab = Virtual::new();
     let report = lab.up(vec![source]);

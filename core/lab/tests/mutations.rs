@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use common::edits::{Edited, assert_works, complaints, same_network};
 use common::{Virtual, example};
 use skybridge_lab::document::Report;
-use skybridge_lab::request::StackSource;
+use skybridge_lab::request::{StackArgument, StackSource};
 
 fn host_names(report: &Report) -> BTreeSet<&str> {
     (report.reachability.iter())
@@ -326,10 +326,11 @@ fn values_from_json_files_and_the_environment() {
         .0
         .environment
         .insert("TF_VAR_app_count".into(), "9".into());
-    edited.0.var_files.push((
-        "more.tfvars".into(),
-        "app_count = 2\npeering_cidr = \"172.31.0.0/29\"\n".into(),
-    ));
+    edited = edited.var("app_count", "7");
+    edited.0.arguments.push(StackArgument::File {
+        path: "more.tfvars".into(),
+        text: "app_count = 2\npeering_cidr = \"172.31.0.0/29\"\n".into(),
+    });
     let report = same_network(edited);
     assert_eq!(report.circuits[0].name, "from-json-oci");
     assert!(

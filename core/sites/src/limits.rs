@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use skybridge_catalogue::catalogue;
-
-use crate::model::LabFile;
+use skybridge_catalogue::{catalogue, limit_key};
 
 /// Names that people know limits by, and those of the catalogue.
 const ALIASES: [(&str, &str); 4] = [
@@ -37,8 +35,8 @@ pub fn limit_names() -> BTreeSet<String> {
         .map(|(alias, _)| (*alias).to_owned())
         .collect();
     for limit in &catalogue().limits {
-        names.insert(name(&limit.cloud, &limit.name, ""));
-        names.insert(name(&limit.cloud, &limit.name, &limit.qualifier));
+        names.insert(limit_key(&limit.cloud, &limit.name, ""));
+        names.insert(limit_key(&limit.cloud, &limit.name, &limit.qualifier));
     }
     names
 }
@@ -47,33 +45,4 @@ pub fn limit_names() -> BTreeSet<String> {
 pub(crate) fn canonical(name: &str) -> &str {
     let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
     alias.map_or(name, |(_, name)| name)
-}
-
-/// The name of a row: lower case, with `_` for everything that is not a letter or digit.
-fn name(cloud: &str, limit: &str, qualifier: &str) -> String {
-    let text = if qualifier.is_empty() {
-        format!("{cloud}_{limit}")
-    } else {
-        format!("{cloud}_{limit}_{qualifier}")
-    };
-    let clean = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_lowercase()
-        } else {
-            '_'
-        }
-    };
-    text.chars().map(clean).collect()
-}
-
-impl LabFile {
-    /// What the lab file sets for a limit of the catalogue: the row's own value, else that for all rows of
-    /// the limit; `None` leaves the catalogue's.
-    #[must_use]
-    pub fn limit(&self, cloud: &str, limit: &str, qualifier: &str) -> Option<u64> {
-        let exact = self.limits.get(&name(cloud, limit, qualifier));
-        exact
-            .or_else(|| self.limits.get(&name(cloud, limit, "")))
-            .copied()
-    }
 }

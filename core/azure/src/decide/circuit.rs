@@ -234,8 +234,7 @@ fn check_count(request: &Request<'_>) -> Result<(), Refusal> {
         ("circuits_per_subscription", others.len()),
         ("circuits_per_region_per_subscription", in_region),
     ] {
-        let documented = catalogue().limit("azure", limit, "").map(|row| row.value);
-        let most = request.estate.limit("azure", limit).or(documented);
+        let most = catalogue().limit_in(request.estate, "azure", limit, "");
         if let Some(most) = most.filter(|most| held as u64 >= *most) {
             let message = format!("{held} circuits are there; {limit} is {most}");
             return Err(refuse("azure.circuit-count", "", message));

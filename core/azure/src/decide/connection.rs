@@ -1,6 +1,6 @@
 //! Connections between gateways and circuits.
 
-use skybridge_catalogue::{catalogue, same_name};
+use skybridge_catalogue::{Catalogue, catalogue, same_name};
 use skybridge_estate::{Estate, Phase, Refusal, Resource};
 
 use super::put::{Outcome, Request};
@@ -26,9 +26,8 @@ pub(super) fn connection(request: &Request<'_>) -> Result<Outcome, Refusal> {
     request.require(GATEWAY)?;
     request.require(CIRCUIT)?;
     let pointer = "/properties/routingWeight";
-    let weight_max = catalogue().limit("azure", "connection_weight_max", "");
-    let weight_max = weight_max.map_or(32_000, |l| l.value);
-    if let Some(weight) = doc.number(pointer)
+    let weight_max = catalogue().limit_in(request.estate, "azure", "connection_weight_max", "");
+    if let (Some(weight), Some(weight_max)) = (doc.number(pointer), weight_max)
         && weight > weight_max
     {
         let message = format!("weight {weight} is above {weight_max}");
@@ -102,9 +101,10 @@ fn check_limits(
     let doc = Doc::of(circuit);
     let mbps = doc.number("/properties/serviceProviderProperties/bandwidthInMbps");
     let mbps = mbps.and_then(|m| u32::try_from(m).ok()).unwrap_or(0);
-    let links = catalogue().vnet_links(tier(&doc).unwrap_or("Standard"), mbps);
-    if let Some(links) = links.filter(|l| of_circuit.len() as u64 >= l.value) {
-        let message = format!("{} connections; {} fit", of_circuit.len(), links.value);
+    let qualifier = Catalogue::vnet_links_qualifier(tier(&doc).unwrap_or("Standard"), mbps);
+    let links = catalogue().limit_in(estate, "azure", "vnet_links", &qualifier);
+    if let Some(links) = links.filter(|links| of_circuit.len() as u64 >= *links) {
+        let message = format!("{} connections; {links} fit", of_circuit.len());
         return Err(refuse("azure.connection-links", CIRCUIT, message));
     }
     let location = |c: &Resource| {
@@ -122,8 +122,14 @@ fn check_limits(
         .text("/properties/sku/name")
         .unwrap_or_default();
     let row = catalogue().gateway_sku("expressroute", sku);
-    let too_many = |held: usize, limit: Option<u32>| limit.is_some_and(|l| held >= l as usize);
-    if too_many(same, row.and_then(|r| r.circuits_same_location_max)) {
+    let too_many = |held: usize, name: &str, of_sku: Option<u32>| {
+        let limit = catalogue().limit_in(estate, "azure", name, sku);
+        limit
+            .or_else(|| of_sku.map(u64::from))
+            .is_some_and(|most| held as u64 >= most)
+    };
+    let of_sku = row.and_then(|r| r.circuits_same_location_max);
+    if too_many(same, "circuits_same_location_per_vnet", of_sku) {
         let message = format!("{same} circuits of {ours} are on this network");
         return Err(refuse(
             "azure.connection-circuits-per-vnet",
@@ -131,10 +137,8 @@ fn check_limits(
             message,
         ));
     }
-    if too_many(
-        circuits.len(),
-        row.and_then(|r| r.circuits_diff_locations_max),
-    ) {
+    let of_sku = row.and_then(|r| r.circuits_diff_locations_max);
+    if too_many(circuits.len(), "circuits_diff_location_per_vnet", of_sku) {
         let message = format!("{} circuits are on this {sku} gateway", circuits.len());
         return Err(refuse(
             "azure.connection-circuits-per-vnet",

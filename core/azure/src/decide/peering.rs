@@ -50,7 +50,7 @@ pub(super) fn peering(request: &Request<'_>, txn: &mut Txn) -> Result<Outcome, R
     check_asn(&request.doc)?;
     check_prefixes(request.estate, circuit, &request.id, &request.doc)?;
     check_vlan(request.estate, circuit, &request.id, &request.doc)?;
-    check_shared_key(&request.doc)?;
+    check_shared_key(request.estate, &request.doc)?;
     let vlan = "/properties/vlanId";
     request.require(vlan)?;
     let properties = computed_properties(request.estate, txn, circuit, &request.id, &request.doc);
@@ -183,14 +183,13 @@ fn check_vlan(
     }
 }
 
-fn check_shared_key(doc: &Doc<'_>) -> Result<(), Refusal> {
+fn check_shared_key(estate: &Estate, doc: &Doc<'_>) -> Result<(), Refusal> {
     let pointer = "/properties/sharedKey";
     let Some(key) = doc.text(pointer) else {
         return Ok(());
     };
-    let len_max = catalogue().limit("azure", "md5_key_max_chars", "");
-    let len_max = len_max.map_or(25, |l| l.value);
-    if key.len() as u64 > len_max {
+    let len_max = catalogue().limit_in(estate, "azure", "md5_key_max_chars", "");
+    if let Some(len_max) = len_max.filter(|len_max| key.len() as u64 > *len_max) {
         let message = format!("the key has {} characters; {len_max} fit", key.len());
         return Err(refuse("azure.peering-shared-key", pointer, message));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use skybridge_lab::document::{Diagnostic, Report, Verdict};
-use skybridge_lab::request::StackSource;
+use skybridge_lab::request::{StackArgument, StackSource};
 
 use super::{Virtual, example};
 
@@ -59,7 +59,10 @@ impl Edited {
     }
 
     pub(crate) fn var(mut self, name: &str, value: &str) -> Self {
-        self.0.vars.push((name.to_owned(), value.to_owned()));
+        self.0.arguments.push(StackArgument::Value {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        });
         self
     }
 

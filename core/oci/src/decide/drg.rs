@@ -206,7 +206,7 @@ fn vcn_details(wish: &Wish<'_>, details: &mut Json) -> Result<(), Refusal> {
             .children(&drg.id)
             .filter(|a| a.text("/networkDetails/type") == Some("VCN"))
             .count();
-        let most = crate::limits::limit_value("drg_vcn_attachments");
+        let most = crate::limits::limit_value(wish.estate, "drg_vcn_attachments");
         if wish.existing.is_none() && attached as u64 >= most {
             let message = format!("DRG {} has {most} VCN attachments", drg.label());
             return Err(crate::wish::limit("oci.drg-vcn-attachments", "", message));

@@ -47,7 +47,7 @@ pub(super) fn instance(wish: &Wish<'_>) -> Result<Json, Refusal> {
 /// At most five network security groups, all of them there.
 fn groups(wish: &Wish<'_>, pointer: &str) -> Result<(), Refusal> {
     let groups = wish.items(pointer);
-    let most = limit_value("nsgs_per_vnic");
+    let most = limit_value(wish.estate, "nsgs_per_vnic");
     if groups.len() as u64 > most {
         let message = format!(
             "{} network security groups; a VNIC takes at most {most}",

@@ -159,7 +159,7 @@ pub(super) fn subnet(draft: &mut Draft<'_>, wish: &Wish<'_>) -> Result<Json, Ref
     }
     let table = wish.sibling("/routeTableId", kinds::ROUTE_TABLE)?;
     let lists = wish.items("/securityListIds");
-    let most = limit_value("security_lists_per_subnet");
+    let most = limit_value(wish.estate, "security_lists_per_subnet");
     if lists.len() as u64 > most {
         let message = format!(
             "{} security lists; a subnet takes at most {most}",
@@ -320,7 +320,7 @@ pub(super) fn route_table(wish: &Wish<'_>) -> Result<Json, Refusal> {
 
 /// Checks a security list.
 pub(super) fn security_list(wish: &Wish<'_>) -> Result<Json, Refusal> {
-    let most = limit_value("rules_per_security_list_direction");
+    let most = limit_value(wish.estate, "rules_per_security_list_direction");
     for (field, peer) in [
         ("ingressSecurityRules", "source"),
         ("egressSecurityRules", "destination"),
@@ -410,7 +410,7 @@ pub(super) fn security_group(wish: &Wish<'_>) -> Result<Json, Refusal> {
         .children(&vcn.id)
         .filter(|r| r.kind.as_str() == kinds::SECURITY_GROUP)
         .count();
-    let most = limit_value("nsgs_per_vcn");
+    let most = limit_value(wish.estate, "nsgs_per_vcn");
     if wish.existing.is_none() && groups as u64 >= most {
         let message = format!("VCN {} has {most} network security groups", vcn.label());
         return Err(limit("oci.nsgs-per-vcn", "", message));
@@ -421,7 +421,7 @@ pub(super) fn security_group(wish: &Wish<'_>) -> Result<Json, Refusal> {
 /// Checks a rule of a network security group.
 pub(super) fn security_group_rule(wish: &Wish<'_>) -> Result<Json, Refusal> {
     let group = wish.parent.expect("a rule has a network security group");
-    let most = limit_value("rules_per_nsg");
+    let most = limit_value(wish.estate, "rules_per_nsg");
     let rules = wish.estate.children(&group.id).count();
     if wish.existing.is_none() && rules as u64 >= most {
         let message = format!("network security group {} has {most} rules", group.label());

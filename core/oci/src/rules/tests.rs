@@ -222,6 +222,57 @@ fn networks_that_break_a_rule_are_refused_under_its_name() {
 }
 
 #[test]
+fn a_raised_limit_lets_pass_what_it_forbade() {
+    let Base {
+        mut lab,
+        vcn,
+        subnet,
+        ..
+    } = base();
+    let group = lab.create(kinds::SECURITY_GROUP, json!({ "vcnId": vcn.as_str() }));
+    let g = group.as_str();
+    let rule = json!({ "networkSecurityGroupId": g, "direction": "INGRESS", "protocol": "all", "source": "0.0.0.0/0" });
+    let mut member = instance_doc(&subnet);
+    member["createVnicDetails"]["nsgIds"] = json!([g, g, g, g, g, g]);
+    let limits = [
+        "oci_nsgs_per_vnic",
+        "oci_rules_per_nsg",
+        "oci_nsgs_per_vcn",
+        "oci_security_lists_per_subnet",
+        "oci_rules_per_security_list_direction",
+        "oci_drg_vcn_attachments",
+    ];
+    lab.estate
+        .set_limits(limits.map(|l| (l.to_owned(), 0)).into());
+    let (drg, other) = (lab.drg(), lab.vcn("10.2.0.0/16"));
+    let attachment =
+        json!({ "drgId": drg.as_str(), "networkDetails": { "type": "VCN", "id": other.as_str() } });
+    let list = lab.create(kinds::SECURITY_LIST, json!({ "vcnId": vcn.as_str() }));
+    let listed = json!({ "vcnId": vcn.as_str(), "cidrBlock": "10.1.9.0/24", "securityListIds": [list.as_str()] });
+    let ruled = json!({ "vcnId": vcn.as_str(), "ingressSecurityRules": [{ "protocol": "all", "source": "0.0.0.0/0" }] });
+    let cases = vec![
+        ("oci.nsgs-per-vnic", kinds::INSTANCE, member),
+        ("oci.nsg-rules", kinds::SECURITY_GROUP_RULE, rule),
+        (
+            "oci.nsgs-per-vcn",
+            kinds::SECURITY_GROUP,
+            json!({ "vcnId": vcn.as_str() }),
+        ),
+        ("oci.security-lists-per-subnet", kinds::SUBNET, listed),
+        ("oci.security-list-rules", kinds::SECURITY_LIST, ruled),
+        ("oci.drg-vcn-attachments", kinds::DRG_ATTACHMENT, attachment),
+    ];
+    refused(&mut lab, cases.clone());
+    lab.estate
+        .set_limits(limits.map(|l| (l.to_owned(), 400)).into());
+    for (name, kind, doc) in cases {
+        lab.try_create(kind, doc)
+            .unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        lab.pass(400);
+    }
+}
+
+#[test]
 fn groups_and_distributions_that_break_a_rule_are_refused_under_its_name() {
     let Base {
         mut lab,

@@ -261,20 +261,14 @@ fn hosts_of_one_file_are_known_in_another() {
 }
 
 #[test]
-fn limits_are_found_by_row_then_for_all_rows_and_by_the_names_people_know() {
+fn limits_are_set_by_row_for_all_rows_and_by_the_names_people_know() {
     let (lab, said) = lab(
         "limits {\n  expressroute_private_prefixes_v4 = 5\n  azure_routes_in_private_v4_premium = 7\n}",
     );
     assert_eq!(said, Vec::<String>::new());
-    assert_eq!(
-        lab.limit("azure", "routes_in_private_v4", "Premium"),
-        Some(7)
-    );
-    assert_eq!(
-        lab.limit("azure", "routes_in_private_v4", "standard"),
-        Some(5)
-    );
-    assert_eq!(lab.limit("oci", "routes_in_private_v4", ""), None);
+    assert_eq!(lab.limits["azure_routes_in_private_v4_premium"], 7);
+    assert_eq!(lab.limits["azure_routes_in_private_v4"], 5);
+    assert_eq!(lab.limits.len(), 2);
     assert_eq!(lab.limit_places["azure_routes_in_private_v4"].line, 2);
 }
 

@@ -3,6 +3,7 @@
 mod act;
 mod show;
 mod up;
+mod variables;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -11,6 +12,7 @@ pub(crate) use act::{
 };
 pub(crate) use show::ShowCommand;
 pub(crate) use up::{DownArgs, ServeArgs, UpArgs, WorldArgs};
+pub(crate) use variables::{VariableArg, VariableArgs};
 
 /// Private interconnects between clouds, as software anyone can run.
 ///
@@ -130,22 +132,31 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_taken_with_one_dash_and_with_two() {
+    fn variables_are_taken_in_order_with_one_dash_and_with_two() {
         let args = up(&[
             "up",
             "dir",
             "-var",
             "a=1",
-            "-var=b=x=y",
-            "--var",
-            "c=3",
             "-var-file",
             "f.tfvars",
+            "-var=b=x=y",
             "--var-file=g.tfvars",
+            "--var",
+            "c=3",
         ]);
-        assert_eq!(args.vars, ["a=1", "b=x=y", "c=3"]);
-        let files: Vec<_> = args.var_files.iter().map(|f| f.to_str().unwrap()).collect();
-        assert_eq!(files, ["f.tfvars", "g.tfvars"]);
+        let value = |text: &str| VariableArg::Value(text.to_owned());
+        let file = |path: &str| VariableArg::File(path.into());
+        assert_eq!(
+            args.variables.0,
+            [
+                value("a=1"),
+                file("f.tfvars"),
+                value("b=x=y"),
+                file("g.tfvars"),
+                value("c=3"),
+            ]
+        );
         assert_eq!(args.directories.len(), 1);
     }
 
@@ -157,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_value_may_begin_with_a_dash() {
-        assert_eq!(up(&["up", "d", "-var", "-x=1"]).vars, ["-x=1"]);
+        let given = up(&["up", "d", "-var", "-x=1"]).variables.0;
+        assert_eq!(given, [VariableArg::Value("-x=1".to_owned())]);
     }
 
     #[test]

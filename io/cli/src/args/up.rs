@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use skybridge_estate::Pace;
 
+use super::variables::VariableArgs;
+
 /// Arguments of `up`.
 #[derive(Debug, Args)]
 pub(crate) struct UpArgs {
@@ -20,12 +22,9 @@ pub(crate) struct UpArgs {
     /// Bring it up even though findings say that it will not work.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Set a variable; also `-var`, as in Terraform.
-    #[arg(long = "var", value_name = "NAME=VALUE", allow_hyphen_values = true)]
-    pub(crate) vars: Vec<String>,
-    /// Read variables from a file; also `-var-file`.
-    #[arg(long = "var-file", value_name = "FILE")]
-    pub(crate) var_files: Vec<PathBuf>,
+    /// Values of variables.
+    #[command(flatten)]
+    pub(crate) variables: VariableArgs,
     /// Check on live packets only; do not prove `survives` and `within`.
     #[arg(long)]
     pub(crate) no_simulation: bool,

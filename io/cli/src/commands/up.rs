@@ -45,7 +45,7 @@ fn request(args: &UpArgs, window: &Window) -> Result<UpRequest, Failure> {
         // What is not UTF-8 cannot be a variable's value.
         Some((name.into_string().ok()?, value.into_string().ok()?))
     });
-    let variables = Variables::read(&args.vars, &args.var_files, environment)?;
+    let variables = Variables::read(&args.variables, environment)?;
     let mut stacks = Vec::new();
     for directory in &args.directories {
         let read = source::read(directory, &variables)?;

@@ -8,7 +8,7 @@ use miette::{
     SourceSpan,
 };
 use skybridge_lab::document::Diagnostic;
-use skybridge_lab::request::StackSource;
+use skybridge_lab::request::{StackArgument, StackSource};
 
 use super::table::{heading, paragraph};
 use crate::screen::Screen;
@@ -44,8 +44,13 @@ impl Sources {
                     shared.push(path.clone());
                 }
             }
-            for (path, text) in &stack.var_files {
-                texts.insert(path.clone(), text.clone());
+            for argument in &stack.arguments {
+                match argument {
+                    StackArgument::File { path, text } => {
+                        texts.insert(path.clone(), text.clone());
+                    }
+                    StackArgument::Value { .. } => {}
+                }
             }
         }
         for path in shared {

@@ -11,10 +11,11 @@ mod walk;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use skybridge_lab::request::StackSource;
+use skybridge_lab::request::{StackArgument, StackSource};
 use thiserror::Error;
 
 use self::walk::Reader;
+use crate::args::{VariableArg, VariableArgs};
 
 /// Longest file that is read.
 pub(crate) const FILE_LEN_MAX: u64 = 1 << 20;
@@ -67,8 +68,7 @@ pub(crate) struct Read {
 /// Variables that all stacks of one `up` share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variables {
-    vars: Vec<(String, String)>,
-    files: Vec<(String, String)>,
+    arguments: Vec<StackArgument>,
     environment: BTreeMap<String, String>,
 }
 
@@ -78,33 +78,31 @@ impl Variables {
     /// # Errors
     /// A variable without value, or a file that cannot be read.
     pub(crate) fn read(
-        vars: &[String],
-        files: &[PathBuf],
+        given: &VariableArgs,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SourceError> {
-        let vars = vars
-            .iter()
-            .map(|var| {
+        let argument = |argument: &VariableArg| match argument {
+            VariableArg::Value(var) => {
                 let (name, value) = var
                     .split_once('=')
                     .ok_or_else(|| SourceError::Variable(var.clone()))?;
-                Ok((name.trim().to_owned(), value.to_owned()))
-            })
-            .collect::<Result<_, SourceError>>()?;
-        let files = files
-            .iter()
-            .map(|path| {
-                let text = walk::text_of(path)?;
-                Ok((path.to_string_lossy().into_owned(), text))
-            })
-            .collect::<Result<_, SourceError>>()?;
+                Ok(StackArgument::Value {
+                    name: name.trim().to_owned(),
+                    value: value.to_owned(),
+                })
+            }
+            VariableArg::File(path) => Ok(StackArgument::File {
+                path: path.to_string_lossy().into_owned(),
+                text: walk::text_of(path)?,
+            }),
+        };
+        let arguments = (given.0.iter().map(argument)).collect::<Result<_, SourceError>>()?;
         let environment = environment
             .into_iter()
             .filter(|(name, _)| name.starts_with("TF_VAR_"))
             .collect();
         Ok(Self {
-            vars,
-            files,
+            arguments,
             environment,
         })
     }
@@ -134,8 +132,7 @@ pub(crate) fn read(directory: &Path, variables: &Variables) -> Result<Read, Sour
         stack: StackSource {
             directory: identity,
             files,
-            vars: variables.vars.clone(),
-            var_files: variables.files.clone(),
+            arguments: variables.arguments.clone(),
             environment: variables.environment.clone(),
         },
         left_out,

@@ -118,14 +118,28 @@ fn variables_come_from_the_command_line_files_and_the_environment() {
     fs::write(&file, "a = 2").unwrap();
     let environment = [("TF_VAR_x", "1"), ("PATH", "/bin")];
     let variables = Variables::read(
-        &["a=1".to_owned(), "b={x=1}".to_owned()],
-        std::slice::from_ref(&file),
+        &VariableArgs(vec![
+            VariableArg::Value("a=1".to_owned()),
+            VariableArg::File(file.clone()),
+            VariableArg::Value("b={x=1}".to_owned()),
+        ]),
         environment.map(|(k, v)| (k.to_owned(), v.to_owned())),
     )
     .unwrap();
-    assert_eq!(variables.vars[1], ("b".to_owned(), "{x=1}".to_owned()));
-    assert_eq!(variables.files[0].1, "a = 2");
+    let value = |name: &str, value: &str| StackArgument::Value {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let file = StackArgument::File {
+        path: file.to_string_lossy().into_owned(),
+        text: "a = 2".to_owned(),
+    };
+    assert_eq!(
+        variables.arguments,
+        [value("a", "1"), file, value("b", "{x=1}")]
+    );
     assert_eq!(variables.environment.len(), 1);
-    let refused = Variables::read(&["a".to_owned()], &[], []);
+    let without = VariableArgs(vec![VariableArg::Value("a".to_owned())]);
+    let refused = Variables::read(&without, []);
     assert!(matches!(refused, Err(SourceError::Variable(_))));
 }

@@ -429,6 +429,37 @@ fn every_refusing_rule_refuses_with_its_code() {
 }
 
 #[test]
+fn a_raised_limit_lets_pass_what_it_forbade() {
+    for (name, limits) in [
+        (
+            "azure.circuit-count",
+            &["azure_circuits_per_region_per_subscription"][..],
+        ),
+        ("azure.connection-weight", &["azure_connection_weight_max"]),
+        ("azure.connection-links", &["azure_vnet_links"]),
+        (
+            "azure.connection-circuits-per-vnet",
+            &["azure_circuits_same_location_per_vnet"],
+        ),
+    ] {
+        let mut cases = CIRCUIT_CASES.iter().filter(|(of, _)| *of == name);
+        let (_, case) = cases.next().unwrap();
+        let mut o = Owner::new(Pace::Instant);
+        let raised = limits.iter().map(|l| ((*l).to_owned(), 100_000));
+        o.estate.set_limits(raised.collect());
+        case(&mut o).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+    }
+    let mut o = Owner::new(Pace::Instant);
+    let key = json!("a".repeat(30));
+    let refusal = private(&mut o, "/properties/sharedKey", key.clone()).unwrap_err();
+    assert_eq!(refusal.rule, Some("azure.peering-shared-key"));
+    let mut o = Owner::new(Pace::Instant);
+    let raised = [("azure_md5_key_max_chars".to_owned(), 30)];
+    o.estate.set_limits(raised.into());
+    private(&mut o, "/properties/sharedKey", key).unwrap();
+}
+
+#[test]
 fn refusals_point_at_the_field_and_suggest_the_nearest_name() {
     let mut o = Owner::new(Pace::Instant);
     let refusal = equinix(&mut o, LOCATION, json!("Washingtn DC")).unwrap_err();
