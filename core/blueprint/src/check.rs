@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::{Blueprint, NextHop, NodeKind, NodeName, Router};
+use crate::{Blueprint, External, NextHop, NodeKind, NodeName, Router};
 
 /// A name or joint that does not fit. A compiler that produces one has a bug.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,12 +27,8 @@ pub fn check(blueprint: &Blueprint) -> Vec<Fault> {
     let mut joined = BTreeSet::new();
     for (name, link) in &blueprint.links {
         for end in [&link.a, &link.b] {
-            let known = match blueprint.nodes.get(&end.node).map(|n| &n.kind) {
-                Some(NodeKind::Router(router)) => router.ports.contains_key(&end.port),
-                Some(NodeKind::Host(host)) => host.port == end.port,
-                None => false,
-            };
-            if !known {
+            let node = blueprint.nodes.get(&end.node);
+            if !node.is_some_and(|node| node.kind.has_port(&end.port)) {
                 push(
                     &mut faults,
                     name,
@@ -49,8 +45,10 @@ pub fn check(blueprint: &Blueprint) -> Vec<Fault> {
         }
     }
     for (name, node) in &blueprint.nodes {
-        if let NodeKind::Router(router) = &node.kind {
-            check_router(name, router, &mut faults);
+        match &node.kind {
+            NodeKind::Router(router) => check_router(name, router, &mut faults),
+            NodeKind::Host(_) => {}
+            NodeKind::External(external) => check_external(name, external, &mut faults),
         }
     }
     faults
@@ -61,6 +59,20 @@ fn push(faults: &mut Vec<Fault>, at: impl fmt::Display, what: String) {
         at: at.to_string(),
         what,
     });
+}
+
+fn check_external(name: &NodeName, external: &External, faults: &mut Vec<Fault>) {
+    let External::Attached(attached) = external else {
+        return;
+    };
+    let Some(persona) = &attached.persona else {
+        return;
+    };
+    if !persona.ports.contains_key(&attached.port) {
+        let what = format!("the persona has no port {}", attached.port);
+        push(faults, name, what);
+    }
+    check_router(name, persona, faults);
 }
 
 fn check_router(name: &NodeName, router: &Router, faults: &mut Vec<Fault>) {

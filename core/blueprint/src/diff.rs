@@ -1,6 +1,6 @@
 //! What it takes to get from one blueprint to another.
 
-use crate::{Blueprint, LinkName, Node, NodeKind, NodeName};
+use crate::{Blueprint, External, Host, LinkName, Node, NodeKind, NodeName};
 
 /// How much a change disturbs what runs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -105,16 +105,30 @@ fn class(old: &Node, new: &Node) -> ChangeClass {
                 ChangeClass::Soft
             }
         }
-        (NodeKind::Host(a), NodeKind::Host(b)) => {
-            if a.port == b.port && a.mac == b.mac {
-                ChangeClass::Live
-            } else {
-                ChangeClass::Rebuild
+        (NodeKind::Host(a), NodeKind::Host(b)) => host_class(a, b),
+        (NodeKind::External(a), NodeKind::External(b)) => match (&**a, &**b) {
+            (External::Namespace(a), External::Namespace(b)) => host_class(a, b),
+            (External::Attached(a), External::Attached(b)) => {
+                if a.port == b.port && a.device == b.device {
+                    ChangeClass::Live
+                } else {
+                    ChangeClass::Rebuild
+                }
             }
-        }
-        (NodeKind::Router(_), NodeKind::Host(_)) | (NodeKind::Host(_), NodeKind::Router(_)) => {
-            ChangeClass::Rebuild
-        }
+            (External::Namespace(_), External::Attached(_))
+            | (External::Attached(_), External::Namespace(_)) => ChangeClass::Rebuild,
+        },
+        (NodeKind::Router(_), NodeKind::Host(_) | NodeKind::External(_))
+        | (NodeKind::Host(_), NodeKind::Router(_) | NodeKind::External(_))
+        | (NodeKind::External(_), NodeKind::Router(_) | NodeKind::Host(_)) => ChangeClass::Rebuild,
+    }
+}
+
+fn host_class(old: &Host, new: &Host) -> ChangeClass {
+    if old.port == new.port && old.mac == new.mac {
+        ChangeClass::Live
+    } else {
+        ChangeClass::Rebuild
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod check;
 mod diff;
+mod external;
 mod filter;
 mod host;
 mod link;
@@ -18,6 +19,7 @@ mod session;
 
 pub use check::{Fault, check};
 pub use diff::{Change, ChangeClass, diff};
+pub use external::{Attached, Device, External, Machine, PortMode};
 pub use filter::{
     Access, AddressSet, Filter, PortRange, Protocol, Rule, RuleSet, RuleSetMode, Tracking,
 };
@@ -69,6 +71,8 @@ pub enum NodeKind {
     Router(Box<Router>),
     /// Ends traffic.
     Host(Box<Host>),
+    /// Its other side is outside the world.
+    External(Box<External>),
 }
 
 /// Who operates a part.
@@ -133,15 +137,19 @@ impl Node {
     pub fn as_router(&self) -> Option<&Router> {
         match &self.kind {
             NodeKind::Router(router) => Some(router),
-            NodeKind::Host(_) => None,
+            NodeKind::Host(_) | NodeKind::External(_) => None,
         }
     }
 
-    /// The host inside, when it is one.
+    /// The host inside, when it is one: in the world, or a network namespace.
     #[must_use]
     pub fn as_host(&self) -> Option<&Host> {
         match &self.kind {
             NodeKind::Host(host) => Some(host),
+            NodeKind::External(external) => match &**external {
+                External::Namespace(host) => Some(host),
+                External::Attached(_) => None,
+            },
             NodeKind::Router(_) => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use skybridge_blueprint::{NodeKind, NodeName, ServiceKind};
+use skybridge_blueprint::{Node, NodeName, ServiceKind};
 use skybridge_nodes::{ConnectionId, HostCommand, NodeEvent, TestEcho};
 use skybridge_world::{Command, World};
 
@@ -89,16 +89,12 @@ impl Bridges {
         service: &str,
         outputs: &mut VecDeque<LabOutput>,
     ) {
-        let target = match world.blueprint().nodes.get(node).map(|n| &n.kind) {
-            Some(NodeKind::Host(host)) => {
-                let found = host.services.iter().find(|s| s.name == service);
-                found.and_then(|s| match &s.kind {
-                    ServiceKind::Bridge { target } => Some(target.clone()),
-                    ServiceKind::Echo => None,
-                })
-            }
-            Some(NodeKind::Router(_)) | None => None,
-        };
+        let host = world.blueprint().nodes.get(node).and_then(Node::as_host);
+        let found = host.and_then(|host| host.services.iter().find(|s| s.name == service));
+        let target = found.and_then(|s| match &s.kind {
+            ServiceKind::Bridge { target } => Some(target.clone()),
+            ServiceKind::Echo => None,
+        });
         self.next += 1;
         let id = BridgeId(self.next);
         let state = match &target {

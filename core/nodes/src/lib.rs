@@ -1,4 +1,4 @@
-//! The machines of a world: routers and hosts.
+//! The machines of a world: routers, hosts, and ports with a world outside.
 //!
 //! A node sees frames on its ports, the state of its links, and time. It never sees the world, other
 //! nodes, sockets or clocks. The world drives it: hand in frames, a timeout or a link change, then
@@ -8,6 +8,7 @@
 #![warn(missing_docs)]
 
 mod event;
+mod external;
 mod host;
 mod node;
 mod router;
@@ -16,6 +17,7 @@ pub mod transport;
 pub use event::{
     ConnectionId, DropReason, EchoFault, Hop, HopVerdict, HostCommand, NodeEvent, SessionState,
 };
+pub use external::{External, ExternalCounters, OUTSIDE};
 pub use host::{Host, HostConnection, HostCounters, HostNeighbour, TestEcho};
 pub use node::{Node, Outbox, PortIndex};
 pub use router::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use skybridge_base::VlanId;
 use skybridge_blueprint::{
-    Blueprint, Endpoint, Interface, Link, LinkName, NodeKind, NodeName, PortName, Tagging,
+    Blueprint, Endpoint, Interface, Link, LinkName, Machine, NodeName, PortName, Tagging,
 };
 
 use crate::sessions::SessionId;
@@ -126,14 +126,18 @@ pub(crate) fn across<'a>(
     if !failures.carries(name, link, tagging) {
         return Err(Apart::Silent);
     }
-    match &blueprint.nodes.get(&end.node).ok_or(Apart::Down)?.kind {
-        NodeKind::Router(router) => router
+    let node = blueprint.nodes.get(&end.node).ok_or(Apart::Down)?;
+    match node.kind.machine() {
+        Some(Machine::Router(router)) => router
             .interfaces
             .iter()
             .find(|(_, i)| i.port == end.port && i.tagging == tagging)
             .map(|(name, i)| Across::Router(&end.node, name, i))
             .ok_or(Apart::Tags),
-        NodeKind::Host(host) if tagging == Tagging::Untagged => Ok(Across::Host(&end.node, host)),
-        NodeKind::Host(_) => Err(Apart::Tags),
+        Some(Machine::Host(host)) if tagging == Tagging::Untagged => {
+            Ok(Across::Host(&end.node, host))
+        }
+        // Of what stands behind an external port without persona nothing is known.
+        Some(Machine::Host(_)) | None => Err(Apart::Tags),
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use skybridge_blueprint::{
-    Blueprint, DropKind, Filter, HopVisibility, Host, Interface, InterfaceName, NextHop, NodeKind,
+    Blueprint, DropKind, Filter, HopVisibility, Host, Interface, InterfaceName, NextHop, Node,
     NodeName, Router, VrfName,
 };
 
@@ -172,11 +172,9 @@ impl<'a> Walker<'a> {
     }
 
     fn leave_host(&mut self, node: &NodeName, trail: Trail) {
-        let host = match self.blueprint.nodes.get(node).map(|n| &n.kind) {
-            Some(NodeKind::Host(host)) if self.failures.runs(node) => host,
-            Some(NodeKind::Host(_) | NodeKind::Router(_)) | None => {
-                return self.drop(trail, DropCause::NoSource);
-            }
+        let host = self.blueprint.nodes.get(node).and_then(Node::as_host);
+        let Some(host) = host.filter(|_| self.failures.runs(node)) else {
+            return self.drop(trail, DropCause::NoSource);
         };
         let (src, dst) = (self.flow.src, self.flow.dst);
         if !owns_host(host, src) {
@@ -278,12 +276,7 @@ impl<'a> Walker<'a> {
     }
 
     fn enter_router(&mut self, node: &NodeName, interface: &Interface, mut trail: Trail) {
-        let Some(router) = self
-            .blueprint
-            .nodes
-            .get(node)
-            .and_then(skybridge_blueprint::Node::as_router)
-        else {
+        let Some(router) = self.blueprint.nodes.get(node).and_then(Node::as_router) else {
             return self.drop(trail, DropCause::NoSource);
         };
         if let Some(allowed) = &interface.source_check

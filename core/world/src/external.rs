@@ -1,7 +1,7 @@
 //! Ports with a world outside: a TAP device, a network card, another speaker under test.
 
-use skybridge_blueprint::{NodeKind, NodeName, PortName};
-use skybridge_nodes::PortIndex;
+use skybridge_blueprint::{External, NodeKind, NodeName, PortName};
+use skybridge_nodes::{OUTSIDE, PortIndex};
 use skybridge_wire::Frame;
 
 use crate::capture::CaptureDirection;
@@ -22,6 +22,10 @@ pub struct ExternalFrame {
     /// The frame.
     pub frame: Frame,
 }
+
+/// An external port by number, for drivers that move many frames. Good until its node goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ExternalPort(NodeIndex, PortIndex);
 
 impl<N: Buildable> World<N> {
     /// Opens a port without link to the outside: the node sees it up, frames sent there come out of
@@ -62,6 +66,43 @@ impl<N: Buildable> World<N> {
         }
     }
 
+    /// The side towards the world outside of a running node that is external as a whole.
+    pub(crate) fn raise_outside(&mut self, index: NodeIndex) {
+        let Some(slot) = self.slot(index) else {
+            return;
+        };
+        let kind = self.blueprint.nodes.get(&slot.name).map(|node| &node.kind);
+        if matches!(kind, Some(NodeKind::External(_)))
+            && let Some(slot) = self.slot_mut(index)
+        {
+            slot.attach(OUTSIDE, Attachment::External);
+        }
+    }
+
+    /// The number of an external port: one that was opened, or the outside of a node that is external as a
+    /// whole ([`External::OUTSIDE`]).
+    ///
+    /// # Errors
+    /// When the port is not external or its node does not run.
+    pub fn external_port(
+        &self,
+        node: &NodeName,
+        port: &PortName,
+    ) -> Result<ExternalPort, CommandError> {
+        let index = self.port_owner(node, port)?;
+        let running = self
+            .slot(index)
+            .and_then(|slot| Some((slot, slot.node.as_ref()?)));
+        let Some((slot, running)) = running else {
+            return Err(CommandError::NodeStopped(node.clone()));
+        };
+        running
+            .port_index(port)
+            .filter(|port| slot.attachment(*port) == Attachment::External)
+            .map(|port| ExternalPort(index, port))
+            .ok_or_else(|| CommandError::UnknownElement(format!("external port {node}/{port}")))
+    }
+
     /// Hands in frames that came from outside at an external port, now; `frames` is drained.
     ///
     /// # Errors
@@ -73,24 +114,64 @@ impl<N: Buildable> World<N> {
         frames: &mut Vec<Frame>,
     ) -> Result<(), CommandError> {
         let accepted = self.external_port(node, port);
-        if let Ok((index, port)) = accepted {
-            self.log.missing += 1;
-            if !self.captures.is_empty() {
-                for frame in &*frames {
-                    self.capture_port(index, port, CaptureDirection::In, frame);
-                }
-            }
-            self.visit(index, |node, now, out| {
-                node.handle_frames(now, port, frames, out);
-            });
+        if let Ok(port) = accepted {
+            self.inject_at(port, frames);
         }
         frames.clear();
         accepted.map(|_| ())
     }
 
+    /// As [`World::inject`]. Frames for a port whose node has stopped or gone are dropped.
+    pub fn inject_at(&mut self, port: ExternalPort, frames: &mut Vec<Frame>) {
+        let ExternalPort(index, port) = port;
+        let attachment = self.slot(index).map(|slot| slot.attachment(port));
+        if attachment != Some(Attachment::External) {
+            frames.clear();
+            return;
+        }
+        if !self.has_stand_in_for(index) {
+            self.log.missing += 1;
+        }
+        if !self.captures.is_empty() {
+            for frame in &*frames {
+                self.capture_port(index, port, CaptureDirection::In, frame);
+            }
+        }
+        self.visit(index, |node, now, out| {
+            node.handle_frames(now, port, frames, out);
+        });
+        frames.clear();
+    }
+
+    /// Whether a twin does without what comes in here: it is a node's whole other side, which a stand-in
+    /// replaces there.
+    fn has_stand_in_for(&self, index: NodeIndex) -> bool {
+        self.slot(index)
+            .is_some_and(|slot| slot.external.is_empty())
+    }
+
     /// The next frame that left through an external port.
     pub fn poll_external(&mut self) -> Option<ExternalFrame> {
-        self.external.pop_front()
+        loop {
+            let (ExternalPort(from, port), frame) = self.external.pop_front()?;
+            let Some(slot) = self.slot(from) else {
+                continue;
+            };
+            let runs_here = |name: &&PortName| {
+                slot.node.as_ref().and_then(|n| n.port_index(name)) == Some(port)
+            };
+            let opened = slot.external.iter().find(runs_here).cloned();
+            return Some(ExternalFrame {
+                node: slot.name.clone(),
+                port: opened.unwrap_or_else(|| External::OUTSIDE.into()),
+                frame,
+            });
+        }
+    }
+
+    /// Moves every frame that has left through an external port to the end of `frames`, in order.
+    pub fn drain_external(&mut self, frames: &mut Vec<(ExternalPort, Frame)>) {
+        frames.extend(self.external.drain(..));
     }
 
     /// Frames dropped because nobody polled them.
@@ -104,38 +185,7 @@ impl<N: Buildable> World<N> {
             self.external_lost += 1;
             return;
         }
-        let Some(slot) = self.slot(from) else {
-            return;
-        };
-        let runs_here =
-            |name: &&PortName| slot.node.as_ref().and_then(|n| n.port_index(name)) == Some(port);
-        if let Some(name) = slot.external.iter().find(runs_here) {
-            let frame = ExternalFrame {
-                node: slot.name.clone(),
-                port: name.clone(),
-                frame,
-            };
-            self.external.push_back(frame);
-        }
-    }
-
-    fn external_port(
-        &self,
-        node: &NodeName,
-        port: &PortName,
-    ) -> Result<(NodeIndex, PortIndex), CommandError> {
-        let index = self.port_owner(node, port)?;
-        let running = self
-            .slot(index)
-            .and_then(|slot| Some((slot, slot.node.as_ref()?)));
-        let Some((slot, running)) = running else {
-            return Err(CommandError::NodeStopped(node.clone()));
-        };
-        running
-            .port_index(port)
-            .filter(|port| slot.attachment(*port) == Attachment::External)
-            .map(|port| (index, port))
-            .ok_or_else(|| CommandError::UnknownElement(format!("external port {node}/{port}")))
+        self.external.push_back((ExternalPort(from, port), frame));
     }
 
     fn port_owner(&self, node: &NodeName, port: &PortName) -> Result<NodeIndex, CommandError> {
@@ -144,11 +194,9 @@ impl<N: Buildable> World<N> {
         else {
             return Err(CommandError::UnknownNode(node.clone()));
         };
-        let known = match &described.kind {
-            NodeKind::Router(router) => router.ports.contains_key(port),
-            NodeKind::Host(host) => host.port == *port,
-        };
-        if known {
+        let is_outside =
+            matches!(described.kind, NodeKind::External(_)) && port.as_str() == External::OUTSIDE;
+        if is_outside || described.kind.has_port(port) {
             Ok(index)
         } else {
             Err(CommandError::UnknownElement(format!("port {node}/{port}")))

@@ -32,6 +32,7 @@ mod external;
 mod link;
 mod real;
 mod slot;
+mod stand_in;
 mod view;
 mod wiring;
 mod world;
@@ -44,7 +45,7 @@ pub use command::{
 pub use difference::Difference;
 pub use event::{EVENTS_MAX, WorldEvent, WorldEventKind};
 pub use execute::ADMIN_GRACE;
-pub use external::{EXTERNAL_FRAMES_MAX, ExternalFrame};
+pub use external::{EXTERNAL_FRAMES_MAX, ExternalFrame, ExternalPort};
 pub use link::{FRAMES_IN_FLIGHT_MAX, LinkDrop, QUEUE_TIME};
 pub use real::AnyNode;
 pub use slot::Buildable;

@@ -2,7 +2,7 @@
 
 use skybridge_base::{Deadline, Instant};
 use skybridge_blueprint::{Blueprint, Fault, NodeKind, NodeName, PortName};
-use skybridge_nodes::{Host, HostCommand, Node, Outbox, PortIndex, Router};
+use skybridge_nodes::{External, Host, HostCommand, Node, Outbox, PortIndex, Router};
 use skybridge_wire::Frame;
 
 use crate::command::CommandLog;
@@ -16,6 +16,8 @@ pub enum AnyNode {
     Router(Box<Router>),
     /// Ends traffic.
     Host(Box<Host>),
+    /// Its other side is outside the world.
+    External(Box<External>),
 }
 
 impl Node for AnyNode {
@@ -29,6 +31,7 @@ impl Node for AnyNode {
         match self {
             Self::Router(router) => router.handle_frames(now, port, frames, out),
             Self::Host(host) => host.handle_frames(now, port, frames, out),
+            Self::External(external) => external.handle_frames(now, port, frames, out),
         }
     }
 
@@ -36,6 +39,7 @@ impl Node for AnyNode {
         match self {
             Self::Router(router) => router.handle_timeout(now, out),
             Self::Host(host) => host.handle_timeout(now, out),
+            Self::External(external) => external.handle_timeout(now, out),
         }
     }
 
@@ -43,6 +47,7 @@ impl Node for AnyNode {
         match self {
             Self::Router(router) => router.handle_link(now, port, up, out),
             Self::Host(host) => host.handle_link(now, port, up, out),
+            Self::External(external) => external.handle_link(now, port, up, out),
         }
     }
 
@@ -50,6 +55,7 @@ impl Node for AnyNode {
         match self {
             Self::Router(router) => router.poll_timeout(),
             Self::Host(host) => host.poll_timeout(),
+            Self::External(external) => external.poll_timeout(),
         }
     }
 
@@ -57,6 +63,7 @@ impl Node for AnyNode {
         match self {
             Self::Router(router) => router.port_index(name),
             Self::Host(host) => host.port_index(name),
+            Self::External(external) => external.port_index(name),
         }
     }
 
@@ -64,6 +71,7 @@ impl Node for AnyNode {
         match self {
             Self::Router(router) => router.reconfigure(now, spec, out),
             Self::Host(host) => host.reconfigure(now, spec, out),
+            Self::External(external) => external.reconfigure(now, spec, out),
         }
     }
 }
@@ -75,6 +83,9 @@ impl Buildable for AnyNode {
                 Self::Router(Box::new(Router::new(name.as_str(), router, seed)))
             }
             NodeKind::Host(host) => Self::Host(Box::new(Host::new(name, host, seed))),
+            NodeKind::External(external) => {
+                Self::External(Box::new(External::new(name, external, seed)))
+            }
         }
     }
 
@@ -85,6 +96,7 @@ impl Buildable for AnyNode {
                 host.command(now, command, out);
                 true
             }
+            Self::External(external) => external.command(now, command, out),
         }
     }
 }
@@ -101,8 +113,11 @@ impl World<AnyNode> {
     /// The world that `log` describes, at `until`: a twin that can be cut without touching the
     /// original.
     ///
+    /// Nodes with a world outside are replaced by their stand-ins; then times are those of the log, and the
+    /// order within an instant is the twin's own.
+    ///
     /// # Errors
-    /// When the log is incomplete or was not made by a world.
+    /// When the log is incomplete or was not made by a world, or a node has no stand-in.
     pub fn replay(log: &CommandLog, until: Instant) -> Result<Self, ReplayError> {
         Self::replay_with_nodes(log, until)
     }
@@ -112,7 +127,7 @@ impl World<AnyNode> {
     pub fn router(&self, name: &NodeName) -> Option<&Router> {
         match self.node(name)? {
             AnyNode::Router(router) => Some(router),
-            AnyNode::Host(_) => None,
+            AnyNode::Host(_) | AnyNode::External(_) => None,
         }
     }
 
@@ -121,7 +136,16 @@ impl World<AnyNode> {
     pub fn host(&self, name: &NodeName) -> Option<&Host> {
         match self.node(name)? {
             AnyNode::Host(host) => Some(host),
-            AnyNode::Router(_) => None,
+            AnyNode::Router(_) | AnyNode::External(_) => None,
+        }
+    }
+
+    /// A running port with a world outside.
+    #[must_use]
+    pub fn external(&self, name: &NodeName) -> Option<&External> {
+        match self.node(name)? {
+            AnyNode::External(external) => Some(external),
+            AnyNode::Router(_) | AnyNode::Host(_) => None,
         }
     }
 }

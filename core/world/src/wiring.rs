@@ -94,6 +94,7 @@ impl<N: Buildable> World<N> {
         for port in external {
             self.raise_external(index, &port);
         }
+        self.raise_outside(index);
         // Arms the first timer even when nothing is attached.
         self.visit(index, |_, _, _| {});
         for (link, _) in links {

@@ -12,7 +12,7 @@ use skybridge_wire::Frame;
 use crate::capture::{Capture, CaptureDirection, CaptureId, CapturePoint};
 use crate::command::{CommandLog, CutMode, Element, LogEntry, Logged};
 use crate::event::{Events, WorldEvent, WorldEventKind, hash_event};
-use crate::external::ExternalFrame;
+use crate::external::ExternalPort;
 use crate::link::{LinkDrop, LinkIndex, LinkState};
 use crate::real::AnyNode;
 use crate::slot::{Attachment, Buildable, NodeIndex, Slot};
@@ -50,9 +50,17 @@ pub enum ReplayError {
     /// The log lacks entries, or frames came from outside.
     #[error("{0} inputs are not in the log")]
     Incomplete(u64),
+    /// Nobody knows what stands behind these nodes.
+    #[error("nothing stands in for {}", names(.0))]
+    NoStandIn(Vec<NodeName>),
     /// The log does not fit its blueprint: it was not made by a world.
     #[error("entry {0} does not fit")]
     Mismatch(usize),
+}
+
+fn names(names: &[NodeName]) -> String {
+    let names: Vec<&str> = names.iter().map(NodeName::as_str).collect();
+    names.join(", ")
 }
 
 /// A running blueprint. See the crate's documentation for how to drive it.
@@ -81,7 +89,7 @@ pub struct World<N = AnyNode> {
     hash: TraceHash,
     tracing: bool,
     pub(crate) log: CommandLog,
-    pub(crate) external: VecDeque<ExternalFrame>,
+    pub(crate) external: VecDeque<(ExternalPort, Frame)>,
     pub(crate) external_lost: u64,
     pub(crate) captures: BTreeMap<CaptureId, Capture>,
     pub(crate) captures_made: u32,
@@ -110,7 +118,7 @@ impl<N: Buildable> World<N> {
         Ok(Self::assemble(Arc::new(blueprint), seed))
     }
 
-    fn assemble(blueprint: Arc<Blueprint>, seed: u64) -> Self {
+    pub(crate) fn assemble(blueprint: Arc<Blueprint>, seed: u64) -> Self {
         let mut world = Self {
             now: Instant::ZERO,
             rng: Rng::new(seed),
@@ -149,13 +157,16 @@ impl<N: Buildable> World<N> {
     }
 
     /// The world that `log` describes, at `until`: a twin that can be cut without touching the
-    /// original.
+    /// original. Nodes with a world outside are replaced by their stand-ins.
     ///
     /// # Errors
-    /// When the log is incomplete or was not made by a world.
+    /// When the log is incomplete or was not made by a world, or a node has no stand-in.
     pub fn replay_with_nodes(log: &CommandLog, until: Instant) -> Result<Self, ReplayError> {
         if log.missing > 0 {
             return Err(ReplayError::Incomplete(log.missing));
+        }
+        if log.has_external() {
+            return Self::replay_with_stand_ins(log, until);
         }
         let mut world = Self::assemble(Arc::clone(&log.initial), log.seed);
         for (number, entry) in log.entries.iter().enumerate() {

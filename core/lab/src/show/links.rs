@@ -1,6 +1,6 @@
 //! Links and counters.
 
-use skybridge_blueprint::{NodeKind, NodeName, Owner};
+use skybridge_blueprint::{External, NodeKind, NodeName, Owner};
 use skybridge_world::DirectionView;
 
 use crate::document::{CounterRow, ErrorDocument, LinkRow};
@@ -64,6 +64,7 @@ pub(crate) fn counters(lab: &Lab, node: Option<&str>) -> Result<Vec<CounterRow>,
         match &spec.kind {
             NodeKind::Router(_) => router(lab, name, &mut rows),
             NodeKind::Host(_) => host(lab, name, &mut rows),
+            NodeKind::External(spec) => external(lab, name, spec, &mut rows),
         }
     }
     Ok(rows)
@@ -131,5 +132,21 @@ fn host(lab: &Lab, name: &NodeName, rows: &mut Vec<CounterRow>) {
     for (reason, value) in &counters.drops {
         let counter = format!("drop {}", reason_words(&format!("{reason:?}")));
         push(rows, name, "eth0", &counter, *value);
+    }
+}
+
+fn external(lab: &Lab, name: &NodeName, spec: &External, rows: &mut Vec<CounterRow>) {
+    let Some(node) = lab.network.world.external(name) else {
+        return;
+    };
+    let (counters, port) = (node.counters(), spec.port().as_str());
+    // As the station behind the port sees it: what leaves the world comes in there.
+    push(rows, name, port, "frames in", counters.frames_out);
+    push(rows, name, port, "octets in", counters.octets_out);
+    push(rows, name, port, "frames out", counters.frames_in);
+    push(rows, name, port, "octets out", counters.octets_in);
+    for (reason, value) in &counters.drops {
+        let counter = format!("drop {}", reason_words(&format!("{reason:?}")));
+        push(rows, name, port, &counter, *value);
     }
 }

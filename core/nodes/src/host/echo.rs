@@ -65,6 +65,16 @@ impl Echoes {
         Some(pending)
     }
 
+    /// True when nothing is in flight.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// True when this request is in flight.
+    pub(super) fn contains(&self, key: EchoKey) -> bool {
+        self.pending.contains_key(&key)
+    }
+
     /// A request whose time is up.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Pending> {
         let (at, key) = *self.deadlines.first()?;

@@ -14,6 +14,7 @@
 //! per instant. Past a limit a packet is dropped and counted, and a command answered by its failure
 //! event.
 
+mod claims;
 mod echo;
 mod neighbours;
 mod observe;

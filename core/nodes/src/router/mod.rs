@@ -207,7 +207,7 @@ impl Node for Router {
         match spec {
             blueprint::NodeKind::Router(spec) => self.configure(now, spec, out),
             // A node that changes its kind is built anew by its owner.
-            blueprint::NodeKind::Host(_) => {}
+            blueprint::NodeKind::Host(_) | blueprint::NodeKind::External(_) => {}
         }
     }
 }

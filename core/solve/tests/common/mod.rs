@@ -73,7 +73,7 @@ impl Net {
             .kind
         {
             NodeKind::Router(router) => router,
-            NodeKind::Host(_) => panic!("{name} is a host"),
+            NodeKind::Host(_) | NodeKind::External(_) => panic!("{name} is no router"),
         }
     }
 

@@ -12,8 +12,8 @@ use std::time::Duration;
 use skybridge_base::{Deadline, Instant, MacAddr, Rng, VlanId};
 use skybridge_blueprint as blueprint;
 use skybridge_blueprint::{
-    Blueprint, Endpoint, Host, Link, LinkClass, LinkName, NodeKind, NodeName, Owner, Port,
-    PortName, Role, Router,
+    Blueprint, Endpoint, External, Host, Link, LinkClass, LinkName, NodeKind, NodeName, Owner,
+    Port, PortName, Role, Router,
 };
 use skybridge_nodes::{ConnectionId, HostCommand, Node, NodeEvent, Outbox, PortIndex};
 use skybridge_wire::{EtherType, Frame, Tags, ethernet};
@@ -47,6 +47,9 @@ impl Toy {
         let names: Vec<PortName> = match spec {
             NodeKind::Router(router) => router.ports.keys().cloned().collect(),
             NodeKind::Host(host) => vec![host.port.clone()],
+            NodeKind::External(external) => {
+                vec![external.port().clone(), External::OUTSIDE.into()]
+            }
         };
         for name in names {
             if !self.ports.contains(&name) {

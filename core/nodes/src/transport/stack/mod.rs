@@ -143,6 +143,24 @@ impl Stack {
         self.session_ports.insert(port);
     }
 
+    /// True without any connection.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.connections.is_empty()
+    }
+
+    /// True when a segment between these ends belongs to a connection without session, or would be
+    /// accepted by a port that listens for any remote.
+    #[must_use]
+    pub fn concerns(&self, local: SocketAddr, remote: SocketAddr) -> bool {
+        let tuple = Tuple {
+            session: None,
+            local,
+            remote,
+        };
+        self.by_tuple.contains_key(&tuple) || self.open_ports.contains(&local.port())
+    }
+
     /// What was refused so far.
     #[must_use]
     pub const fn counters(&self) -> StackCounters {
