@@ -32,7 +32,7 @@ resource "oci_core_virtual_circuit" "azure" {
   gateway_id                = oci_core_drg.this.id
   provider_service_id       = local.microsoft
   provider_service_key_name = azurerm_express_route_circuit.this.service_key
-  is_bfd_enabled            = true
+  is_bfd_enabled            = var.bfd
 
   dynamic "cross_connect_mappings" {
     for_each = local.peering_links

@@ -67,6 +67,12 @@ variable "app_count" {
   default = 2
 }
 
+variable "bfd" {
+  description = "Without BFD a silent loss is noticed by the BGP hold timer alone."
+  type        = bool
+  default     = true
+}
+
 variable "database_port" {
   type    = number
   default = 1521

@@ -26,8 +26,8 @@ pub(crate) fn run(name: &str) -> Result<bool> {
             command
         }
         "failover" => {
-            let mut command = cargo(&release);
-            command.args(["skybridge-sim", "--", "--failover"]);
+            let mut command = Command::new("bash");
+            command.arg("bench/failover.sh");
             command
         }
         "convergence" => {

@@ -3,7 +3,11 @@
 //! Times are seconds since the lab began unless the name says otherwise. Names of states are the clouds'
 //! own words. Every document is one JSON object.
 
+mod failover;
+
 use serde::{Deserialize, Serialize};
+
+pub use failover::{FailoverCase, FailoverReport, FailoverRow};
 
 /// Rows under one name.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

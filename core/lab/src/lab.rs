@@ -24,7 +24,7 @@ use crate::probe::Probes;
 use crate::provider::Providers;
 use crate::request::{Request, Response, UpRequest};
 use crate::run::{OnRefusal, Run};
-use crate::simulation::{SimulationJob, SimulationResult};
+use crate::simulation::{Found, SimulationJob, SimulationResult};
 use crate::task::Tasks;
 use crate::{diagnostics, expectation, report, task};
 
@@ -113,6 +113,7 @@ impl Lab {
             | Request::Trace { .. }
             | Request::Show(_)
             | Request::Explain { .. }
+            | Request::Failover { .. }
             | Request::Cut { .. }
             | Request::Heal { .. }
             | Request::Provider(_) => match task::answer(self, client, request) {
@@ -178,11 +179,16 @@ impl Lab {
     /// The result of a simulation.
     pub fn simulated(&mut self, now: Instant, result: SimulationResult) {
         self.advance(now);
-        self.proofs = result.rows;
-        if let Some(job) = &mut self.job
-            && matches!(job.stage, Stage::Simulating)
-        {
-            job.stage = Stage::Between;
+        match result.found {
+            Found::Proofs(rows) => {
+                self.proofs = rows;
+                if let Some(job) = &mut self.job
+                    && matches!(job.stage, Stage::Simulating)
+                {
+                    job.stage = Stage::Between;
+                }
+            }
+            Found::Answer(client, response) => self.respond(client, *response, true),
         }
         self.work();
     }
@@ -207,6 +213,11 @@ impl Lab {
     /// The lab files of all stacks.
     pub(crate) fn lab_files(&self) -> Vec<&LabFile> {
         self.stacks.values().map(|s| &s.lab_file).collect()
+    }
+
+    /// Hands a simulation to the driver.
+    pub(crate) fn simulate(&mut self, job: SimulationJob) {
+        self.outputs.push_back(LabOutput::Simulate(Box::new(job)));
     }
 
     pub(crate) const fn tasks_mut(&mut self) -> &mut Tasks {
@@ -320,6 +331,7 @@ impl Lab {
             | Request::Trace { .. }
             | Request::Show(_)
             | Request::Explain { .. }
+            | Request::Failover { .. }
             | Request::Cut { .. }
             | Request::Heal { .. }
             | Request::Provider(_) => None,
@@ -434,8 +446,7 @@ impl Lab {
         }
         self.proofs.clear();
         let proof = expectation::proof(self)?;
-        self.outputs
-            .push_back(LabOutput::Simulate(Box::new(SimulationJob::new(proof))));
+        self.simulate(SimulationJob::proof(proof));
         self.tell(
             job,
             "simulation",

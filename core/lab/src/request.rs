@@ -44,6 +44,13 @@ pub enum Request {
         /// A router or host.
         at: String,
     },
+    /// What each single failure would cost two hosts, on a twin.
+    Failover {
+        /// As in `Ping`.
+        from: String,
+        /// A host, as in `Ping`.
+        to: String,
+    },
     /// Break something.
     Cut {
         /// A link, router, host, `CIRCUIT/primary`, `CIRCUIT/secondary` or circuit.
@@ -255,6 +262,8 @@ pub enum Response {
     Trace(doc::TraceReport),
     /// An explanation.
     Explain(doc::Explanation),
+    /// What failures cost.
+    Failover(doc::FailoverReport),
     /// What was cut or healed.
     Fault(doc::FaultReport),
     /// Circuits as providers see them.

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use skybridge_base::{Deadline, Instant};
 use skybridge_blueprint::NodeName;
+use skybridge_verify::Pair;
 
 use crate::document::{ErrorDocument, PingReply, PingReport};
 use crate::lab::Lab;
 use crate::output::ClientId;
 use crate::probe::{Finished, Outcome, Packet, ProbeId, ProbeSpec};
 use crate::request::{Request, Response};
+use crate::simulation::{Failover, SimulationJob};
 use crate::{explain, faults, names, provider, show, trace};
 
 /// Requests under way at once.
@@ -153,6 +155,7 @@ pub(crate) fn answer(
         Request::Explain { prefix, at } => {
             explain::explain(lab, &prefix, &at).map(|e| Some(Response::Explain(e)))
         }
+        Request::Failover { from, to } => failover(lab, client, &from, &to).map(|()| None),
         Request::Cut { element, mode } => {
             faults::cut(lab, &element, mode).map(|r| Some(Response::Fault(r)))
         }
@@ -201,6 +204,23 @@ pub(crate) fn answer(
         }
         Request::Status | Request::Up(_) | Request::Down { .. } | Request::Stop => Ok(None),
     }
+}
+
+/// Has what each failure costs two hosts measured on a twin; the answer comes with its result.
+fn failover(lab: &mut Lab, client: ClientId, from: &str, to: &str) -> Result<(), ErrorDocument> {
+    let from = names::host(lab, from)?;
+    let to = names::host(lab, to)?;
+    let address = lab.network.compiled.index.hosts[&to].address;
+    let sessions = show::sessions::bfd(lab);
+    let up = sessions.iter().filter(|row| row.state == "up");
+    let job = Failover {
+        log: lab.network.world.log().clone(),
+        at: lab.network.world.now(),
+        pair: Pair { from, to, address },
+        bfd_sessions_up: u32::try_from(up.count()).unwrap_or(u32::MAX),
+    };
+    lab.simulate(SimulationJob::failover(client, job));
+    Ok(())
 }
 
 fn begin(lab: &mut Lab, client: ClientId, task: Task) -> Result<Option<Response>, ErrorDocument> {

@@ -7,6 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Virtual, example};
+use skybridge_lab::document::FailoverReport;
 use skybridge_lab::document::Verdict;
 use skybridge_lab::request::{CutMode, Request, Response, Show, StackArgument};
 
@@ -162,4 +163,49 @@ fn down_leaves_nothing_behind() {
     assert_eq!(lab.lab.estate().resources().count(), 0);
     assert_eq!(report.summary.resources, 0);
     assert_eq!(lab.lab.world().blueprint().nodes.len(), 0);
+}
+
+#[test]
+fn the_failover_table_tells_what_bfd_saves_and_leaves_the_network_alone() {
+    let table = |bfd: &str| {
+        let mut lab = Virtual::new();
+        let mut source = example();
+        source.arguments.push(StackArgument::Value {
+            name: "bfd".to_owned(),
+            value: bfd.to_owned(),
+        });
+        lab.up(vec![source]);
+        let request = Request::Failover {
+            from: "app-0".into(),
+            to: "db".into(),
+        };
+        let Response::Failover(report) = lab.ask(request) else {
+            panic!("no table");
+        };
+        assert!(lab.lab.world().faults().next().is_none());
+        report
+    };
+    let (with, without) = (table("true"), table("false"));
+    assert_eq!((with.bfd_sessions_up, without.bfd_sessions_up), (4, 0));
+    let silent = |report: &FailoverReport, element: &str| {
+        let row = report.rows.iter().find(|r| r.element.contains(element));
+        let row = row.unwrap_or_else(|| panic!("{element} in {report:?}"));
+        assert_eq!(row.cases.len(), 3, "{row:?}");
+        row.cases
+            .iter()
+            .find(|c| c.mode == "silent")
+            .unwrap()
+            .clone()
+    };
+    let link = "us-ashburn-1/primary";
+    let (fast, slow) = (silent(&with, link), silent(&without, link));
+    assert!(
+        fast.decided_by.contains("BFD") && fast.loss_ms <= 1000,
+        "{fast:?}"
+    );
+    assert!(
+        slow.decided_by.contains("hold") && slow.loss_ms > 18_000,
+        "{slow:?}"
+    );
+    assert!(fast.recovered && slow.recovered);
 }

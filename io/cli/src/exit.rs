@@ -74,6 +74,7 @@ pub(crate) fn of_response(response: &Response, force: bool) -> u8 {
         | Response::Ping(_)
         | Response::Trace(_)
         | Response::Explain(_)
+        | Response::Failover(_)
         | Response::Fault(_)
         | Response::Provider(_)
         | Response::Done { .. } => HOLDS,

@@ -79,6 +79,24 @@ impl From<ExplainArgs> for Request {
     }
 }
 
+/// Arguments of `failover`.
+#[derive(Debug, Args)]
+pub(crate) struct FailoverArgs {
+    /// One host, such as `azurerm_linux_virtual_machine.app`.
+    from: String,
+    /// The other.
+    to: String,
+}
+
+impl From<FailoverArgs> for Request {
+    fn from(args: FailoverArgs) -> Self {
+        Self::Failover {
+            from: args.from,
+            to: args.to,
+        }
+    }
+}
+
 /// Arguments of `cut`.
 #[derive(Debug, Args)]
 pub(crate) struct CutArgs {

@@ -8,7 +8,8 @@ mod variables;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use act::{
-    CompletionsArgs, CutArgs, ExplainArgs, HealArgs, PingArgs, ProviderCommand, TraceArgs,
+    CompletionsArgs, CutArgs, ExplainArgs, FailoverArgs, HealArgs, PingArgs, ProviderCommand,
+    TraceArgs,
 };
 pub(crate) use show::ShowCommand;
 pub(crate) use up::{DownArgs, ServeArgs, UpArgs, WorldArgs};
@@ -68,6 +69,8 @@ pub(crate) enum Command {
     Trace(TraceArgs),
     /// Say why a router sends a prefix where it sends it.
     Explain(ExplainArgs),
+    /// Say how long traffic between two hosts is lost, by what fails and how; on a twin.
+    Failover(FailoverArgs),
     /// Break a link, router, host or circuit.
     Cut(CutArgs),
     /// Mend one thing, or everything.
@@ -118,6 +121,7 @@ mod tests {
             | Command::Ping(_)
             | Command::Trace(_)
             | Command::Explain(_)
+            | Command::Failover(_)
             | Command::Cut(_)
             | Command::Heal(_)
             | Command::Provider(_)

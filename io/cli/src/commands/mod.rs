@@ -123,6 +123,7 @@ fn perform(cli: Cli, window: &Window) -> Result<u8, Failure> {
         Command::Ping(args) => args.into(),
         Command::Trace(args) => args.into(),
         Command::Explain(args) => args.into(),
+        Command::Failover(args) => args.into(),
         Command::Cut(args) => args.into(),
         Command::Heal(args) => args.into(),
         Command::Provider(command) => {

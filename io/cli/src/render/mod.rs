@@ -1,6 +1,7 @@
 //! Documents as text for people, and as JSON.
 
 mod diagnostic;
+mod failover;
 mod layout;
 mod listing;
 mod path;
@@ -40,6 +41,7 @@ pub(crate) fn text(response: &Response, screen: &Screen, sources: &Sources) -> S
         Response::Ping(doc) => path::ping(doc),
         Response::Trace(doc) => path::trace(doc, screen),
         Response::Explain(doc) => path::explanation(doc, screen),
+        Response::Failover(doc) => failover::render(doc, screen),
         Response::Fault(doc) => path::fault(doc),
         Response::Done { message } => format!("{message}\n"),
         Response::Error(doc) => error(doc, screen, sources),
@@ -85,6 +87,7 @@ pub(crate) fn json(response: &Response) -> String {
         Response::Ping(doc) => pretty(doc),
         Response::Trace(doc) => pretty(doc),
         Response::Explain(doc) => pretty(doc),
+        Response::Failover(doc) => pretty(doc),
         Response::Fault(doc) => pretty(doc),
         Response::Done { message } => pretty(&Done { message }),
         Response::Error(doc) => pretty(doc),

@@ -72,6 +72,7 @@ impl Engine for Script {
             Request::Show(_)
             | Request::Ping { .. }
             | Request::Trace { .. }
+            | Request::Failover { .. }
             | Request::Cut { .. }
             | Request::Heal { .. }
             | Request::Provider(_)
