@@ -24,6 +24,7 @@ pub mod checksum;
 pub mod ethernet;
 pub mod flow;
 pub mod frame;
+pub mod gso;
 pub mod icmpv4;
 pub mod icmpv6;
 pub mod ipv4;
