@@ -2,25 +2,29 @@
 
 use skybridge_blueprint::{LinkName, NodeName};
 use skybridge_compile::{CircuitIndex, Leg};
-use skybridge_world::{Command, CutMode as WorldMode, Element};
+use skybridge_world::{Command, CommandError, CutMode as WorldMode, Element};
 
 use crate::document::{ErrorDocument, FaultReport};
 use crate::lab::Lab;
 use crate::names::no_such;
 use crate::request::CutMode;
 
-/// Cuts what `wanted` names.
+/// Cuts what `wanted` names. `towards` names the node that no longer hears the other, in mode one-way.
 pub(crate) fn cut(
     lab: &mut Lab,
     wanted: &str,
     mode: CutMode,
+    towards: Option<&str>,
 ) -> Result<FaultReport, ErrorDocument> {
-    let elements = elements(lab, wanted, mode)?;
-    let mode = match mode {
-        CutMode::LinkDown => WorldMode::LinkDown,
-        CutMode::Silent => WorldMode::Silent,
-        CutMode::Admin => WorldMode::Admin,
-    };
+    let mut elements = elements(lab, wanted, mode)?;
+    let mode = world_mode(lab, mode, towards)?;
+    if let WorldMode::OneWay { towards } = &mode {
+        // A circuit has two legs and a node is at the end of one of them: the other is left alone.
+        let ends_there = |element: &Element| has_end(lab, element, towards);
+        if elements.iter().any(ends_there) {
+            elements.retain(ends_there);
+        }
+    }
     for element in &elements {
         command(
             lab,
@@ -33,6 +37,51 @@ pub(crate) fn cut(
     Ok(report(lab, &elements, &format!("cut ({})", mode.label())))
 }
 
+fn world_mode(lab: &Lab, mode: CutMode, towards: Option<&str>) -> Result<WorldMode, ErrorDocument> {
+    let refused = |message: &str, help: &str| ErrorDocument {
+        message: message.to_owned(),
+        help: Some(help.to_owned()),
+        diagnostics: Vec::new(),
+    };
+    Ok(match (mode, towards) {
+        (CutMode::OneWay, Some(towards)) => {
+            let nodes = &lab.network.compiled.blueprint.nodes;
+            if !nodes.contains_key(towards) {
+                let known = nodes.keys().map(NodeName::as_str);
+                return Err(no_such("node", towards, known));
+            }
+            WorldMode::OneWay {
+                towards: towards.into(),
+            }
+        }
+        (CutMode::OneWay, None) => {
+            return Err(refused(
+                "mode one-way needs the end that no longer hears the other",
+                "name it with --towards NODE; `skybridge show links` prints the ends",
+            ));
+        }
+        (_, Some(_)) => {
+            return Err(refused(
+                &format!("mode {} has no direction", mode.label()),
+                "--towards goes with --mode one-way",
+            ));
+        }
+        (CutMode::LinkDown, None) => WorldMode::LinkDown,
+        (CutMode::Silent, None) => WorldMode::Silent,
+        (CutMode::Admin, None) => WorldMode::Admin,
+        (CutMode::Session, None) => WorldMode::Session,
+    })
+}
+
+/// Whether a link, or a circuit on it, ends at a node.
+fn has_end(lab: &Lab, element: &Element, node: &NodeName) -> bool {
+    let (Element::Link(link) | Element::Circuit { link, .. }) = element else {
+        return false;
+    };
+    (lab.network.compiled.blueprint.links.get(link))
+        .is_some_and(|link| link.a.node == *node || link.b.node == *node)
+}
+
 /// Mends what `wanted` names, or everything.
 pub(crate) fn heal(lab: &mut Lab, wanted: Option<&str>) -> Result<FaultReport, ErrorDocument> {
     let Some(wanted) = wanted else {
@@ -41,7 +90,9 @@ pub(crate) fn heal(lab: &mut Lab, wanted: Option<&str>) -> Result<FaultReport, E
         return Ok(report(lab, &all, "healed"));
     };
     let mut candidates = elements(lab, wanted, CutMode::Silent)?;
-    candidates.extend(elements(lab, wanted, CutMode::LinkDown)?);
+    for mode in [CutMode::LinkDown, CutMode::Session] {
+        candidates.extend(elements(lab, wanted, mode)?);
+    }
     candidates.sort();
     candidates.dedup();
     let cut: Vec<Element> = lab.network.world.faults().map(|(e, _)| e.clone()).collect();
@@ -70,10 +121,36 @@ fn command(lab: &mut Lab, command: Command) -> Result<(), ErrorDocument> {
         .world
         .command(command)
         .map_err(|error| ErrorDocument {
+            help: help(&error).map(str::to_owned),
             message: error.to_string(),
-            help: None,
             diagnostics: Vec::new(),
         })
+}
+
+/// What to do about a refusal of the world.
+fn help(error: &CommandError) -> Option<&'static str> {
+    match error {
+        CommandError::ModeNotApplicable { element, .. } if element.starts_with("session") => {
+            Some("a session fails by --mode session")
+        }
+        CommandError::ModeNotApplicable {
+            mode: "session", ..
+        } => Some(
+            "name a session by the router and address that `skybridge show bgp` prints, or a leg by \
+             CIRCUIT/primary",
+        ),
+        CommandError::ModeNotApplicable {
+            mode: "one-way", ..
+        } => Some("only links and circuits have directions"),
+        CommandError::ModeNotApplicable { .. }
+        | CommandError::UnknownNode(_)
+        | CommandError::UnknownLink(_)
+        | CommandError::UnknownElement(_)
+        | CommandError::NotCut(_)
+        | CommandError::NotAHost(_)
+        | CommandError::NodeStopped(_)
+        | CommandError::PortLinked { .. } => None,
+    }
 }
 
 fn report(lab: &Lab, elements: &[Element], what: &str) -> FaultReport {
@@ -86,8 +163,9 @@ fn report(lab: &Lab, elements: &[Element], what: &str) -> FaultReport {
     }
 }
 
-/// The elements that a name means: a node, a link, or a circuit's legs. A circuit's leg that shares its
-/// link with other circuits is cut by its service tag when it fails silently.
+/// The elements that a name means: a node, a link, a session, or a circuit's legs (in mode session the MSEE's
+/// ends of them). A circuit's leg that shares its link with other circuits is cut by its service tag when
+/// its frames vanish.
 fn elements(lab: &Lab, wanted: &str, mode: CutMode) -> Result<Vec<Element>, ErrorDocument> {
     let blueprint = &lab.network.compiled.blueprint;
     if blueprint.nodes.contains_key(wanted) {
@@ -110,6 +188,10 @@ fn elements(lab: &Lab, wanted: &str, mode: CutMode) -> Result<Vec<Element>, Erro
             }
         }
     }
+    let sessions = sessions(lab, wanted);
+    if !sessions.is_empty() {
+        return Ok(sessions);
+    }
     let circuits = index
         .circuits
         .values()
@@ -121,10 +203,46 @@ fn elements(lab: &Lab, wanted: &str, mode: CutMode) -> Result<Vec<Element>, Erro
     Err(no_such("element", wanted, known.iter().map(String::as_str)))
 }
 
+/// The ends of sessions that a name means: the first column of `show bgp` (router and address), a peering
+/// with its path (`payments-azure/private/primary`), or the world's own name (router, instance, peer).
+fn sessions(lab: &Lab, wanted: &str) -> Vec<Element> {
+    let mut found = Vec::new();
+    for (node, spec) in &lab.network.compiled.blueprint.nodes {
+        for (instance, bgp) in spec.as_router().iter().flat_map(|r| &r.bgp) {
+            for (name, peer) in &bgp.peers {
+                let names = [
+                    format!("{node} {}", peer.local),
+                    format!("{}/{}", peer.role.peering, peer.role.path),
+                    format!("{node}/{instance}/{name}"),
+                ];
+                // Several sessions of a router may share an address; then the peering tells them apart.
+                if names.iter().any(|n| n == wanted) {
+                    found.push(session(node, instance, name));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn session(node: &NodeName, instance: &str, peer: &str) -> Element {
+    Element::Session {
+        node: node.clone(),
+        instance: instance.to_owned(),
+        peer: peer.to_owned(),
+    }
+}
+
 fn legs(lab: &Lab, circuit: &CircuitIndex, legs: &[Leg], mode: CutMode) -> Vec<Element> {
     let blueprint = &lab.network.compiled.blueprint;
     let mut found = Vec::new();
     for (leg, index) in Leg::BOTH.into_iter().zip(&circuit.legs) {
+        if mode == CutMode::Session {
+            if legs.contains(&leg) {
+                found.push(session(&index.node, &index.instance, &index.peer));
+            }
+            continue;
+        }
         let Some(link) = index.link.as_ref().filter(|_| legs.contains(&leg)) else {
             continue;
         };
@@ -142,7 +260,7 @@ fn legs(lab: &Lab, circuit: &CircuitIndex, legs: &[Leg], mode: CutMode) -> Vec<E
             > 1;
         match tagging.map(|i| i.tagging) {
             Some(skybridge_blueprint::Tagging::QinQ { s_tag, .. })
-                if shared && mode == CutMode::Silent =>
+                if shared && matches!(mode, CutMode::Silent | CutMode::OneWay) =>
             {
                 found.push(Element::Circuit {
                     link: link.clone(),

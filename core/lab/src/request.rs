@@ -53,10 +53,14 @@ pub enum Request {
     },
     /// Break something.
     Cut {
-        /// A link, router, host, `CIRCUIT/primary`, `CIRCUIT/secondary` or circuit.
+        /// A link, router, host, `CIRCUIT/primary`, `CIRCUIT/secondary`, circuit, or session (router and
+        /// address, as `show bgp` prints them).
         element: String,
         /// How.
         mode: CutMode,
+        /// The node that no longer hears the other; with `one-way` only.
+        #[serde(default)]
+        towards: Option<String>,
     },
     /// Mend one thing, or everything.
     Heal {
@@ -136,6 +140,10 @@ pub enum CutMode {
     Silent,
     /// Taken down on purpose: sessions are closed properly.
     Admin,
+    /// Frames towards one end vanish.
+    OneWay,
+    /// A BGP session is shut down by its operator.
+    Session,
 }
 
 impl CutMode {
@@ -146,6 +154,8 @@ impl CutMode {
             Self::LinkDown => "link-down",
             Self::Silent => "silent",
             Self::Admin => "admin",
+            Self::OneWay => "one-way",
+            Self::Session => "session",
         }
     }
 }

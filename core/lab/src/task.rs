@@ -156,9 +156,11 @@ pub(crate) fn answer(
             explain::explain(lab, &prefix, &at).map(|e| Some(Response::Explain(e)))
         }
         Request::Failover { from, to } => failover(lab, client, &from, &to).map(|()| None),
-        Request::Cut { element, mode } => {
-            faults::cut(lab, &element, mode).map(|r| Some(Response::Fault(r)))
-        }
+        Request::Cut {
+            element,
+            mode,
+            towards,
+        } => faults::cut(lab, &element, mode, towards.as_deref()).map(|r| Some(Response::Fault(r))),
         Request::Heal { element } => {
             faults::heal(lab, element.as_deref()).map(|r| Some(Response::Fault(r)))
         }

@@ -96,6 +96,7 @@ fn cutting_either_path_leaves_the_other_and_cutting_both_leaves_none() {
         let request = Request::Cut {
             element: element.into(),
             mode: CutMode::Silent,
+            towards: None,
         };
         assert!(matches!(lab.ask(request), Response::Fault(_)));
     };

@@ -100,11 +100,15 @@ impl From<FailoverArgs> for Request {
 /// Arguments of `cut`.
 #[derive(Debug, Args)]
 pub(crate) struct CutArgs {
-    /// A link, router, host, circuit, `CIRCUIT/primary` or `CIRCUIT/secondary`.
+    /// A link, router, host, circuit, `CIRCUIT/primary`, `CIRCUIT/secondary`, or a session by router and
+    /// address as `show bgp` prints them.
     element: String,
     /// How it fails.
     #[arg(long, value_enum, default_value_t = CutModeArg::LinkDown)]
     mode: CutModeArg,
+    /// The end that no longer hears the other.
+    #[arg(long, value_name = "NODE", required_if_eq("mode", "one-way"))]
+    towards: Option<String>,
 }
 
 /// How a thing fails.
@@ -116,6 +120,10 @@ enum CutModeArg {
     Silent,
     /// Taken down on purpose: sessions are closed properly.
     Admin,
+    /// Frames towards one end of a link vanish.
+    OneWay,
+    /// A BGP session is shut down by its operator.
+    Session,
 }
 
 impl From<CutArgs> for Request {
@@ -126,7 +134,10 @@ impl From<CutArgs> for Request {
                 CutModeArg::LinkDown => CutMode::LinkDown,
                 CutModeArg::Silent => CutMode::Silent,
                 CutModeArg::Admin => CutMode::Admin,
+                CutModeArg::OneWay => CutMode::OneWay,
+                CutModeArg::Session => CutMode::Session,
             },
+            towards: args.towards,
         }
     }
 }

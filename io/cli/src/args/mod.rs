@@ -71,7 +71,7 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Say how long traffic between two hosts is lost, by what fails and how; on a twin.
     Failover(FailoverArgs),
-    /// Break a link, router, host or circuit.
+    /// Break a link, router, host, circuit or BGP session.
     Cut(CutArgs),
     /// Mend one thing, or everything.
     Heal(HealArgs),
