@@ -31,6 +31,7 @@ pub mod ipv4;
 pub mod ipv6;
 mod malformed;
 pub mod nd;
+pub mod summary;
 pub mod tcp;
 pub mod tcp_md5;
 pub mod udp;

@@ -1,13 +1,26 @@
-//! Captures and the file format that packet analysers read.
+//! Captures, and the older of the two file formats that packet analysers read (`pcapng.rs` has the other).
 
-use skybridge_base::{Instant, WallTime};
+use std::collections::VecDeque;
+
+use skybridge_base::{Instant, VlanId, WallTime};
 use skybridge_blueprint::{LinkName, NodeName, PortName};
+use skybridge_wire::{Frame, ethernet};
+
+/// Octets of frames that a capture holds between two takes; more are missed and counted.
+pub const CAPTURE_OCTETS_MAX: usize = 16 << 20;
 
 /// Where frames are captured.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum CapturePoint {
     /// Frames that a link delivered, in both directions; lost frames are not seen.
     Link(LinkName),
+    /// Of those, the frames with this outer tag.
+    Circuit {
+        /// The link.
+        link: LinkName,
+        /// The outer tag, as delivered.
+        s_tag: VlanId,
+    },
     /// Frames that a port received, and those it sent, whether or not the link carried them.
     Port {
         /// The node.
@@ -55,23 +68,67 @@ pub struct CaptureTake {
     pub missed: u64,
 }
 
+/// Of a capture, what is not yet taken.
 #[derive(Debug)]
 pub(crate) struct Capture {
     pub(crate) point: CapturePoint,
-    pub(crate) frames_max: usize,
-    pub(crate) take: CaptureTake,
+    frames_max: usize,
+    frames: VecDeque<Captured>,
+    octets: usize,
+    missed: u64,
 }
 
 impl Capture {
-    pub(crate) fn add(&mut self, at: Instant, direction: CaptureDirection, bytes: &[u8]) {
-        if self.take.frames.len() < self.frames_max {
-            self.take.frames.push(Captured {
-                at,
-                direction,
-                bytes: bytes.to_vec(),
-            });
-        } else {
-            self.take.missed += 1;
+    pub(crate) const fn new(point: CapturePoint, frames_max: usize) -> Self {
+        Self {
+            point,
+            frames_max,
+            frames: VecDeque::new(),
+            octets: 0,
+            missed: 0,
+        }
+    }
+
+    pub(crate) fn add(&mut self, at: Instant, direction: CaptureDirection, frame: &Frame) {
+        if let CapturePoint::Circuit { s_tag, .. } = &self.point {
+            let outer = ethernet::parse(frame.bytes()).map(|view| view.tags().outer());
+            if outer.ok().flatten().and_then(ethernet::Tag::vlan) != Some(*s_tag) {
+                return;
+            }
+        }
+        let bytes = frame.bytes();
+        if self.frames.len() >= self.frames_max || self.octets + bytes.len() > CAPTURE_OCTETS_MAX {
+            self.missed += 1;
+            return;
+        }
+        self.octets += bytes.len();
+        self.frames.push_back(Captured {
+            at,
+            direction,
+            bytes: bytes.to_vec(),
+        });
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        !self.frames.is_empty() || self.missed > 0
+    }
+
+    /// The oldest frames, up to `octets_max` but at least one.
+    pub(crate) fn take(&mut self, octets_max: usize) -> CaptureTake {
+        let mut octets = 0;
+        let mut count = 0;
+        for frame in &self.frames {
+            octets += frame.bytes.len();
+            if count > 0 && octets > octets_max {
+                octets -= frame.bytes.len();
+                break;
+            }
+            count += 1;
+        }
+        self.octets -= octets;
+        CaptureTake {
+            frames: self.frames.drain(..count).collect(),
+            missed: std::mem::take(&mut self.missed),
         }
     }
 }
@@ -135,16 +192,53 @@ mod tests {
         );
     }
 
+    fn frame(bytes: &[u8]) -> Frame {
+        Frame::from_l2(bytes)
+    }
+
     #[test]
     fn a_full_capture_counts_what_it_misses() {
-        let mut capture = Capture {
-            point: CapturePoint::Link("l".into()),
-            frames_max: 1,
-            take: CaptureTake::default(),
+        let mut capture = Capture::new(CapturePoint::Link("l".into()), 1);
+        capture.add(Instant::ZERO, CaptureDirection::AToB, &frame(b"a"));
+        capture.add(Instant::ZERO, CaptureDirection::BToA, &frame(b"b"));
+        let take = capture.take(usize::MAX);
+        assert_eq!((take.frames.len(), take.missed), (1, 1));
+        assert!(!capture.has_news());
+    }
+
+    #[test]
+    fn a_capture_holds_a_bounded_number_of_octets() {
+        let mut capture = Capture::new(CapturePoint::Link("l".into()), usize::MAX);
+        let jumbo = frame(&[0; 9000]);
+        for _ in 0..=CAPTURE_OCTETS_MAX / 9000 {
+            capture.add(Instant::ZERO, CaptureDirection::AToB, &jumbo);
+        }
+        assert_eq!(capture.take(0).missed, 1);
+        capture.add(Instant::ZERO, CaptureDirection::AToB, &jumbo);
+        assert_eq!(capture.take(20_000).frames.len(), 2, "and there is room again");
+        assert!(capture.take(usize::MAX).frames.len() > 1000);
+    }
+
+    #[test]
+    fn a_circuit_is_told_from_others_on_its_link_by_its_outer_tag() {
+        use skybridge_wire::{EtherType, Tags};
+        let vlan = |id| VlanId::new(id).unwrap();
+        let tagged = |s| {
+            let mut bytes = Vec::new();
+            let mac = skybridge_base::MacAddr::BROADCAST;
+            let tags = Tags::qinq(vlan(s), vlan(100));
+            ethernet::emit(mac, mac, tags, EtherType::IPV4, &mut bytes);
+            frame(&bytes)
         };
-        capture.add(Instant::ZERO, CaptureDirection::AToB, b"a");
-        capture.add(Instant::ZERO, CaptureDirection::BToA, b"b");
-        assert_eq!(capture.take.frames.len(), 1);
-        assert_eq!(capture.take.missed, 1);
+        let point = CapturePoint::Circuit {
+            link: "l".into(),
+            s_tag: vlan(7),
+        };
+        let mut capture = Capture::new(point, 10);
+        for s in [7, 8, 100] {
+            capture.add(Instant::ZERO, CaptureDirection::AToB, &tagged(s));
+        }
+        capture.add(Instant::ZERO, CaptureDirection::AToB, &frame(b"short"));
+        assert_eq!(capture.take(usize::MAX).frames.len(), 1);
     }
 }

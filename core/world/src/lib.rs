@@ -17,7 +17,7 @@
 //! the order in which the nodes were added. A link without delay still goes through this order.
 //!
 //! Limits and what happens at them: [`EVENTS_MAX`] (oldest dropped), [`EXTERNAL_FRAMES_MAX`] (newest
-//! dropped), [`FRAMES_IN_FLIGHT_MAX`] and [`QUEUE_TIME`] (tail drop), [`STEPS_PER_INSTANT_MAX`] (time is
+//! dropped), [`CAPTURE_OCTETS_MAX`] (newest missed and counted), [`FRAMES_IN_FLIGHT_MAX`] and [`QUEUE_TIME`] (tail drop), [`STEPS_PER_INSTANT_MAX`] (time is
 //! moved on and a [`WorldEventKind::Livelock`] reported), [`LOG_ENTRIES_MAX`] (no replay).
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -30,6 +30,7 @@ mod event;
 mod execute;
 mod external;
 mod link;
+pub mod pcapng;
 mod real;
 mod slot;
 mod stand_in;
@@ -37,7 +38,9 @@ mod view;
 mod wiring;
 mod world;
 
-pub use capture::{CaptureDirection, CaptureId, CapturePoint, CaptureTake, Captured, pcap_bytes};
+pub use capture::{
+    CAPTURE_OCTETS_MAX, CaptureDirection, CaptureId, CapturePoint, CaptureTake, Captured, pcap_bytes,
+};
 pub use command::{
     Command, CommandError, CommandLog, CutMode, Element, LOG_ENTRIES_MAX, LogEntry, Logged,
     TagFault, TagLevel,

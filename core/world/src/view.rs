@@ -108,34 +108,44 @@ impl<N: Buildable> World<N> {
         frames_max: usize,
     ) -> Result<CaptureId, CommandError> {
         match &point {
-            CapturePoint::Link(link) if !self.link_index.contains_key(link) => {
-                return Err(CommandError::UnknownLink(link.clone()));
+            CapturePoint::Link(link) | CapturePoint::Circuit { link, .. } => {
+                if !self.link_index.contains_key(link) {
+                    return Err(CommandError::UnknownLink(link.clone()));
+                }
             }
-            CapturePoint::Port { node, .. } if !self.node_index.contains_key(node) => {
-                return Err(CommandError::UnknownNode(node.clone()));
+            CapturePoint::Port { node, .. } => {
+                if !self.node_index.contains_key(node) {
+                    return Err(CommandError::UnknownNode(node.clone()));
+                }
             }
-            CapturePoint::Link(_) | CapturePoint::Port { .. } => {}
         }
         self.captures_made += 1;
         let id = CaptureId(self.captures_made);
-        let capture = Capture {
-            point,
-            frames_max,
-            take: CaptureTake::default(),
-        };
-        self.captures.insert(id, capture);
+        self.captures.insert(id, Capture::new(point, frames_max));
         Ok(id)
     }
 
     /// What a capture holds so far; it goes on, empty. `None` when it does not run.
     pub fn take_capture(&mut self, id: CaptureId) -> Option<CaptureTake> {
-        let capture = self.captures.get_mut(&id)?;
-        Some(std::mem::take(&mut capture.take))
+        self.take_capture_part(id, usize::MAX)
+    }
+
+    /// The oldest frames of a capture, at most `octets_max` octets of them but at least one frame.
+    /// `None` when it does not run.
+    pub fn take_capture_part(&mut self, id: CaptureId, octets_max: usize) -> Option<CaptureTake> {
+        self.captures.get_mut(&id).map(|c| c.take(octets_max))
+    }
+
+    /// A capture holds frames, or has missed some, since the last take.
+    #[must_use]
+    pub fn has_capture_news(&self, id: CaptureId) -> bool {
+        self.captures.get(&id).is_some_and(Capture::has_news)
     }
 
     /// Ends a capture and gives what it holds. `None` when it does not run.
     pub fn stop_capture(&mut self, id: CaptureId) -> Option<CaptureTake> {
-        self.captures.remove(&id).map(|capture| capture.take)
+        let mut capture = self.captures.remove(&id)?;
+        Some(capture.take(usize::MAX))
     }
 
     pub(crate) fn link_named_mut(&mut self, name: &LinkName) -> Option<&mut LinkState> {

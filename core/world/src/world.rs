@@ -526,17 +526,24 @@ impl<N: Buildable> World<N> {
         let (to, now) = (link.receiver(side), self.now);
         for capture in self.captures.values_mut() {
             let direction = match &capture.point {
-                CapturePoint::Link(name) if *name == link.name && side == 0 => {
-                    CaptureDirection::AToB
+                CapturePoint::Link(name) | CapturePoint::Circuit { link: name, .. }
+                    if *name == link.name =>
+                {
+                    if side == 0 {
+                        CaptureDirection::AToB
+                    } else {
+                        CaptureDirection::BToA
+                    }
                 }
-                CapturePoint::Link(name) if *name == link.name => CaptureDirection::BToA,
                 CapturePoint::Port { node, port } if *node == to.node && *port == to.port => {
                     CaptureDirection::In
                 }
-                CapturePoint::Link(_) | CapturePoint::Port { .. } => continue,
+                CapturePoint::Link(_)
+                | CapturePoint::Circuit { .. }
+                | CapturePoint::Port { .. } => continue,
             };
             for frame in batch {
-                capture.add(now, direction, frame.bytes());
+                capture.add(now, direction, frame);
             }
         }
     }
@@ -559,7 +566,7 @@ impl<N: Buildable> World<N> {
             let here = *node == slot.name
                 && slot.node.as_ref().and_then(|n| n.port_index(name)) == Some(port);
             if here {
-                capture.add(now, direction, frame.bytes());
+                capture.add(now, direction, frame);
             }
         }
     }
