@@ -9,6 +9,10 @@
 )]
 
 #[cfg(target_os = "linux")]
+mod lab;
+#[cfg(target_os = "linux")]
+mod live_capture;
+#[cfg(target_os = "linux")]
 mod namespace;
 #[cfg(target_os = "linux")]
 mod ours;

@@ -8,6 +8,7 @@ use std::time::Instant as Clock;
 
 use anyhow::Result;
 
+use crate::live_capture::live_capture;
 use crate::namespace::sweep;
 use crate::peers::{Software, version};
 use crate::scenarios::{
@@ -62,6 +63,7 @@ const SCENARIOS: &[Scenario] = &[
     ("bird-many", |l| many_prefixes(Software::Bird, l)),
     ("tagged-one", |l| tagged_link(l, false)),
     ("tagged-two", |l| tagged_link(l, true)),
+    ("live-capture", live_capture),
 ];
 
 pub(crate) fn main() -> ExitCode {

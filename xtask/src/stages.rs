@@ -103,6 +103,8 @@ pub(crate) fn interop(names: &[&str]) -> bool {
         "--quiet",
         "--package",
         "skybridge-interop",
+        "--package",
+        "skybridge",
     ]));
     let result = match made {
         Outcome::Passed => peers(names),

@@ -225,6 +225,7 @@ mod tests {
             seed: 1,
             secret_seed: 2,
             pace: skybridge_estate::Pace::Compressed,
+            epoch: skybridge_base::WallTime(0),
         });
         let files = [
             (

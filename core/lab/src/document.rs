@@ -3,10 +3,12 @@
 //! Times are seconds since the lab began unless the name says otherwise. Names of states are the clouds'
 //! own words. Every document is one JSON object.
 
+mod capture;
 mod failover;
 
 use serde::{Deserialize, Serialize};
 
+pub use capture::{CaptureEnd, CapturePortion, CaptureStart, Direction, FrameRow};
 pub use failover::{FailoverCase, FailoverReport, FailoverRow};
 
 /// Rows under one name.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use skybridge_base::{Deadline, Instant, earliest};
+use skybridge_base::{Deadline, Instant, WallTime, earliest};
 use skybridge_estate::{Estate, Pace};
 use skybridge_nodes::NodeEvent;
 use skybridge_sites::LabFile;
@@ -12,6 +12,7 @@ use skybridge_terraform::{Schemas, StackState};
 use skybridge_world::{WorldEvent, WorldEventKind};
 
 use crate::bridge::Bridges;
+use crate::capture::Captures;
 use crate::checks::{Check, Checks, Decided};
 use crate::control::Control;
 use crate::document::{Diagnostic, ExpectationRow, IgnoredRow, NotModelledRow, Progress, Report};
@@ -42,6 +43,8 @@ pub struct LabConfig {
     pub secret_seed: u64,
     /// How fast lifecycles run.
     pub pace: Pace,
+    /// Wall time of the lab's beginning, for the timestamps of captures.
+    pub epoch: WallTime,
 }
 
 /// What is remembered of a stack.
@@ -67,6 +70,7 @@ pub struct Lab {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) slips: u64,
     pub(crate) bridges: Bridges,
+    pub(crate) captures: Captures,
     schemas: Arc<Schemas>,
     job: Option<Box<Job>>,
     queue: VecDeque<(ClientId, Request)>,
@@ -90,6 +94,7 @@ impl Lab {
             diagnostics: Vec::new(),
             slips: 0,
             bridges: Bridges::default(),
+            captures: Captures::new(config.epoch),
             schemas: Arc::new(Schemas::builtin()),
             job: None,
             queue: VecDeque::new(),
@@ -116,7 +121,8 @@ impl Lab {
             | Request::Failover { .. }
             | Request::Cut { .. }
             | Request::Heal { .. }
-            | Request::Provider(_) => match task::answer(self, client, request) {
+            | Request::Provider(_)
+            | Request::Capture { .. } => match task::answer(self, client, request) {
                 Ok(Some(response)) => self.respond(client, response, true),
                 Ok(None) => {}
                 Err(error) => self.respond(client, Response::Error(error), true),
@@ -129,6 +135,12 @@ impl Lab {
     pub fn forget(&mut self, client: ClientId) {
         self.queue.retain(|(c, _)| *c != client);
         self.tasks.forget(client);
+        self.captures.forget(&mut self.network.world, client);
+    }
+
+    /// The client has taken everything that was sent to it: streams may send it more.
+    pub fn drained(&mut self, client: ClientId) {
+        self.captures.drained(client);
     }
 
     /// Processes everything due up to `now`.
@@ -154,7 +166,11 @@ impl Lab {
             self.network.poll_timeout(estate),
         );
         next = earliest(next, self.job.as_ref().and_then(|j| j.poll_timeout()));
-        earliest(next, self.tasks.poll_timeout())
+        next = earliest(next, self.tasks.poll_timeout());
+        earliest(
+            next,
+            self.captures.poll_timeout(self.now, &self.network.world),
+        )
     }
 
     /// The next thing for the driver to do.
@@ -194,8 +210,9 @@ impl Lab {
     }
 
     /// The driver was late and has moved the world's clock back by as much.
-    pub fn note_slip(&mut self, _slip: Duration) {
+    pub fn note_slip(&mut self, slip: Duration) {
         self.slips += 1;
+        self.captures.note_slip(slip);
     }
 
     /// The estate, for looking at.
@@ -250,9 +267,11 @@ impl Lab {
             let mut moved = self.pump_tasks();
             moved |= self.work_on_job();
             if !moved {
-                return;
+                break;
             }
         }
+        let (now, world) = (self.now, &mut self.network.world);
+        self.captures.pump(now, world, &mut self.outputs);
     }
 
     /// Hands the world's events to whoever they concern.
@@ -334,7 +353,8 @@ impl Lab {
             | Request::Failover { .. }
             | Request::Cut { .. }
             | Request::Heal { .. }
-            | Request::Provider(_) => None,
+            | Request::Provider(_)
+            | Request::Capture { .. } => None,
         }
     }
 

@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod bridge;
+mod capture;
 mod checks;
 mod control;
 mod diagnostics;

@@ -69,6 +69,15 @@ pub enum Request {
     },
     /// The connectivity provider's side of circuits.
     Provider(Provider),
+    /// Frames as they pass, until the count or the time is reached or the client goes.
+    Capture {
+        /// A link, `NODE/PORT`, a host, `CIRCUIT/primary` or `CIRCUIT/secondary`.
+        point: String,
+        /// End after so many frames.
+        count: Option<u64>,
+        /// End after so many milliseconds.
+        duration_ms: Option<u64>,
+    },
     /// Read the stacks again and apply the difference.
     Up(UpRequest),
     /// Destroy a stack, or all of them.
@@ -278,6 +287,12 @@ pub enum Response {
     Fault(doc::FaultReport),
     /// Circuits as providers see them.
     Provider(doc::Listing<doc::ProviderRow>),
+    /// A capture begins; portions follow.
+    CaptureStart(doc::CaptureStart),
+    /// Frames of a capture; more follows.
+    CapturePortion(doc::CapturePortion),
+    /// A capture has ended by itself.
+    CaptureEnd(doc::CaptureEnd),
     /// Done; nothing to show.
     Done {
         /// In words.

@@ -14,7 +14,7 @@ use crate::output::ClientId;
 use crate::probe::{Finished, Outcome, Packet, ProbeId, ProbeSpec};
 use crate::request::{Request, Response};
 use crate::simulation::{Failover, SimulationJob};
-use crate::{explain, faults, names, provider, show, trace};
+use crate::{capture, explain, faults, names, provider, show, trace};
 
 /// Requests under way at once.
 const TASKS_MAX: usize = 64;
@@ -204,6 +204,11 @@ pub(crate) fn answer(
             let probe = lab.probes.send(&mut lab.network.world, spec);
             begin(lab, client, Task::Trace { from, to, probe })
         }
+        Request::Capture {
+            point,
+            count,
+            duration_ms,
+        } => capture::begin(lab, client, &point, (count, duration_ms)).map(|()| None),
         Request::Status | Request::Up(_) | Request::Down { .. } | Request::Stop => Ok(None),
     }
 }

@@ -30,13 +30,7 @@ impl Display for Summary<'_> {
         match view.ethertype() {
             EtherType::ARP => arp_line(f, payload)?,
             EtherType::IPV4 | EtherType::IPV6 => packet_line(f, payload)?,
-            other => write!(
-                f,
-                "{} > {} type 0x{:04x}",
-                view.src(),
-                view.dst(),
-                other.0
-            )?,
+            other => write!(f, "{} > {} type 0x{:04x}", view.src(), view.dst(), other.0)?,
         }
         write!(f, ", {} octets", self.0.len())
     }
@@ -45,7 +39,11 @@ impl Display for Summary<'_> {
 fn arp_line(f: &mut Formatter<'_>, payload: &[u8]) -> fmt::Result {
     match arp::parse(payload) {
         Ok(arp) if arp.is_gratuitous() => {
-            write!(f, "ARP {} is at {}, announced", arp.sender_ip, arp.sender_mac)
+            write!(
+                f,
+                "ARP {} is at {}, announced",
+                arp.sender_ip, arp.sender_mac
+            )
         }
         Ok(arp) => match arp.operation {
             ArpOperation::Request => {
@@ -95,7 +93,13 @@ fn tcp_line(f: &mut Formatter<'_>, info: &PacketInfo, segment: &[u8]) -> fmt::Re
         return f.write_str("TCP, cut short");
     };
     let len = view.payload().len();
-    write!(f, "TCP {} seq {} ack {}", view.flags(), view.seq(), view.ack())?;
+    write!(
+        f,
+        "TCP {} seq {} ack {}",
+        view.flags(),
+        view.seq(),
+        view.ack()
+    )?;
     write!(f, " win {} len {len}", view.window())?;
     if len > 0 && (info.src_port == BGP_PORT || info.dst_port == BGP_PORT) {
         // RFC 4271 §4.1; a message that begins in the middle of a segment is not looked for.

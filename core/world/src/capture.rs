@@ -215,7 +215,11 @@ mod tests {
         }
         assert_eq!(capture.take(0).missed, 1);
         capture.add(Instant::ZERO, CaptureDirection::AToB, &jumbo);
-        assert_eq!(capture.take(20_000).frames.len(), 2, "and there is room again");
+        assert_eq!(
+            capture.take(20_000).frames.len(),
+            2,
+            "and there is room again"
+        );
         assert!(capture.take(usize::MAX).frames.len() > 1000);
     }
 

@@ -39,7 +39,8 @@ mod wiring;
 mod world;
 
 pub use capture::{
-    CAPTURE_OCTETS_MAX, CaptureDirection, CaptureId, CapturePoint, CaptureTake, Captured, pcap_bytes,
+    CAPTURE_OCTETS_MAX, CaptureDirection, CaptureId, CapturePoint, CaptureTake, Captured,
+    pcap_bytes,
 };
 pub use command::{
     Command, CommandError, CommandLog, CutMode, Element, LOG_ENTRIES_MAX, LogEntry, Logged,

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use skybridge_bgp::attr::DecodeContext;
 use skybridge_bgp::message::{Framer, Message};
 use skybridge_hcl::{NoFiles, Value, ast, evaluate, parse_body};
+use skybridge_wire::summary::Summary;
 use skybridge_wire::{
     EtherType, arp, bfd as bfd_wire, ethernet, flow, icmpv4, icmpv6, ipv4, ipv6, nd, tcp, udp,
 };
@@ -35,6 +36,10 @@ pub const TARGETS: [Target; 7] = [
 /// One Ethernet frame through every parser that its types lead to.
 pub fn wire(data: &[u8]) {
     packet(data);
+    assert!(
+        !Summary(data).to_string().is_empty(),
+        "a line says something"
+    );
     let Ok(frame) = ethernet::parse(data) else {
         return;
     };

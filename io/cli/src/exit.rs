@@ -77,6 +77,9 @@ pub(crate) fn of_response(response: &Response, force: bool) -> u8 {
         | Response::Failover(_)
         | Response::Fault(_)
         | Response::Provider(_)
+        | Response::CaptureStart(_)
+        | Response::CapturePortion(_)
+        | Response::CaptureEnd(_)
         | Response::Done { .. } => HOLDS,
     }
 }

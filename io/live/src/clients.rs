@@ -4,7 +4,7 @@
 //! progress lines, then the answer, after which the lab closes the connection. Limits: [`CLIENTS_MAX`]
 //! connections, [`REQUEST_LEN_MAX`] octets a request, [`BACKLOG_MAX`] octets that a client leaves unread.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
@@ -44,6 +44,8 @@ pub(crate) struct Clients {
     poller: Arc<Poller>,
     listener: Option<Watched<UnixListener>>,
     peers: BTreeMap<u64, Peer>,
+    /// Whoever has taken everything since it was asked for.
+    drained: BTreeSet<u64>,
     next: u64,
     key_of: fn(u64) -> usize,
 }
@@ -92,6 +94,7 @@ impl Clients {
             poller: Arc::clone(poller),
             listener,
             peers: BTreeMap::new(),
+            drained: BTreeSet::new(),
             next: 0,
             key_of,
         })
@@ -194,8 +197,17 @@ impl Clients {
             self.peers.remove(&number);
             return sent;
         }
+        if local {
+            // A queue without a limit: the receiver is this program itself.
+            self.drained.insert(number);
+        }
         self.settle(number);
         true
+    }
+
+    /// A client that has taken everything sent to it so far.
+    pub(crate) fn poll_drained(&mut self) -> Option<ClientId> {
+        self.drained.pop_first().map(ClientId)
     }
 
     /// Waits a moment for the last answers to leave.
@@ -221,6 +233,9 @@ impl Clients {
         let waiting = !connection.unsent().is_empty();
         let done = connection.stage == Stage::Leaving && !waiting;
         let reading = connection.stage == Stage::Reading;
+        if connection.stage == Stage::Waiting && !waiting {
+            self.drained.insert(number);
+        }
         if done || connection.stream.arm(reading, waiting).is_err() {
             self.peers.remove(&number);
         }

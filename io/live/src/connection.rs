@@ -1,8 +1,10 @@
-//! The client side: one request, progress, one answer.
+//! The client side: one request, progress, one answer; or a stream of answers until somebody has enough.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
+use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
+use std::thread;
 
 use skybridge_lab::document::Progress;
 use skybridge_lab::request::{Request, Response};
@@ -10,6 +12,7 @@ use thiserror::Error;
 
 use crate::driver::Handle;
 use crate::place::{Place, PlaceError};
+use crate::signals::Signals;
 
 /// Where a lab can be asked: in this process or by its control socket.
 #[derive(Clone, Debug)]
@@ -59,6 +62,77 @@ impl Connection {
             Self::Remote(place) => remote(place.connect()?, &request, progress),
         }
     }
+}
+
+/// How a stream of answers ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FollowEnd {
+    /// The taker had its last answer, or enough.
+    Taken,
+    /// Ctrl-C or SIGTERM.
+    Interrupted,
+    /// The lab ended.
+    LabEnded,
+}
+
+/// Asks the lab at `place` and hands over every answer, progress included, until the taker breaks, the lab
+/// closes, or a signal comes: the lab then sees this client go, and ends what it did for it.
+///
+/// # Errors
+/// When there is no lab, or what it says is not understood.
+pub fn follow(
+    place: &Place,
+    request: &Request,
+    take: &mut dyn FnMut(Response) -> ControlFlow<()>,
+) -> Result<FollowEnd, AskError> {
+    let stream = place.connect()?;
+    let (signals, mut signalled) = Signals::catch()?;
+    signalled.set_nonblocking(false)?;
+    let (watched, own_end) = (stream.try_clone()?, signalled.try_clone()?);
+    let watcher = thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            let interrupted = matches!(signalled.read(&mut [0]), Ok(1..));
+            // Wakes the reader; fails only when the lab has closed already.
+            watched.shutdown(Shutdown::Both).ok();
+            interrupted
+        })?;
+    let taken = take_all(&stream, request, take);
+    // No signal after this: the watcher reads the end.
+    own_end.shutdown(Shutdown::Both).ok();
+    drop(signals);
+    stream.shutdown(Shutdown::Both).ok();
+    let interrupted = watcher.join().unwrap_or(false);
+    match taken {
+        _ if interrupted => Ok(FollowEnd::Interrupted),
+        Ok(ControlFlow::Break(())) => Ok(FollowEnd::Taken),
+        Ok(ControlFlow::Continue(())) => Ok(FollowEnd::LabEnded),
+        Err(error) => Err(error),
+    }
+}
+
+fn take_all(
+    mut stream: &UnixStream,
+    request: &Request,
+    take: &mut dyn FnMut(Response) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, AskError> {
+    let mut text = serde_json::to_vec(request).map_err(AskError::Answer)?;
+    text.push(b'\n');
+    stream.write_all(&text)?;
+    let mut lines = BufReader::new(stream);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        if line.last() != Some(&b'\n') {
+            // Cut off in the middle: whoever closed it wants no more.
+            break;
+        }
+        let response = serde_json::from_slice(&line).map_err(AskError::Answer)?;
+        if take(response).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        line.clear();
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 fn remote(

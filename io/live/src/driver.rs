@@ -242,6 +242,9 @@ impl<E: Engine> Driver<E> {
         }
         self.engine.advance(now);
         self.give_out(now)?;
+        while let Some(client) = self.parts.clients.poll_drained() {
+            self.engine.drained(client);
+        }
         let engine = &self.engine;
         self.parts.bridges.rearm(|id| engine.bridge_room(id));
         Ok(())

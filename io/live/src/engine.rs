@@ -13,6 +13,8 @@ pub trait Engine {
     fn request(&mut self, now: Instant, client: ClientId, request: Request);
     /// The client has gone.
     fn forget(&mut self, client: ClientId);
+    /// The client has taken everything that was sent to it.
+    fn drained(&mut self, client: ClientId);
     /// Processes everything due up to `now`.
     fn advance(&mut self, now: Instant);
     /// When to advance next.
@@ -36,6 +38,10 @@ impl Engine for Lab {
 
     fn forget(&mut self, client: ClientId) {
         Self::forget(self, client);
+    }
+
+    fn drained(&mut self, client: ClientId) {
+        Self::drained(self, client);
     }
 
     fn advance(&mut self, now: Instant) {

@@ -29,7 +29,7 @@ mod signals;
 
 pub use bridges::{BRIDGES_MAX, UNSENT_MAX};
 pub use clients::{BACKLOG_MAX, CLIENTS_MAX, REQUEST_LEN_MAX};
-pub use connection::{AskError, Connection};
+pub use connection::{AskError, Connection, FollowEnd, follow};
 pub use driver::{Ended, Handle, Joints, Running, spawn};
 pub use engine::Engine;
 pub use pacer::{LATE_MAX, Pacer};

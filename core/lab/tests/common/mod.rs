@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use skybridge_base::Instant;
+use skybridge_base::{Instant, WallTime};
 use skybridge_estate::Pace;
 use skybridge_lab::document::{Progress, Report};
 use skybridge_lab::request::{Request, Response, StackSource, UpRequest};
@@ -36,6 +36,7 @@ impl Virtual {
             seed: 1,
             secret_seed: 2,
             pace,
+            epoch: WallTime(0),
         };
         Self {
             lab: Lab::new(&config),

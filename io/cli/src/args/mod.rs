@@ -1,6 +1,7 @@
 //! The command line as data: help, parsing and completions follow from it.
 
 mod act;
+mod capture;
 mod show;
 mod up;
 mod variables;
@@ -11,6 +12,7 @@ pub(crate) use act::{
     CompletionsArgs, CutArgs, ExplainArgs, FailoverArgs, HealArgs, PingArgs, ProviderCommand,
     TraceArgs,
 };
+pub(crate) use capture::CaptureArgs;
 pub(crate) use show::ShowCommand;
 pub(crate) use up::{DownArgs, ServeArgs, UpArgs, WorldArgs};
 pub(crate) use variables::{VariableArg, VariableArgs};
@@ -75,6 +77,8 @@ pub(crate) enum Command {
     Cut(CutArgs),
     /// Mend one thing, or everything.
     Heal(HealArgs),
+    /// Show frames as they pass, or write them for tshark and Wireshark.
+    Capture(CaptureArgs),
     /// Act as the connectivity provider.
     #[command(subcommand)]
     Provider(ProviderCommand),
@@ -125,6 +129,7 @@ mod tests {
             | Command::Cut(_)
             | Command::Heal(_)
             | Command::Provider(_)
+            | Command::Capture(_)
             | Command::Completions(_)
             | Command::Serve(_) => panic!("not up: {line:?}"),
         }

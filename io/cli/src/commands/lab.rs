@@ -4,7 +4,9 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
+use skybridge_base::WallTime;
 use skybridge_lab::{Lab, LabConfig};
 use skybridge_live::{Ended, Joints, Place, Running, Seat, spawn};
 
@@ -28,6 +30,7 @@ pub(super) fn start(seat: Option<Seat>, world: &WorldArgs) -> Result<Running, Fa
             None => random()?,
         },
         pace: world.pace.pace(),
+        epoch: wall_time(),
     };
     let joints = Joints {
         seat,
@@ -37,6 +40,13 @@ pub(super) fn start(seat: Option<Seat>, world: &WorldArgs) -> Result<Running, Fa
         what: "cannot start the lab",
         source,
     })
+}
+
+/// Now, for timestamps of captures; a machine whose clock stands before 1970 gets 1970.
+fn wall_time() -> WallTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let millis = since.unwrap_or_default().as_millis();
+    WallTime(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 fn random() -> Result<u64, Failure> {

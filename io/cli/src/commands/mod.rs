@@ -1,6 +1,7 @@
 //! What each command does: nearly all of them ask the lab one question.
 
 mod ask;
+mod capture;
 mod down;
 mod lab;
 mod up;
@@ -118,6 +119,7 @@ fn perform(cli: Cli, window: &Window) -> Result<u8, Failure> {
             })?;
             return Ok(exit::HOLDS);
         }
+        Command::Capture(args) => return capture::capture(&args, &lab, window),
         Command::Status => Request::Status,
         Command::Show(command) => Request::Show(command.into()),
         Command::Ping(args) => args.into(),

@@ -43,6 +43,10 @@ pub(crate) fn text(response: &Response, screen: &Screen, sources: &Sources) -> S
         Response::Explain(doc) => path::explanation(doc, screen),
         Response::Failover(doc) => failover::render(doc, screen),
         Response::Fault(doc) => path::fault(doc),
+        Response::CaptureStart(_) | Response::CapturePortion(_) | Response::CaptureEnd(_) => {
+            // `commands/capture.rs` writes these as they come.
+            String::new()
+        }
         Response::Done { message } => format!("{message}\n"),
         Response::Error(doc) => error(doc, screen, sources),
     }
@@ -89,9 +93,20 @@ pub(crate) fn json(response: &Response) -> String {
         Response::Explain(doc) => pretty(doc),
         Response::Failover(doc) => pretty(doc),
         Response::Fault(doc) => pretty(doc),
+        Response::CaptureStart(doc) => pretty(doc),
+        Response::CapturePortion(doc) => pretty(doc),
+        Response::CaptureEnd(doc) => pretty(doc),
         Response::Done { message } => pretty(&Done { message }),
         Response::Error(doc) => pretty(doc),
     }
+}
+
+/// A document on one line, for streams of them.
+pub(crate) fn compact(document: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec(document)
+        .expect("documents have string keys only and no failing serialiser");
+    text.push(b'\n');
+    text
 }
 
 fn pretty(document: &impl Serialize) -> String {

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use skybridge_base::Deadline;
@@ -10,7 +11,7 @@ use skybridge_lab::document::Progress;
 
 use super::*;
 use crate::place::Place;
-use crate::{CLIENTS_MAX, Connection};
+use crate::{CLIENTS_MAX, Connection, FollowEnd, follow};
 
 /// Answers `Status` with two progress lines and a message, serves `Explain` as a bridge to the address in
 /// it, and leaves `Heal` unanswered until the client has gone.
@@ -76,6 +77,7 @@ impl Engine for Script {
             | Request::Cut { .. }
             | Request::Heal { .. }
             | Request::Provider(_)
+            | Request::Capture { .. }
             | Request::Up(_)
             | Request::Down { .. } => {}
         }
@@ -85,6 +87,7 @@ impl Engine for Script {
             gone.send(client).unwrap();
         }
     }
+    fn drained(&mut self, _client: ClientId) {}
     fn advance(&mut self, now: Instant) {
         if self.due.is_some_and(|due| due <= now) {
             self.due = None;
@@ -168,6 +171,26 @@ fn a_request_is_answered_alike_inside_the_process_and_by_socket() {
     assert_eq!(ask(&remote, Request::Status), expected);
     running.handle().stop();
     assert!(matches!(running.join(), Ended::Stopped));
+}
+
+#[test]
+fn a_client_that_follows_gets_every_answer_until_it_has_enough_or_the_lab_closes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, place) = start(&folder);
+    for (enough, end) in [(2, FollowEnd::Taken), (9, FollowEnd::LabEnded)] {
+        let mut heard = 0;
+        let ended = follow(&place, &Request::Status, &mut |_| {
+            heard += 1;
+            if heard == enough {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        assert_eq!((ended.unwrap(), heard), (end, enough.min(3)));
+    }
+    running.handle().stop();
+    drop(running.join());
 }
 
 #[test]

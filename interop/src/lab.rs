@@ -1,0 +1,83 @@
+//! The binary as its users run it: a lab of the example in the background, and commands that ask it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::namespace::run;
+
+/// A lab with a place of its own; it ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Lab {
+    pub(crate) folder: PathBuf,
+    program: PathBuf,
+}
+
+impl Lab {
+    /// Brings a directory up in the background.
+    pub(crate) fn up(label: &str, directory: &Path) -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("sky-{label}-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        // The build puts every binary of the workspace beside this one.
+        let program = std::env::current_exe()?.with_file_name("skybridge");
+        ensure!(program.exists(), "{} is not built", program.display());
+        let lab = Self { folder, program };
+        let directory = directory.to_string_lossy();
+        lab.run(&["up", &directory, "--detach", "--no-simulation"])?;
+        Ok(lab)
+    }
+
+    /// A command to it, to be started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(arguments)
+            .env("XDG_RUNTIME_DIR", &self.folder)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// A command to its end; gives what it printed.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
+        run(&mut self.command(arguments))
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // Nothing that could be done about a failure while another one is reported.
+        self.run(&["down"]).ok();
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// The example of this repository.
+pub(crate) fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/azure-oci")
+}
+
+/// A program in the background; it is killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Background(pub(crate) Child);
+
+impl Background {
+    /// Ctrl-C, and the end that follows it.
+    pub(crate) fn interrupt(mut self) -> Result<()> {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.context("a process has an id")?, Signal::INT)?;
+        let status = self.0.wait()?;
+        ensure!(status.success(), "ended by Ctrl-C with {status}");
+        Ok(())
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
