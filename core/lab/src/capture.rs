@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use skybridge_base::{Deadline, Instant, WallTime, earliest};
-use skybridge_blueprint::{NodeKind, NodeName, PortName, Tagging};
+use skybridge_blueprint::{External, NodeKind, NodeName, PortName, Tagging};
 use skybridge_compile::Leg;
 use skybridge_world::{CaptureDirection, CaptureId, CapturePoint, CaptureTake, Captured, World};
 
@@ -227,7 +227,8 @@ fn point(lab: &Lab, wanted: &str) -> Result<(CapturePoint, String, String), Erro
     }
     let host = names::host(lab, wanted).unwrap_or_else(|_| wanted.into());
     match ports_of(lab, &host) {
-        Some(ports) if ports.len() == 1 => {
+        // A host in a namespace is seen where it meets the network, as an internal one is.
+        Some(ports) if ports.len() == 1 || lab.network.compiled.index.hosts.contains_key(&host) => {
             let (node, port) = (host, ports[0].clone());
             Ok(described(lab, CapturePoint::Port { node, port }))
         }
@@ -258,6 +259,9 @@ fn ports_of(lab: &Lab, node: &NodeName) -> Option<Vec<PortName>> {
     Some(match &node.kind {
         NodeKind::Router(router) => router.ports.keys().cloned().collect(),
         NodeKind::Host(host) => vec![host.port.clone()],
+        NodeKind::External(external) => {
+            vec![external.port().clone(), External::OUTSIDE.into()]
+        }
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use skybridge_base::{Instant, VlanId, WallTime};
 use skybridge_blueprint::{LinkName, NodeName, PortName};
-use skybridge_wire::{Frame, ethernet};
+use skybridge_wire::{ChecksumState, Frame, FramePool, ethernet, gso};
 
 /// Octets of frames that a capture holds between two takes; more are missed and counted.
 pub const CAPTURE_OCTETS_MAX: usize = 16 << 20;
@@ -50,8 +50,8 @@ pub struct Captured {
     pub at: Instant,
     /// Which way.
     pub direction: CaptureDirection,
-    /// The frame from its destination address, without FCS. A super-frame of an offloading port
-    /// appears whole.
+    /// The frame from its destination address, without FCS, as it would be on the wire: a super-frame is
+    /// captured as the frames it stands for, with their checksums.
     pub bytes: Vec<u8>,
 }
 
@@ -96,7 +96,19 @@ impl Capture {
                 return;
             }
         }
-        let bytes = frame.bytes();
+        let is_plain =
+            frame.meta.gso_size == 0 && !matches!(frame.meta.csum, ChecksumState::Partial { .. });
+        let mut split = Vec::new();
+        // One that cannot be split is shown as it is.
+        if is_plain || gso::split(frame.clone(), &mut FramePool::new(0), &mut split).is_err() {
+            self.add_octets(at, direction, frame.bytes());
+        }
+        for segment in &split {
+            self.add_octets(at, direction, segment.bytes());
+        }
+    }
+
+    fn add_octets(&mut self, at: Instant, direction: CaptureDirection, bytes: &[u8]) {
         if self.frames.len() >= self.frames_max || self.octets + bytes.len() > CAPTURE_OCTETS_MAX {
             self.missed += 1;
             return;
@@ -221,6 +233,43 @@ mod tests {
             "and there is room again"
         );
         assert!(capture.take(usize::MAX).frames.len() > 1000);
+    }
+
+    #[test]
+    fn a_super_frame_is_captured_as_the_frames_it_stands_for() {
+        use skybridge_wire::tcp::{TcpFlags, TcpRepr};
+        use skybridge_wire::{EtherType, EthernetRepr, Tags, ipv4::Ipv4Repr, protocol, tcp};
+        let (src, dst) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+        let mut packet = Vec::new();
+        Ipv4Repr::new(src, dst, protocol::TCP, 20 + 2_500).emit(&mut packet);
+        TcpRepr {
+            src_port: 1,
+            dst_port: 2,
+            seq: 7,
+            ack: 0,
+            flags: TcpFlags::ACK,
+            window: 1,
+            options: &[],
+        }
+        .emit(src.into(), dst.into(), &[0x55; 2_500], &mut packet);
+        let mut whole = Frame::with_headroom(&packet);
+        EthernetRepr {
+            dst: skybridge_base::MacAddr::BROADCAST,
+            src: skybridge_base::MacAddr::BROADCAST,
+            tags: Tags::dot1q(VlanId::new(5).unwrap()),
+            ethertype: EtherType::IPV4,
+        }
+        .push(&mut whole);
+        whole.meta.gso_size = 1_000;
+        let mut capture = Capture::new(CapturePoint::Link("l".into()), 10);
+        capture.add(Instant::ZERO, CaptureDirection::AToB, &whole);
+        let frames = capture.take(usize::MAX).frames;
+        let lengths: Vec<usize> = frames.iter().map(|f| f.bytes.len()).collect();
+        assert_eq!(lengths, [1_058, 1_058, 558]);
+        for frame in frames {
+            let segment = tcp::parse(&frame.bytes[38..]).unwrap();
+            assert!(segment.is_checksum_valid(src.into(), dst.into()));
+        }
     }
 
     #[test]
