@@ -557,9 +557,10 @@ impl Lab {
             self.network.compile(&self.control.estate);
         }
         let report = report::report(self, job);
-        self.respond(job.client, Response::Report(Box::new(report)), true);
         if job.stop {
+            // Before the answer: whoever has it finds the lab's place free.
             self.outputs.push_back(LabOutput::Stopped);
         }
+        self.respond(job.client, Response::Report(Box::new(report)), true);
     }
 }

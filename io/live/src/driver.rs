@@ -310,7 +310,10 @@ impl<E: Engine> Driver<E> {
                 }
                 LabOutput::BridgeClose { id } => self.parts.bridges.finish(id),
                 LabOutput::Simulate(job) => self.parts.jobs.run(job)?,
-                LabOutput::Stopped => self.ended = Some(Ended::Stopped),
+                LabOutput::Stopped => {
+                    drop(self.parts.seat.take());
+                    self.ended = Some(Ended::Stopped);
+                }
             }
         }
         Ok(())

@@ -38,23 +38,19 @@ pub(super) fn capture(args: &CaptureArgs, lab: &str, window: &Window) -> Result<
     let mut refusal = None;
     let mut failed = None;
     let end = follow(&place, &Request::from(args), &mut |response| {
-        let written = match response {
-            Response::CaptureStart(start) => {
-                if writer.form != Form::Documents {
-                    window.remark(&format!(
-                        "Capturing on {} ({}). Ctrl-C ends it.",
-                        start.point, start.description
-                    ));
-                }
-                writer.begin(start)
+        let written = if let Response::CaptureStart(start) = response {
+            if writer.form != Form::Documents {
+                window.remark(&format!(
+                    "Capturing on {} ({}). Ctrl-C ends it.",
+                    start.point, start.description
+                ));
             }
-            Response::CapturePortion(portion) => writer.portion(&portion),
-            other => {
-                if matches!(other, Response::Error(_)) {
-                    refusal = Some(other);
-                }
-                return ControlFlow::Break(());
-            }
+            writer.begin(start)
+        } else if let Response::CapturePortion(portion) = response {
+            writer.portion(&portion)
+        } else {
+            refusal = matches!(response, Response::Error(_)).then_some(response);
+            return ControlFlow::Break(());
         };
         match written {
             Ok(()) => ControlFlow::Continue(()),
