@@ -6,12 +6,14 @@ use std::path::Path;
 use std::time::{Duration, Instant as Clock};
 
 use anyhow::{Context, Result, anyhow};
+use rustix::time::{ClockId, clock_gettime};
 use skybridge_base::{Asn, Instant, MacAddr, WallTime};
 use skybridge_blueprint::{
     BfdParameters, BgpInstance, BgpPeer, Blueprint, Endpoint, ExportPolicy, Host, ImportTo,
     Interface, Link, LinkClass, MaxPrefixes, NextHopRule, Node, NodeKind, NodeName, Originated,
     Owner, PathRole, Port, PortName, Role, RoutePolicy, Router, Secret, Tagging, Vrf,
 };
+use skybridge_live::{Pacer, TURN_MAX};
 use skybridge_nodes::{ConnectionId, HostCommand, NodeEvent, SessionState};
 use skybridge_world::{
     AnyNode, CaptureId, CapturePoint, Command, World, WorldEventKind, pcap_bytes,
@@ -29,6 +31,9 @@ pub(crate) const PEER_ASN: u32 = 65_002;
 pub(crate) const PEER_PREFIX: &str = "10.2.0.0/24";
 /// An address of the peer within its prefix.
 pub(crate) const PEER_HOST: &str = "10.2.0.1";
+
+/// Steps of the world between two looks at the clock.
+const STEPS: u32 = 8;
 
 /// What differs between scenarios on our side.
 #[derive(Clone, Debug)]
@@ -230,6 +235,11 @@ pub(crate) struct Ours {
     pub(crate) world: World<AnyNode>,
     cable: Cable,
     start: Clock,
+    pacer: Pacer,
+    /// How often, and by how much in all, the world's clock has slipped since nobody drove it in time.
+    pub(crate) slips: (u32, Duration),
+    /// Most processor time that one turn took.
+    pub(crate) busiest: Duration,
     capture: CaptureId,
     /// Everything that was reported, with its time.
     pub(crate) events: Vec<(Instant, NodeEvent)>,
@@ -247,15 +257,17 @@ impl Ours {
             world,
             cable,
             start: Clock::now(),
+            pacer: Pacer::new(),
+            slips: (0, Duration::ZERO),
+            busiest: Duration::ZERO,
             capture,
             events: Vec::new(),
         })
     }
 
     /// The world's time.
-    pub(crate) fn now(&self) -> Instant {
-        let nanos = self.start.elapsed().as_nanos();
-        Instant::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    pub(crate) const fn now(&self) -> Instant {
+        self.world.now()
     }
 
     /// Runs until `reached` holds, at most `budget`; false when time ran out.
@@ -264,33 +276,49 @@ impl Ours {
         budget: Duration,
         mut reached: impl FnMut(&Self) -> bool,
     ) -> Result<bool> {
-        let until = self.now() + budget;
-        let (node, port) = wan();
+        let until = self.start.elapsed() + budget;
         loop {
-            let mut frames = Vec::new();
-            self.cable.receive(&mut frames)?;
-            self.world.advance(self.now());
-            if !frames.is_empty() {
-                self.world.inject(&node, &port, &mut frames)?;
-            }
-            while let Some(out) = self.world.poll_external() {
-                self.cable.send(&out.frame)?;
-            }
-            while let Some(event) = self.world.poll_event() {
-                if let WorldEventKind::Node(what) = event.kind {
-                    self.events.push((event.at, what));
-                }
-            }
+            self.turn()?;
             if reached(self) {
                 return Ok(true);
             }
-            let now = self.now();
-            if now >= until {
+            let elapsed = self.start.elapsed();
+            if elapsed >= until {
                 return Ok(false);
             }
-            let next = self.world.poll_timeout().map_or(until, |d| d.at.min(until));
-            self.cable.wait(next.since(now))?;
+            let left = until - elapsed;
+            let asked = self.pacer.sleep(elapsed, self.world.poll_timeout());
+            self.cable.wait(asked.unwrap_or(left).min(left))?;
         }
+    }
+
+    /// One turn, as the driver of a live lab does it: what has come in, some of what is due, what goes
+    /// out.
+    fn turn(&mut self) -> Result<()> {
+        let (now, slip) = self.pacer.wake(self.start.elapsed());
+        if let Some(slip) = slip {
+            self.slips = (self.slips.0 + 1, self.slips.1 + slip);
+        }
+        let worked = processor_time();
+        let mut frames = Vec::new();
+        self.cable.receive(&mut frames)?;
+        if !frames.is_empty() {
+            let (node, port) = wan();
+            self.world.approach(now);
+            self.world.inject(&node, &port, &mut frames)?;
+        }
+        let began = Clock::now();
+        while self.world.advance_some(now, STEPS) && began.elapsed() < TURN_MAX {}
+        while let Some(out) = self.world.poll_external() {
+            self.cable.send(&out.frame)?;
+        }
+        while let Some(event) = self.world.poll_event() {
+            if let WorldEventKind::Node(what) = event.kind {
+                self.events.push((event.at, what));
+            }
+        }
+        self.busiest = self.busiest.max(processor_time().saturating_sub(worked));
+        Ok(())
     }
 
     /// The session's state.
@@ -380,4 +408,13 @@ impl Ours {
 
 fn wan() -> (NodeName, PortName) {
     ("router".into(), "wan".into())
+}
+
+/// What this thread has used of a processor.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }

@@ -1,6 +1,7 @@
 //! The real speakers: FRR and BIRD, each in a namespace of its own.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
@@ -39,6 +40,8 @@ pub(crate) struct Options {
     pub(crate) hold_time_s: u16,
     /// Further prefixes that the peer announces: `100.64.0.0/24` and so on.
     pub(crate) more_prefixes: u32,
+    /// Prefixes that the peer holds back until [`Peer::release`]: `20.0.0.0/24` and so on.
+    pub(crate) burst: u32,
 }
 
 /// A running peer.
@@ -254,6 +257,48 @@ impl Peer {
         Ok(())
     }
 
+    /// Announces or withdraws all of [`Options::burst`] at once.
+    pub(crate) fn release(&self, is_announced: bool) -> Result<()> {
+        match self.software {
+            Software::Frr => {
+                let folder = self.namespace.folder.display().to_string();
+                let word = if is_announced { "no " } else { "" };
+                let bgp = format!("router bgp {PEER_ASN}");
+                let family = "address-family ipv4 unicast";
+                let filter = format!("{word}neighbor {OUR_ADDRESS} prefix-list SMALL out");
+                let mut arguments = vec!["--vty_socket", folder.as_str()];
+                for line in ["configure terminal", &bgp, family, &filter] {
+                    arguments.extend(["-c", line]);
+                }
+                self.namespace.run("vtysh", &arguments)?;
+            }
+            Software::Bird => {
+                let word = if is_announced { "enable" } else { "disable" };
+                self.ask(&format!("{word} burst"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How often the peer's BFD session went down.
+    pub(crate) fn bfd_failures(&self) -> Result<u32> {
+        Ok(match self.software {
+            Software::Frr => {
+                let text = self.ask("show bfd peers counters")?;
+                let count = text
+                    .lines()
+                    .find_map(|line| line.trim().strip_prefix("Session down events: "));
+                count.context("FRR counts BFD failures")?.trim().parse()?
+            }
+            // BIRD has no such counter; its log has every change.
+            Software::Bird => {
+                let log = fs::read_to_string(self.namespace.folder.join("bird.log"))?;
+                let down = |line: &&str| line.contains("bfd1") && line.contains("Up to Down");
+                u32::try_from(log.lines().filter(down).count())?
+            }
+        })
+    }
+
     /// Ends or allows the session as an operator does.
     pub(crate) fn administer(&self, is_up: bool) -> Result<()> {
         match self.software {
@@ -307,6 +352,11 @@ pub(crate) fn more_prefixes(count: u32) -> impl Iterator<Item = String> {
     (0..count.min(1 << 14)).map(|n| format!("100.{}.{}.0/24", 64 + n / 256, n % 256))
 }
 
+/// `count` prefixes of 24 bits from 20.0.0.0/8.
+fn burst_prefixes(count: u32) -> impl Iterator<Item = String> {
+    (0..count).map(|n| format!("{}/24", Ipv4Addr::from((20 << 24) + (n << 8))))
+}
+
 fn frr_config(options: &Options) -> String {
     let neighbour = format!(" neighbor {OUR_ADDRESS}");
     let mut lines = vec![
@@ -338,8 +388,15 @@ fn frr_config(options: &Options) -> String {
     for prefix in more_prefixes(options.more_prefixes) {
         lines.push(format!("  network {prefix}"));
     }
+    for prefix in burst_prefixes(options.burst) {
+        lines.push(format!("  network {prefix}"));
+    }
+    if options.burst > 0 {
+        lines.push(format!(" {neighbour} prefix-list SMALL out"));
+    }
     lines.push(" exit-address-family".to_owned());
     lines.push("exit".to_owned());
+    lines.push(format!("ip prefix-list SMALL permit {PEER_PREFIX}"));
     if let Some(interval) = options.bfd_interval {
         let interval_ms = interval.as_millis();
         lines.extend([
@@ -377,6 +434,14 @@ fn bird_config(options: &Options) -> String {
     let more: String = more_prefixes(options.more_prefixes)
         .map(|prefix| format!("route {prefix} blackhole; "))
         .collect();
+    let burst = if options.burst == 0 {
+        String::new()
+    } else {
+        let routes: String = burst_prefixes(options.burst)
+            .map(|prefix| format!("route {prefix} blackhole; "))
+            .collect();
+        format!("protocol static burst {{ disabled yes; ipv4; {routes}}}")
+    };
     format!(
         "log stderr all;\n\
          router id {PEER_ADDRESS};\n\
@@ -384,6 +449,7 @@ fn bird_config(options: &Options) -> String {
          protocol direct {{ ipv4; interface \"{INTERFACE}\"; }}\n\
          protocol kernel {{ ipv4 {{ export filter {{ if source = RTS_BGP then accept; reject; }}; }}; }}\n\
          protocol static {{ ipv4; route {PEER_PREFIX} blackhole; {more}}}\n\
+         {burst}\n\
          {bfd_protocol}\n\
          protocol bgp ours {{\n\
            local {PEER_ADDRESS} as {PEER_ASN};\n\

@@ -38,18 +38,20 @@ pub(crate) enum Opens {
 }
 
 /// Our speaker and a real one on one cable.
-struct Pair {
-    ours: Ours,
-    peer: Peer,
+pub(crate) struct Pair {
+    pub(crate) ours: Ours,
+    pub(crate) peer: Peer,
 }
 
-struct Setup {
-    opens: Opens,
-    our_key: Option<&'static str>,
-    their_key: Option<&'static str>,
-    bfd_interval: Option<Duration>,
-    hold_time_s: u16,
-    more_prefixes: u32,
+pub(crate) struct Setup {
+    pub(crate) opens: Opens,
+    pub(crate) our_key: Option<&'static str>,
+    pub(crate) their_key: Option<&'static str>,
+    pub(crate) bfd_interval: Option<Duration>,
+    pub(crate) hold_time_s: u16,
+    pub(crate) more_prefixes: u32,
+    /// Prefixes that the peer announces when told to.
+    pub(crate) burst: u32,
 }
 
 impl Default for Setup {
@@ -61,6 +63,7 @@ impl Default for Setup {
             bfd_interval: None,
             hold_time_s: 30,
             more_prefixes: 0,
+            burst: 0,
         }
     }
 }
@@ -72,7 +75,7 @@ fn our_more_prefixes(count: u32) -> Vec<String> {
         .collect()
 }
 
-fn pair(software: Software, label: &str, setup: &Setup) -> Result<Pair> {
+pub(crate) fn pair(software: Software, label: &str, setup: &Setup) -> Result<Pair> {
     let (mut peer, cable) = Peer::create(software, label)?;
     peer.start(&peers::Options {
         passive: setup.opens == Opens::Us,
@@ -80,6 +83,7 @@ fn pair(software: Software, label: &str, setup: &Setup) -> Result<Pair> {
         bfd_interval: setup.bfd_interval,
         hold_time_s: setup.hold_time_s,
         more_prefixes: setup.more_prefixes,
+        burst: setup.burst,
     })?;
     let ours = Ours::start(
         cable,
@@ -95,7 +99,7 @@ fn pair(software: Software, label: &str, setup: &Setup) -> Result<Pair> {
 }
 
 impl Pair {
-    fn establish(&mut self) -> Result<()> {
+    pub(crate) fn establish(&mut self) -> Result<()> {
         let up = |ours: &Ours| ours.session() == SessionState::Established;
         let reached = self.ours.run(ESTABLISH_MAX, up)?;
         ensure!(
@@ -109,7 +113,11 @@ impl Pair {
     }
 
     /// Waits for something that only the peer can tell.
-    fn until(&mut self, what: &str, holds: impl Fn(&Peer) -> Result<bool>) -> Result<()> {
+    pub(crate) fn until(
+        &mut self,
+        what: &str,
+        holds: impl Fn(&Peer) -> Result<bool>,
+    ) -> Result<()> {
         let limit = self.ours.now() + ROUTES_MAX;
         while self.ours.now() < limit {
             self.ours.run(Duration::from_millis(200), |_| false)?;

@@ -34,6 +34,9 @@ const QUEUE_MAX: usize = 64;
 /// Rounds of work at one instant; each round moves a stack, an operation or a check on.
 const ROUNDS_MAX: usize = 100_000;
 
+/// Steps of the world between two looks at everything else.
+const STEPS: u32 = 8;
+
 /// How a lab is set up.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LabConfig {
@@ -105,7 +108,7 @@ impl Lab {
 
     /// Takes a request; the answers come out of [`Lab::poll_output`].
     pub fn request(&mut self, now: Instant, client: ClientId, request: Request) {
-        self.advance(now);
+        self.catch_up(now);
         match request {
             Request::Up(_) | Request::Down { .. } | Request::Status | Request::Stop => {
                 if self.queue.len() >= QUEUE_MAX {
@@ -143,18 +146,40 @@ impl Lab {
         self.captures.drained(client);
     }
 
-    /// Processes everything due up to `now`.
+    /// Processes everything due up to `now`, however long it takes: for virtual time.
     pub fn advance(&mut self, now: Instant) {
-        loop {
-            let due = self.poll_timeout().filter(|d| d.at <= now);
-            self.now = due.map_or(now, |d| d.at.max(self.now)).max(self.now);
-            self.control.advance(self.now);
-            self.network.world.advance(self.now);
-            self.work();
-            if due.is_none() {
-                return;
-            }
+        while self.advance_to_next(now) {}
+    }
+
+    /// Processes some of what is due up to `now`: for real time. True when more is due, so that the
+    /// driver looks after its clients in between and calls again with the time that it is then.
+    pub fn advance_some(&mut self, now: Instant) -> bool {
+        if !self.network.world.is_behind() {
+            return self.advance_to_next(now);
         }
+        self.now = now.max(self.now);
+        self.advance_here();
+        true
+    }
+
+    /// Goes on to the next thing due up to `now`, at its own time. False when nothing was.
+    fn advance_to_next(&mut self, now: Instant) -> bool {
+        let due = self.poll_timeout().filter(|d| d.at <= now);
+        self.now = due.map_or(now, |d| d.at).max(self.now);
+        self.advance_here();
+        due.is_some()
+    }
+
+    fn advance_here(&mut self) {
+        self.control.advance(self.now);
+        self.network.world.advance_some(self.now, STEPS);
+        self.work();
+    }
+
+    /// As [`Lab::advance`], but does not wait for a world that is behind: what comes in meanwhile is
+    /// taken as it stands.
+    fn catch_up(&mut self, now: Instant) {
+        while !self.network.world.is_behind() && self.advance_to_next(now) {}
     }
 
     /// When to call [`Lab::advance`] next.
@@ -180,7 +205,7 @@ impl Lab {
 
     /// News of a bridge connection.
     pub fn bridge(&mut self, now: Instant, id: BridgeId, input: BridgeInput) {
-        self.advance(now);
+        self.catch_up(now);
         self.bridges
             .input(&mut self.network.world, id, input, &mut self.outputs);
         self.work();
@@ -194,7 +219,7 @@ impl Lab {
 
     /// The result of a simulation.
     pub fn simulated(&mut self, now: Instant, result: SimulationResult) {
-        self.advance(now);
+        self.catch_up(now);
         match result.found {
             Found::Proofs(rows) => {
                 self.proofs = rows;
@@ -262,7 +287,7 @@ impl Lab {
     fn work(&mut self) {
         for _ in 0..ROUNDS_MAX {
             self.network.follow(self.now, &self.control.estate);
-            self.network.world.advance(self.now);
+            self.network.world.advance_some(self.now, STEPS);
             self.events();
             let mut moved = self.pump_tasks();
             moved |= self.work_on_job();

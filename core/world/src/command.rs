@@ -213,6 +213,9 @@ pub enum Logged {
     Command(Command),
     /// A new blueprint, as what it changed.
     Apply(Box<Difference>),
+    /// Nothing: the machine was so busy that the time of this entry came before everything was done
+    /// that was due earlier.
+    Late,
 }
 
 /// An entry of a [`CommandLog`].

@@ -129,6 +129,7 @@ impl<N: Buildable> World<N> {
             frames.clear();
             return;
         }
+        self.is_fed = true;
         if !self.has_stand_in_for(index) {
             self.log.missing += 1;
         }

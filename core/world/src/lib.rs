@@ -7,8 +7,8 @@
 //!
 //! Two drivers use it:
 //! - virtual time: [`World::run_until`] jumps from event to event;
-//! - real time: the driver sleeps until [`World::poll_timeout`], then calls [`World::advance`] with
-//!   the time that really passed. Pacing policy (slipping when the machine is busy) is the driver's.
+//! - real time: the driver sleeps until [`World::poll_timeout`], then calls [`World::advance_some`] with
+//!   the time that really passed, until nothing more is due. Pacing policy (slipping when the machine is busy) is the driver's.
 //!
 //! Both drain [`World::poll_event`] and, for ports with a world outside, [`World::poll_external`].
 //!
@@ -30,6 +30,7 @@ mod event;
 mod execute;
 mod external;
 mod link;
+mod pace;
 pub mod pcapng;
 mod real;
 mod slot;

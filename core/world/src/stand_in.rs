@@ -17,7 +17,7 @@ impl CommandLog {
         self.initial.nodes.values().any(is_external)
             || self.entries.iter().any(|entry| match &entry.what {
                 Logged::Apply(difference) => difference.nodes.values().flatten().any(is_external),
-                Logged::Command(_) => false,
+                Logged::Command(_) | Logged::Late => false,
             })
     }
 }
@@ -37,6 +37,8 @@ impl<N: Buildable> World<N> {
                 Logged::Command(command) => {
                     let _differs_in_the_twin = world.command(command.clone()).err();
                 }
+                // The twin has other work to do, and its own time for it.
+                Logged::Late => {}
                 Logged::Apply(difference) => {
                     blueprint = difference.applied(&blueprint);
                     world

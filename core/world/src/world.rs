@@ -82,7 +82,7 @@ pub struct World<N = AnyNode> {
     pub(crate) admin_down: BTreeSet<NodeName>,
     sequence: u64,
     pub(crate) steps: u64,
-    steps_here: u64,
+    pub(crate) steps_here: u64,
     skip: Duration,
     pub(crate) faults: BTreeMap<Element, CutMode>,
     events: Events,
@@ -95,6 +95,10 @@ pub struct World<N = AnyNode> {
     pub(crate) captures_made: u32,
     outbox: Outbox,
     batch: Vec<Frame>,
+    /// See [`World::is_behind`].
+    pub(crate) is_behind: bool,
+    /// Frames have come in from outside.
+    pub(crate) is_fed: bool,
 }
 
 /// What happens next.
@@ -145,6 +149,8 @@ impl<N: Buildable> World<N> {
             captures_made: 0,
             outbox: Outbox::default(),
             batch: Vec::new(),
+            is_behind: false,
+            is_fed: false,
             blueprint: Arc::clone(&blueprint),
         };
         for name in blueprint.nodes.keys() {
@@ -188,6 +194,7 @@ impl<N: Buildable> World<N> {
                     let blueprint = difference.applied(&world.blueprint);
                     world.apply(blueprint).map_err(|_| mismatch)?;
                 }
+                Logged::Late => world.fall_behind(entry.at),
             }
         }
         world.run_until(until);
@@ -263,7 +270,7 @@ impl<N: Buildable> World<N> {
         self.run_until(now);
     }
 
-    fn step_until(&mut self, until: Instant, checker: Option<&mut dyn Checker>) -> bool {
+    pub(crate) fn step_until(&mut self, until: Instant, checker: Option<&mut dyn Checker>) -> bool {
         let Some((at, next)) = self.next() else {
             return false;
         };

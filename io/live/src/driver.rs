@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Instant as MachineInstant;
+use std::time::{Duration, Instant as MachineInstant};
 
 use polling::{Event, Events, Poller};
 use skybridge_base::Instant;
@@ -20,6 +20,10 @@ use crate::pacer::Pacer;
 use crate::place::Seat;
 use crate::poll::Watched;
 use crate::signals::Signals;
+
+/// A turn of the engine ends after this although more is due: whoever waits outside is served in between,
+/// and a peer's BFD hears from us in time.
+pub const TURN_MAX: Duration = Duration::from_millis(2);
 
 const KEY_LISTENER: usize = 0;
 const KEY_SIGNALS: usize = 1;
@@ -240,7 +244,8 @@ impl<E: Engine> Driver<E> {
         while let Ok(inbound) = self.parts.inbound.try_recv() {
             self.take_inbound(now, inbound);
         }
-        self.engine.advance(now);
+        let began = MachineInstant::now();
+        while self.engine.advance_some(now) && began.elapsed() < TURN_MAX {}
         self.give_out(now)?;
         while let Some(client) = self.parts.clients.poll_drained() {
             self.engine.drained(client);

@@ -15,8 +15,8 @@ pub trait Engine {
     fn forget(&mut self, client: ClientId);
     /// The client has taken everything that was sent to it.
     fn drained(&mut self, client: ClientId);
-    /// Processes everything due up to `now`.
-    fn advance(&mut self, now: Instant);
+    /// Processes some of what is due up to `now`; true when more is.
+    fn advance_some(&mut self, now: Instant) -> bool;
     /// When to advance next.
     fn poll_timeout(&self) -> Option<Deadline>;
     /// The next thing to do.
@@ -44,8 +44,8 @@ impl Engine for Lab {
         Self::drained(self, client);
     }
 
-    fn advance(&mut self, now: Instant) {
-        Self::advance(self, now);
+    fn advance_some(&mut self, now: Instant) -> bool {
+        Self::advance_some(self, now)
     }
 
     fn poll_timeout(&self) -> Option<Deadline> {

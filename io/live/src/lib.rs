@@ -30,7 +30,7 @@ mod signals;
 pub use bridges::{BRIDGES_MAX, UNSENT_MAX};
 pub use clients::{BACKLOG_MAX, CLIENTS_MAX, REQUEST_LEN_MAX};
 pub use connection::{AskError, Connection, FollowEnd, follow};
-pub use driver::{Ended, Handle, Joints, Running, spawn};
+pub use driver::{Ended, Handle, Joints, Running, TURN_MAX, spawn};
 pub use engine::Engine;
 pub use pacer::{LATE_MAX, Pacer};
 pub use place::{NAME_LEN_MAX, Place, PlaceError, Seat};

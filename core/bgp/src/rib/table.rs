@@ -428,7 +428,6 @@ impl Table {
         }
     }
 
-    /// The next net to decide about, in the order of marking.
     /// Every net is decided about again.
     pub(crate) fn mark_all_dirty(&mut self) {
         let slots = u32::try_from(self.net_slots()).expect("net ids are below 2^32");
@@ -437,6 +436,7 @@ impl Table {
         }
     }
 
+    /// The next net to decide about, in the order of marking.
     pub(crate) fn take_dirty(&mut self) -> Option<u32> {
         let id = self.dirty.get(self.dirty_from).copied();
         if let Some(id) = id {

@@ -5,18 +5,20 @@ use super::observe::Source;
 use super::{BestPath, Output, Speaker, table_id};
 use crate::rib::{AttrId, Candidate, LOCAL, SourceRank, decide};
 
-/// Nets decided about per call and table.
-const DECISIONS_PER_CALL: usize = 4096;
+/// Nets decided about per call, over all tables: with what the driver makes of the results, some
+/// milliseconds of work.
+const DECISIONS_PER_CALL: usize = 512;
 
 impl Speaker {
-    /// The decision for up to [`DECISIONS_PER_CALL`] changed nets of each table.
+    /// The decision for up to [`DECISIONS_PER_CALL`] changed nets.
     pub(super) fn decide_some(&mut self) {
+        let mut left = DECISIONS_PER_CALL;
         for at in 0..self.tables.len() {
-            for _ in 0..DECISIONS_PER_CALL {
-                let Some(net) = self.tables[at].take_dirty() else {
-                    break;
-                };
+            while left > 0
+                && let Some(net) = self.tables[at].take_dirty()
+            {
                 self.decide_net(at, net);
+                left -= 1;
             }
         }
     }

@@ -109,25 +109,26 @@ impl ExportState {
 type Group = (Family, AttrId, u16, usize);
 
 impl Speaker {
-    /// One step of the export to every peer that has work.
+    /// One step of the export, to as many of the peers with work as [`EXPORTS_PER_CALL`] allows.
     pub(super) fn export_some(&mut self) {
+        let mut left = EXPORTS_PER_CALL;
         for at in 0..self.peers.len() {
             let ready = |p: &Peer| p.up.is_some() && !p.blocked && p.export.has_work();
-            if self.peers[at].as_ref().is_some_and(ready) {
-                self.export_peer(at);
+            if left > 0 && self.peers[at].as_ref().is_some_and(ready) {
+                self.export_peer(at, &mut left);
             }
         }
     }
 
-    fn export_peer(&mut self, at: usize) {
+    fn export_peer(&mut self, at: usize, left: &mut usize) {
         let Some(mut peer) = self.peers[at].take() else {
             return;
         };
         let mut bytes = Vec::new();
         let mut updates = 0;
         if let Some(table) = peer.config.export.as_ref().map(|e| usize::from(e.table.0)) {
-            updates =
-                self.export_table(PeerId(super::table_id(at).0), &mut peer, table, &mut bytes);
+            let id = PeerId(super::table_id(at).0);
+            updates = self.export_table((id, &mut peer), table, left, &mut bytes);
         }
         if peer.export.pending.is_empty() {
             for family in std::mem::take(&mut peer.export.end_of_rib).iter() {
@@ -145,20 +146,20 @@ impl Speaker {
         self.peers[at] = Some(peer);
     }
 
-    /// Takes up to [`EXPORTS_PER_CALL`] marked nets; gives the number of UPDATEs written.
+    /// Takes marked nets while some are `left`; gives the number of UPDATEs written.
     fn export_table(
         &mut self,
-        id: PeerId,
-        peer: &mut Peer,
+        (id, peer): (PeerId, &mut Peer),
         at: usize,
+        left: &mut usize,
         bytes: &mut Vec<u8>,
     ) -> usize {
         let mut groups: BTreeMap<Group, Vec<u32>> = BTreeMap::new();
         let mut gone: Vec<u32> = Vec::new();
-        for _ in 0..EXPORTS_PER_CALL {
-            let Some(net) = peer.export.pending.take_first() else {
-                break;
-            };
+        while *left > 0
+            && let Some(net) = peer.export.pending.take_first()
+        {
+            *left -= 1;
             if !self.tables[at].is_used(net) {
                 continue;
             }

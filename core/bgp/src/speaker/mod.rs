@@ -32,8 +32,8 @@ use peer::Peer;
 
 /// Messages handled per connection and call; the rest waits for the next timeout, which is due at once.
 const MESSAGES_PER_CALL: usize = 64;
-/// Nets looked at for one peer's export per call.
-const EXPORTS_PER_CALL: usize = 4096;
+/// Nets looked at for export per call, over all peers.
+const EXPORTS_PER_CALL: usize = 2048;
 /// Bytes joined into one [`Output::Send`].
 const SEND_LEN_MAX: usize = 65_536;
 

@@ -88,13 +88,14 @@ impl Engine for Script {
         }
     }
     fn drained(&mut self, _client: ClientId) {}
-    fn advance(&mut self, now: Instant) {
+    fn advance_some(&mut self, now: Instant) -> bool {
         if self.due.is_some_and(|due| due <= now) {
             self.due = None;
             if let Some(client) = self.waiting.take() {
                 self.done(client, "fine");
             }
         }
+        false
     }
     fn poll_timeout(&self) -> Option<Deadline> {
         self.due.map(|at| Deadline::new(at, "script"))

@@ -79,6 +79,13 @@ impl Control {
         }
     }
 
+    /// Asks for a turn at once while routes wait to be resolved again.
+    fn rearm_routes(&mut self, now: Instant) {
+        if self.rib.is_waiting() {
+            self.deadline = earliest(self.deadline, Some(Deadline::new(now, "routes")));
+        }
+    }
+
     /// Everything may have something to say.
     fn mark_all(&mut self) {
         self.busy_stacks.extend(self.stacks.keys());
@@ -191,6 +198,9 @@ impl Router {
                 self.control.busy_instances.insert(name);
             }
         }
+        if self.control.rib.is_waiting() {
+            self.resolve_some(out);
+        }
         self.pump(now, out);
     }
 
@@ -199,7 +209,7 @@ impl Router {
     }
 
     /// Takes the deadlines over of what was touched, and finds the earliest of all.
-    fn rearm(&mut self, stacks: BTreeSet<TableIndex>, instances: BTreeSet<String>) {
+    fn rearm(&mut self, now: Instant, stacks: BTreeSet<TableIndex>, instances: BTreeSet<String>) {
         let control = &mut self.control;
         for table in stacks {
             let deadline = control.stacks.get(&table).and_then(Stack::poll_timeout);
@@ -213,6 +223,7 @@ impl Router {
         let linger = control.lingering.first();
         let linger = linger.map(|(at, _)| Deadline::new(*at, "tcp linger"));
         control.deadline = earliest(control.timers.first(), linger);
+        control.rearm_routes(now);
     }
 
     /// The link of a port came or went: its sessions start or fail at once.
@@ -233,7 +244,7 @@ impl Router {
             }
         }
         self.pump(now, out);
-        self.resolve_all(out);
+        self.resolve_all(now, out);
     }
 
     /// Starts a peer or holds it down.
@@ -263,6 +274,8 @@ impl Router {
     /// Carries bytes, events and routes between stacks, speakers and tables until nothing is left.
     pub(super) fn pump(&mut self, now: Instant, out: &mut Outbox) {
         let (mut stacks, mut instances) = (BTreeSet::new(), BTreeSet::new());
+        // What one turn did not finish has turns of its own, so that no packet waits for it.
+        let mut is_waiting = self.control.rib.is_waiting();
         loop {
             let mut packets = Vec::new();
             for table in std::mem::take(&mut self.control.busy_stacks) {
@@ -283,7 +296,9 @@ impl Router {
                 }
                 instances.insert(name);
             }
-            self.resolve_dependents(out);
+            if !is_waiting {
+                is_waiting = self.resolve_some(out);
+            }
             let control = &self.control;
             let idle = control.busy_stacks.is_empty() && control.busy_instances.is_empty();
             for (table, packet) in packets {
@@ -298,7 +313,7 @@ impl Router {
                 }
             }
             if idle {
-                self.rearm(stacks, instances);
+                self.rearm(now, stacks, instances);
                 return;
             }
         }

@@ -48,7 +48,7 @@ impl Router {
         self.control.index_peers();
         self.control.mark_all();
         self.pump(now, out);
-        self.resolve_all(out);
+        self.resolve_all(now, out);
     }
 
     /// Ends what is described no more, or described so differently that it cannot stay.

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Bound;
 
 use ipnet::IpNet;
+use skybridge_base::Instant;
 use skybridge_bgp::{BestPath, Source};
 use skybridge_blueprint::{RouteSource, VrfName};
 use skybridge_dataplane::{Candidate, InterfaceIndex, RouteHop, TableIndex};
@@ -16,6 +18,8 @@ use crate::router::Router;
 const EXTERNAL: u8 = 20;
 const INTERNAL: u8 = 200;
 
+/// Routes resolved again per call: a millisecond or two of work.
+const RESOLVED_PER_CALL: usize = 512;
 /// Tables walked to resolve one next hop.
 const TABLES_MAX: usize = 8;
 
@@ -28,9 +32,59 @@ pub(super) struct Rib {
     dependents: BTreeSet<(TableIndex, IpNet)>,
     /// A table changed since the dependents were last resolved.
     stirred: bool,
+    /// Where going over all routes stands: what is beyond waits.
+    all: Option<Bound<Key>>,
+    /// The same for the dependents.
+    rest: Option<Bound<Key>>,
+    /// Times that the dependents may still be gone over. Each pass can only settle routes whose next
+    /// hop's route settled before; a chain of more links stays as it is until the next change.
+    passes: usize,
 }
 
+/// A route of a table.
+type Key = (TableIndex, IpNet);
+
 impl Rib {
+    /// Every route waits.
+    fn begin(&mut self) {
+        self.all = Some(Bound::Unbounded);
+        self.passes = TABLES_MAX;
+    }
+
+    /// True while routes wait to be resolved again.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.all.is_some() || self.rest.is_some() || (self.stirred && self.passes > 0)
+    }
+
+    /// The next routes to resolve again, at most `most`; none when nothing waits.
+    fn next_waiting(&mut self, most: usize) -> Vec<Key> {
+        if let Some(from) = self.all.take() {
+            let waiting = self.routes.range((from, Bound::Unbounded));
+            let keys: Vec<Key> = waiting.take(most).map(|(key, _)| *key).collect();
+            if !keys.is_empty() {
+                self.all = keys.last().copied().map(Bound::Excluded);
+                return keys;
+            }
+        }
+        loop {
+            let from = match self.rest.take() {
+                Some(from) => from,
+                None if self.stirred && self.passes > 0 => {
+                    self.passes -= 1;
+                    self.stirred = false;
+                    Bound::Unbounded
+                }
+                None => return Vec::new(),
+            };
+            let waiting = self.dependents.range((from, Bound::Unbounded));
+            let keys: Vec<Key> = waiting.take(most).copied().collect();
+            if !keys.is_empty() {
+                self.rest = keys.last().copied().map(Bound::Excluded);
+                return keys;
+            }
+        }
+    }
+
     fn remove(&mut self, key: (TableIndex, IpNet), instance: &str) {
         if let Some(all) = self.routes.get_mut(&key) {
             all.retain(|chosen| chosen.instance != instance);
@@ -119,6 +173,7 @@ impl Router {
             };
             all.insert(at, chosen);
         }
+        self.control.rib.passes = TABLES_MAX;
         self.install(key, out);
     }
 
@@ -226,26 +281,27 @@ impl Router {
         found
     }
 
-    /// Resolves every route again: a link or the description changed.
-    pub(in crate::router) fn resolve_all(&mut self, out: &mut Outbox) {
-        let keys: Vec<_> = self.control.rib.routes.keys().copied().collect();
-        for key in keys {
-            self.install(key, out);
-        }
-        self.resolve_dependents(out);
+    /// Resolves every route again: a link or the description changed. What is more than one turn's
+    /// work follows at once, in turns of its own.
+    pub(in crate::router) fn resolve_all(&mut self, now: Instant, out: &mut Outbox) {
+        self.control.rib.begin();
+        self.resolve_some(out);
+        self.control.rearm_routes(now);
     }
 
-    /// Resolves again what rests on other BGP routes, once after a batch of changes.
-    pub(super) fn resolve_dependents(&mut self, out: &mut Outbox) {
-        // Each pass can only settle routes whose next hop's route settled before; a chain of more
-        // links than this stays as it is until the next change.
-        for _ in 0..TABLES_MAX {
-            if !std::mem::take(&mut self.control.rib.stirred) {
-                return;
+    /// Resolves again what waits for it, at most [`RESOLVED_PER_CALL`] routes: every route after
+    /// [`Router::resolve_all`], and what rests on other BGP routes after some of those changed.
+    /// True when some still wait.
+    pub(super) fn resolve_some(&mut self, out: &mut Outbox) -> bool {
+        let mut left = RESOLVED_PER_CALL;
+        loop {
+            let keys = self.control.rib.next_waiting(left);
+            left -= keys.len();
+            for key in &keys {
+                self.install(*key, out);
             }
-            let keys: Vec<_> = self.control.rib.dependents.iter().copied().collect();
-            for key in keys {
-                self.install(key, out);
+            if keys.is_empty() || left == 0 {
+                return self.control.rib.is_waiting();
             }
         }
     }
