@@ -185,6 +185,7 @@ impl Run {
                 | WorldEventKind::Link { .. }
                 | WorldEventKind::Cut { .. }
                 | WorldEventKind::Healed { .. }
+                | WorldEventKind::Carrier { .. }
                 | WorldEventKind::Stopped
                 | WorldEventKind::Started => continue,
             };

@@ -52,7 +52,9 @@ fn settles_and_comes_back(mut run: Run) {
 fn router<'a>(blueprint: &'a mut Blueprint, name: &str) -> &'a mut Router {
     match &mut blueprint.nodes.get_mut(name).unwrap().kind {
         NodeKind::Router(router) => router,
-        NodeKind::Host(_) | NodeKind::External(_) => panic!("{name} is no router"),
+        NodeKind::Host(_) | NodeKind::External(_) | NodeKind::Switch(_) => {
+            panic!("{name} is no router")
+        }
     }
 }
 

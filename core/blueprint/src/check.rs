@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::{Blueprint, External, NextHop, NodeKind, NodeName, Router};
+use crate::{Blueprint, External, NextHop, NodeKind, NodeName, Router, Switch};
 
 /// A name or joint that does not fit. A compiler that produces one has a bug.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,6 +49,7 @@ pub fn check(blueprint: &Blueprint) -> Vec<Fault> {
             NodeKind::Router(router) => check_router(name, router, &mut faults),
             NodeKind::Host(_) => {}
             NodeKind::External(external) => check_external(name, external, &mut faults),
+            NodeKind::Switch(switch) => check_switch(name, switch, &mut faults),
         }
     }
     faults
@@ -73,6 +74,21 @@ fn check_external(name: &NodeName, external: &External, faults: &mut Vec<Fault>)
         push(faults, name, what);
     }
     check_router(name, persona, faults);
+}
+
+fn check_switch(name: &NodeName, switch: &Switch, faults: &mut Vec<Fault>) {
+    let mut used = BTreeSet::new();
+    for (cross_connect, joined) in &switch.cross_connects {
+        let at = format!("{name}/{cross_connect}");
+        for point in [&joined.a, &joined.b] {
+            if !switch.ports.contains_key(&point.port) {
+                push(faults, &at, format!("no port {}", point.port));
+            }
+            if !used.insert(point) {
+                push(faults, &at, "tags already used on this port".to_owned());
+            }
+        }
+    }
 }
 
 fn check_router(name: &NodeName, router: &Router, faults: &mut Vec<Fault>) {

@@ -118,9 +118,14 @@ fn class(old: &Node, new: &Node) -> ChangeClass {
             (External::Namespace(_), External::Attached(_))
             | (External::Attached(_), External::Namespace(_)) => ChangeClass::Rebuild,
         },
-        (NodeKind::Router(_), NodeKind::Host(_) | NodeKind::External(_))
-        | (NodeKind::Host(_), NodeKind::Router(_) | NodeKind::External(_))
-        | (NodeKind::External(_), NodeKind::Router(_) | NodeKind::Host(_)) => ChangeClass::Rebuild,
+        // Ports keep their numbers, and frames find their way by the new table from the next one on.
+        (NodeKind::Switch(_), NodeKind::Switch(_)) => ChangeClass::Live,
+        (NodeKind::Router(_), NodeKind::Host(_) | NodeKind::External(_) | NodeKind::Switch(_))
+        | (NodeKind::Host(_), NodeKind::Router(_) | NodeKind::External(_) | NodeKind::Switch(_))
+        | (NodeKind::External(_), NodeKind::Router(_) | NodeKind::Host(_) | NodeKind::Switch(_))
+        | (NodeKind::Switch(_), NodeKind::Router(_) | NodeKind::Host(_) | NodeKind::External(_)) => {
+            ChangeClass::Rebuild
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Host, NodeKind, PortName, Router};
+use crate::{Host, NodeKind, PortName, Router, Switch};
 
 /// A node with one port whose other side is not ours: a network namespace in which the user's programs
 /// run, or the user's own router or device. Its link is an ordinary link.
@@ -100,6 +100,8 @@ pub enum Machine<'a> {
     Router(&'a Router),
     /// Ends traffic.
     Host(&'a Host),
+    /// Carries frames by their tags.
+    Switch(&'a Switch),
 }
 
 impl NodeKind {
@@ -113,6 +115,7 @@ impl NodeKind {
                 External::Namespace(host) => Some(Machine::Host(host)),
                 External::Attached(attached) => attached.persona.as_deref().map(Machine::Router),
             },
+            Self::Switch(switch) => Some(Machine::Switch(switch)),
         }
     }
 
@@ -123,6 +126,7 @@ impl NodeKind {
             Self::Router(router) => router.ports.contains_key(port),
             Self::Host(host) => host.port == *port,
             Self::External(external) => external.port() == port,
+            Self::Switch(switch) => switch.ports.contains_key(port),
         }
     }
 }

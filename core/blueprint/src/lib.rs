@@ -16,6 +16,7 @@ mod link;
 mod name;
 mod router;
 mod session;
+mod switch;
 
 pub use check::{Fault, check};
 pub use diff::{Change, ChangeClass, diff};
@@ -25,7 +26,7 @@ pub use filter::{
 };
 pub use host::{Host, Service, ServiceKind};
 pub use link::{Endpoint, Link, LinkClass};
-pub use name::{InterfaceName, LinkName, NodeName, PortName, VrfName};
+pub use name::{CrossConnectName, InterfaceName, LinkName, NodeName, PortName, VrfName};
 pub use router::{
     DropKind, HopVisibility, Interface, NextHop, Policer, Port, RouteSource, Router, StaticRoute,
     Tagging, Vrf, Zone,
@@ -35,6 +36,8 @@ pub use session::{
     Originated, PathRole, PolicyAction, PolicyMatch, PolicyRule, PrefixMatch, RoutePolicy, Secret,
     SourceTag,
 };
+
+pub use switch::{CarrierFault, CrossConnect, CrossConnectEnd, ServicePoint, Switch, SwitchPort};
 
 use std::collections::BTreeMap;
 
@@ -73,6 +76,8 @@ pub enum NodeKind {
     Host(Box<Host>),
     /// Its other side is outside the world.
     External(Box<External>),
+    /// Carries frames between its ports by their tags.
+    Switch(Box<Switch>),
 }
 
 /// Who operates a part.
@@ -137,7 +142,7 @@ impl Node {
     pub fn as_router(&self) -> Option<&Router> {
         match &self.kind {
             NodeKind::Router(router) => Some(router),
-            NodeKind::Host(_) | NodeKind::External(_) => None,
+            NodeKind::Host(_) | NodeKind::External(_) | NodeKind::Switch(_) => None,
         }
     }
 
@@ -150,7 +155,16 @@ impl Node {
                 External::Namespace(host) => Some(host),
                 External::Attached(_) => None,
             },
-            NodeKind::Router(_) => None,
+            NodeKind::Router(_) | NodeKind::Switch(_) => None,
+        }
+    }
+
+    /// The switch inside, when it is one.
+    #[must_use]
+    pub fn as_switch(&self) -> Option<&Switch> {
+        match &self.kind {
+            NodeKind::Switch(switch) => Some(switch),
+            NodeKind::Router(_) | NodeKind::Host(_) | NodeKind::External(_) => None,
         }
     }
 }

@@ -64,6 +64,10 @@ name!(
     InterfaceName
 );
 name!(
+    /// A cross-connect's name, unique on its switch.
+    CrossConnectName
+);
+name!(
     /// A routing table's name, unique on its router.
     VrfName
 );

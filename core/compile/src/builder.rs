@@ -95,7 +95,7 @@ impl<'a> Builder<'a> {
             .or_insert_with(make);
         match &mut node.kind {
             NodeKind::Router(router) => router,
-            NodeKind::Host(_) | NodeKind::External(_) => {
+            NodeKind::Host(_) | NodeKind::External(_) | NodeKind::Switch(_) => {
                 unreachable!("hosts and routers never share a name")
             }
         }
@@ -105,7 +105,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn router_mut(&mut self, name: &NodeName) -> Option<&mut Router> {
         match &mut self.blueprint.nodes.get_mut(name)?.kind {
             NodeKind::Router(router) => Some(router),
-            NodeKind::Host(_) | NodeKind::External(_) => None,
+            NodeKind::Host(_) | NodeKind::External(_) | NodeKind::Switch(_) => None,
         }
     }
 

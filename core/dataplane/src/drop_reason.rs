@@ -66,6 +66,8 @@ reasons! {
     TableLoop => "loop between tables",
     /// TCP MD5 signature missing or wrong.
     Md5 => "TCP MD5 signature",
+    /// A carrier lost it and tells nobody.
+    CarrierLoss => "lost inside the carrier",
 }
 
 impl DropReason {

@@ -45,9 +45,11 @@ pub(crate) fn report(lab: &Lab, from: &NodeName, to: &str, finished: &Finished) 
 
 fn row(lab: &Lab, node: &NodeName, hop: &Hop) -> HopRow {
     let spec = lab.network.compiled.blueprint.nodes.get(node);
-    let hidden = spec
-        .and_then(|n| n.as_router())
-        .is_some_and(|r| r.visibility != HopVisibility::Visible);
+    // Layer 2 is nobody's hop.
+    let hidden = spec.is_some_and(|n| n.as_switch().is_some())
+        || spec
+            .and_then(|n| n.as_router())
+            .is_some_and(|r| r.visibility != HopVisibility::Visible);
     HopRow {
         node: node.to_string(),
         role: spec.map_or("", |n| n.role.label()).to_owned(),

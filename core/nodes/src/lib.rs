@@ -1,4 +1,4 @@
-//! The machines of a world: routers, hosts, and ports with a world outside.
+//! The machines of a world: routers, switches, hosts, and ports with a world outside.
 //!
 //! A node sees frames on its ports, the state of its links, and time. It never sees the world, other
 //! nodes, sockets or clocks. The world drives it: hand in frames, a timeout or a link change, then
@@ -12,6 +12,7 @@ mod external;
 mod host;
 mod node;
 mod router;
+mod switch;
 pub mod transport;
 
 pub use event::{
@@ -24,3 +25,4 @@ pub use router::{
     BgpPathObservation, BgpPeerObservation, BgpRouteObservation, InterfaceObservation,
     NeighbourObservation, PolicerObservation, RouteObservation, Router, RouterCounters,
 };
+pub use switch::{Switch, SwitchPortCounters};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use skybridge_base::VlanId;
 use skybridge_blueprint::{
-    Blueprint, Endpoint, Interface, Link, LinkName, Machine, NodeName, PortName, Tagging,
+    Blueprint, CarrierFault, CrossConnect, CrossConnectEnd, Endpoint, Interface, Link, LinkName,
+    Machine, NodeName, PortName, ServicePoint, Switch, Tagging,
 };
 
 use crate::sessions::SessionId;
@@ -111,6 +112,53 @@ pub(crate) enum Apart {
     Tags,
 }
 
+/// Where a switch puts frames that arrive at one of its ports. A cross-connect that loses everything, even if
+/// only in one direction, joins nobody: no session lives on it. One that loses some, or the large, does.
+fn carried(
+    switch: &Switch,
+    end: &Endpoint,
+    tagging: Tagging,
+) -> Result<(PortName, Tagging), Apart> {
+    let ends = [CrossConnectEnd::A, CrossConnectEnd::B];
+    let ways = || {
+        let all = switch.cross_connects.values();
+        all.flat_map(|joined| ends.map(|from| (joined, from)))
+    };
+    let takes = |point: &ServicePoint| point.port == end.port && point.tagging == tagging;
+    let as_meant = |joined: &CrossConnect, from| match from {
+        CrossConnectEnd::A => joined.point(from) == joined.a,
+        CrossConnectEnd::B => joined.point(from) == joined.b,
+    };
+    // A tag set wrongly does not take away what is rightly another's.
+    let (joined, from) = ways()
+        .find(|(joined, from)| takes(&joined.point(*from)) && as_meant(joined, *from))
+        .or_else(|| ways().find(|(joined, from)| takes(&joined.point(*from))))
+        .ok_or(Apart::Tags)?;
+    let out = joined.point(from.other());
+    let mut tagging = out.tagging;
+    for fault in &joined.faults {
+        match fault {
+            CarrierFault::Loss { ppm } if *ppm >= 1_000_000 => return Err(Apart::Silent),
+            CarrierFault::OneWay { .. } => return Err(Apart::Silent),
+            CarrierFault::StripTag => {
+                tagging = match tagging {
+                    Tagging::Untagged | Tagging::Dot1q(_) => Tagging::Untagged,
+                    // A service tag alone is nobody's.
+                    Tagging::QinQ { .. } => return Err(Apart::Tags),
+                }
+            }
+            CarrierFault::WrongSTag(_)
+            | CarrierFault::WrongCTag(_)
+            | CarrierFault::Mtu(_)
+            | CarrierFault::Loss { .. } => {}
+        }
+    }
+    Ok((out.port, tagging))
+}
+
+/// Switches in a row that frames cross at most.
+const SWITCHES_MAX: usize = 16;
+
 /// Whoever receives frames with `tagging` sent from a port.
 pub(crate) fn across<'a>(
     blueprint: &'a Blueprint,
@@ -126,8 +174,45 @@ pub(crate) fn across<'a>(
     if !failures.carries(name, link, tagging) {
         return Err(Apart::Silent);
     }
+    let there = beyond(blueprint, failures, end, tagging, SWITCHES_MAX)?;
+    // A carrier may lose or spoil one direction alone; who gets no answer to ARP has no neighbour.
+    if blueprint
+        .nodes
+        .get(&end.node)
+        .is_some_and(|n| n.as_switch().is_some())
+    {
+        let (far, port, tagging) = match there {
+            Across::Router(node, _, interface) => (node, &interface.port, interface.tagging),
+            Across::Host(node, host) => (node, &host.port, Tagging::Untagged),
+        };
+        let (_, _, end) = link_at(blueprint, far, port).ok_or(Apart::Silent)?;
+        match beyond(blueprint, failures, end, tagging, SWITCHES_MAX)? {
+            Across::Router(back, ..) | Across::Host(back, _) if back == node => {}
+            Across::Router(..) | Across::Host(..) => return Err(Apart::Tags),
+        }
+    }
+    Ok(there)
+}
+
+/// Whoever receives frames with `tagging` that arrive at `end`: behind a switch, whoever is behind it.
+fn beyond<'a>(
+    blueprint: &'a Blueprint,
+    failures: &Failures,
+    end: &'a Endpoint,
+    tagging: Tagging,
+    switches_left: usize,
+) -> Result<Across<'a>, Apart> {
     let node = blueprint.nodes.get(&end.node).ok_or(Apart::Down)?;
     match node.kind.machine() {
+        Some(Machine::Switch(switch)) => {
+            let (port, tagging) = carried(switch, end, tagging)?;
+            // Of what is beyond a switch nobody on this side sees more than silence.
+            let (name, link, end) = link_at(blueprint, &end.node, &port).ok_or(Apart::Silent)?;
+            if switches_left == 0 || !failures.carries(name, link, tagging) {
+                return Err(Apart::Silent);
+            }
+            beyond(blueprint, failures, end, tagging, switches_left - 1)
+        }
         Some(Machine::Router(router)) => router
             .interfaces
             .iter()

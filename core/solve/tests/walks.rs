@@ -125,7 +125,9 @@ fn proxy_arp_answers_for_what_lies_behind() {
         skybridge_blueprint::NodeKind::Host(host) => {
             host.addresses = vec![common::net("10.1.0.10/8")];
         }
-        skybridge_blueprint::NodeKind::Router(_) | skybridge_blueprint::NodeKind::External(_) => {
+        skybridge_blueprint::NodeKind::Router(_)
+        | skybridge_blueprint::NodeKind::External(_)
+        | skybridge_blueprint::NodeKind::Switch(_) => {
             panic!("no host")
         }
     }

@@ -57,7 +57,7 @@ impl Source {
     }
 }
 
-/// A young world with the blueprint, cuts and tag faults of an old one.
+/// A young world with the blueprint, cuts and faults of an old one.
 fn afresh(old: &World, seed: u64) -> World {
     let mut world = World::new(old.blueprint().clone(), seed)
         .expect("the blueprint of a running world has no faults");
@@ -73,7 +73,18 @@ fn afresh(old: &World, seed: u64) -> World {
         };
         faults.into_iter().flatten().map(command)
     });
-    for command in cuts.chain(tags) {
+    let carriers = old.blueprint().nodes.iter().flat_map(|(node, spec)| {
+        let joined = spec.as_switch().map(|s| s.cross_connects.keys());
+        joined.into_iter().flatten().flat_map(|cross_connect| {
+            let faults = old.carrier_faults(node, cross_connect).iter();
+            faults.map(|fault| Command::SetCarrierFault {
+                node: node.clone(),
+                cross_connect: cross_connect.clone(),
+                fault: *fault,
+            })
+        })
+    });
+    for command in cuts.chain(tags).chain(carriers) {
         world
             .command(command)
             .expect("what one world of a blueprint took, another takes");
@@ -187,6 +198,7 @@ impl Twin {
             }
             WorldEventKind::Node(NodeEvent::Bfd { .. } | NodeEvent::Route { .. })
             | WorldEventKind::Link { .. }
+            | WorldEventKind::Carrier { .. }
             | WorldEventKind::Started => true,
             WorldEventKind::Node(
                 NodeEvent::DuplicateAddress { .. }
@@ -229,7 +241,7 @@ impl Twin {
 /// The ends of sessions that are up once a world under its cuts has settled; `None` when the solver
 /// cannot tell.
 fn expected_sessions(world: &World) -> Option<BTreeSet<SessionId>> {
-    let tables = solve(world.blueprint(), &failures(world)?);
+    let tables = solve(&world.faulty_blueprint(), &failures(world)?);
     let up = |(id, verdict): (&SessionId, &SessionVerdict)| {
         (*verdict == SessionVerdict::Up).then(|| id.clone())
     };

@@ -88,6 +88,7 @@ impl<N: Buildable> World<N> {
         for element in stale {
             self.faults.remove(&element);
         }
+        self.drop_stale_carrier_faults();
     }
 
     fn is_stale(&self, element: &Element, mode: &CutMode) -> bool {

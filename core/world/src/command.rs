@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use skybridge_base::{Instant, VlanId};
-use skybridge_blueprint::{Blueprint, LinkName, NodeName, PortName};
+use skybridge_blueprint::{
+    Blueprint, CarrierFault, CrossConnectName, LinkName, NodeName, PortName,
+};
 use skybridge_nodes::HostCommand;
 
 use crate::difference::Difference;
@@ -129,7 +131,7 @@ pub enum Command {
         /// How.
         mode: CutMode,
     },
-    /// Mends an element, or everything that was cut or crashed (not the tag faults).
+    /// Mends an element, or everything that was cut or crashed (not the faults of tags and carriers).
     Heal {
         /// What is mended; `None` is everything.
         element: Option<Element>,
@@ -164,6 +166,22 @@ pub enum Command {
     ClearTagFaults {
         /// The link.
         link: LinkName,
+    },
+    /// Makes a carrier's switch go wrong on a cross-connect, in the place of an earlier fault of the same kind.
+    SetCarrierFault {
+        /// The switch.
+        node: NodeName,
+        /// The cross-connect.
+        cross_connect: CrossConnectName,
+        /// How.
+        fault: CarrierFault,
+    },
+    /// Takes every carrier fault off a cross-connect.
+    ClearCarrierFaults {
+        /// The switch.
+        node: NodeName,
+        /// The cross-connect.
+        cross_connect: CrossConnectName,
     },
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::{self, Write};
 
 use skybridge_base::{Instant, TraceHash};
-use skybridge_blueprint::{LinkName, NodeName};
+use skybridge_blueprint::{CarrierFault, CrossConnectName, LinkName, NodeName};
 use skybridge_nodes::NodeEvent;
 
 use crate::command::{CutMode, Element};
@@ -45,6 +45,13 @@ pub enum WorldEventKind {
     Healed {
         /// What.
         element: Element,
+    },
+    /// A carrier's cross-connect was given these faults on command; none is a healthy one.
+    Carrier {
+        /// The cross-connect.
+        cross_connect: CrossConnectName,
+        /// All of its faults.
+        faults: Vec<CarrierFault>,
     },
     /// A node stopped and lost its state.
     Stopped,

@@ -54,6 +54,15 @@ impl<N: Buildable> World<N> {
                     link.tag_faults.clear();
                 }
             }
+            Command::SetCarrierFault {
+                node,
+                cross_connect,
+                fault,
+            } => self.set_carrier_fault(node, cross_connect, fault),
+            Command::ClearCarrierFaults {
+                node,
+                cross_connect,
+            } => self.clear_carrier_faults(node, cross_connect),
         }
         Ok(())
     }
@@ -93,6 +102,15 @@ impl<N: Buildable> World<N> {
                 }
                 Ok(())
             }
+            Command::SetCarrierFault {
+                node,
+                cross_connect,
+                ..
+            } => self.known_cross_connect(node, cross_connect),
+            Command::ClearCarrierFaults {
+                node,
+                cross_connect,
+            } => self.validate_clear(node, cross_connect),
         }
     }
 
@@ -171,7 +189,7 @@ impl<N: Buildable> World<N> {
             .is_some_and(|bgp| bgp.peers.contains_key(peer))
     }
 
-    fn known_node(&self, node: &NodeName) -> Result<NodeIndex, CommandError> {
+    pub(crate) fn known_node(&self, node: &NodeName) -> Result<NodeIndex, CommandError> {
         self.node_index
             .get(node)
             .copied()
@@ -263,9 +281,10 @@ impl<N: Buildable> World<N> {
         }
     }
 
-    /// Hands a router its description again, since what is disabled in it may have changed.
-    fn refresh_spec(&mut self, node: &NodeName) {
-        if let Some(spec @ NodeKind::Router(_)) = self.effective_spec(node)
+    /// Hands a router or switch its description again, since what is disabled or wrong in it may have
+    /// changed.
+    pub(crate) fn refresh_spec(&mut self, node: &NodeName) {
+        if let Some(spec @ (NodeKind::Router(_) | NodeKind::Switch(_))) = self.effective_spec(node)
             && let Some(&index) = self.node_index.get(node)
         {
             self.visit(index, |node, now, out| node.reconfigure(now, &spec, out));

@@ -24,6 +24,7 @@
 
 mod apply;
 mod capture;
+mod carrier;
 mod command;
 mod difference;
 mod event;

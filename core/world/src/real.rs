@@ -2,7 +2,7 @@
 
 use skybridge_base::{Deadline, Instant};
 use skybridge_blueprint::{Blueprint, Fault, NodeKind, NodeName, PortName};
-use skybridge_nodes::{External, Host, HostCommand, Node, Outbox, PortIndex, Router};
+use skybridge_nodes::{External, Host, HostCommand, Node, Outbox, PortIndex, Router, Switch};
 use skybridge_wire::Frame;
 
 use crate::command::CommandLog;
@@ -18,6 +18,8 @@ pub enum AnyNode {
     Host(Box<Host>),
     /// Its other side is outside the world.
     External(Box<External>),
+    /// Carries frames between its ports by their tags.
+    Switch(Box<Switch>),
 }
 
 impl Node for AnyNode {
@@ -32,6 +34,7 @@ impl Node for AnyNode {
             Self::Router(router) => router.handle_frames(now, port, frames, out),
             Self::Host(host) => host.handle_frames(now, port, frames, out),
             Self::External(external) => external.handle_frames(now, port, frames, out),
+            Self::Switch(switch) => switch.handle_frames(now, port, frames, out),
         }
     }
 
@@ -40,6 +43,7 @@ impl Node for AnyNode {
             Self::Router(router) => router.handle_timeout(now, out),
             Self::Host(host) => host.handle_timeout(now, out),
             Self::External(external) => external.handle_timeout(now, out),
+            Self::Switch(switch) => switch.handle_timeout(now, out),
         }
     }
 
@@ -48,6 +52,7 @@ impl Node for AnyNode {
             Self::Router(router) => router.handle_link(now, port, up, out),
             Self::Host(host) => host.handle_link(now, port, up, out),
             Self::External(external) => external.handle_link(now, port, up, out),
+            Self::Switch(switch) => switch.handle_link(now, port, up, out),
         }
     }
 
@@ -56,6 +61,7 @@ impl Node for AnyNode {
             Self::Router(router) => router.poll_timeout(),
             Self::Host(host) => host.poll_timeout(),
             Self::External(external) => external.poll_timeout(),
+            Self::Switch(switch) => switch.poll_timeout(),
         }
     }
 
@@ -64,6 +70,7 @@ impl Node for AnyNode {
             Self::Router(router) => router.port_index(name),
             Self::Host(host) => host.port_index(name),
             Self::External(external) => external.port_index(name),
+            Self::Switch(switch) => switch.port_index(name),
         }
     }
 
@@ -72,6 +79,7 @@ impl Node for AnyNode {
             Self::Router(router) => router.reconfigure(now, spec, out),
             Self::Host(host) => host.reconfigure(now, spec, out),
             Self::External(external) => external.reconfigure(now, spec, out),
+            Self::Switch(switch) => switch.reconfigure(now, spec, out),
         }
     }
 }
@@ -86,12 +94,13 @@ impl Buildable for AnyNode {
             NodeKind::External(external) => {
                 Self::External(Box::new(External::new(name, external, seed)))
             }
+            NodeKind::Switch(switch) => Self::Switch(Box::new(Switch::new(switch, seed))),
         }
     }
 
     fn command(&mut self, now: Instant, command: HostCommand, out: &mut Outbox) -> bool {
         match self {
-            Self::Router(_) => false,
+            Self::Router(_) | Self::Switch(_) => false,
             Self::Host(host) => {
                 host.command(now, command, out);
                 true
@@ -127,7 +136,7 @@ impl World<AnyNode> {
     pub fn router(&self, name: &NodeName) -> Option<&Router> {
         match self.node(name)? {
             AnyNode::Router(router) => Some(router),
-            AnyNode::Host(_) | AnyNode::External(_) => None,
+            AnyNode::Host(_) | AnyNode::External(_) | AnyNode::Switch(_) => None,
         }
     }
 
@@ -136,7 +145,7 @@ impl World<AnyNode> {
     pub fn host(&self, name: &NodeName) -> Option<&Host> {
         match self.node(name)? {
             AnyNode::Host(host) => Some(host),
-            AnyNode::Router(_) | AnyNode::External(_) => None,
+            AnyNode::Router(_) | AnyNode::External(_) | AnyNode::Switch(_) => None,
         }
     }
 
@@ -145,7 +154,16 @@ impl World<AnyNode> {
     pub fn external(&self, name: &NodeName) -> Option<&External> {
         match self.node(name)? {
             AnyNode::External(external) => Some(external),
-            AnyNode::Router(_) | AnyNode::Host(_) => None,
+            AnyNode::Router(_) | AnyNode::Host(_) | AnyNode::Switch(_) => None,
+        }
+    }
+
+    /// A running switch.
+    #[must_use]
+    pub fn switch(&self, name: &NodeName) -> Option<&Switch> {
+        match self.node(name)? {
+            AnyNode::Switch(switch) => Some(switch),
+            AnyNode::Router(_) | AnyNode::Host(_) | AnyNode::External(_) => None,
         }
     }
 }

@@ -11,9 +11,12 @@ use crate::world::World;
 
 impl<N: Buildable> World<N> {
     /// The description of a node as it should run: the blueprint's, with sessions that are cut
-    /// disabled.
+    /// disabled, and with the faults of carriers.
     pub(crate) fn effective_spec(&self, name: &NodeName) -> Option<NodeKind> {
         let mut kind = self.blueprint.nodes.get(name)?.kind.clone();
+        if let NodeKind::Switch(switch) = &mut kind {
+            self.add_carrier_faults(name, switch);
+        }
         let NodeKind::Router(router) = &mut kind else {
             return Some(kind);
         };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skybridge_base::{Deadline, Instant, Rng, TraceHash};
-use skybridge_blueprint::{Blueprint, Endpoint, Fault, LinkName, NodeName, check};
+use skybridge_blueprint::{
+    Blueprint, CarrierFault, CrossConnectName, Endpoint, Fault, LinkName, NodeName, check,
+};
 use skybridge_nodes::{Outbox, PortIndex};
 use skybridge_wire::Frame;
 
@@ -85,6 +87,7 @@ pub struct World<N = AnyNode> {
     pub(crate) steps_here: u64,
     skip: Duration,
     pub(crate) faults: BTreeMap<Element, CutMode>,
+    pub(crate) carrier_faults: BTreeMap<(NodeName, CrossConnectName), Vec<CarrierFault>>,
     events: Events,
     hash: TraceHash,
     tracing: bool,
@@ -139,6 +142,7 @@ impl<N: Buildable> World<N> {
             steps_here: 0,
             skip: LIVELOCK_SKIP,
             faults: BTreeMap::new(),
+            carrier_faults: BTreeMap::new(),
             events: Events::default(),
             hash: TraceHash::default(),
             tracing: true,

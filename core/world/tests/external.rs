@@ -241,7 +241,9 @@ fn a_blueprint_without_the_port_of_an_external_node_is_faulty() {
                 External::Attached(attached) => *attached,
                 External::Namespace(_) => panic!("it is attached"),
             },
-            NodeKind::Router(_) | NodeKind::Host(_) => panic!("it is external"),
+            NodeKind::Router(_) | NodeKind::Host(_) | NodeKind::Switch(_) => {
+                panic!("it is external")
+            }
         };
         attached.port = "eth1".into();
         attached.persona = persona;

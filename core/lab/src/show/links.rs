@@ -65,6 +65,7 @@ pub(crate) fn counters(lab: &Lab, node: Option<&str>) -> Result<Vec<CounterRow>,
             NodeKind::Router(_) => router(lab, name, &mut rows),
             NodeKind::Host(_) => host(lab, name, &mut rows),
             NodeKind::External(spec) => external(lab, name, spec, &mut rows),
+            NodeKind::Switch(_) => switch(lab, name, &mut rows),
         }
     }
     Ok(rows)
@@ -132,6 +133,29 @@ fn host(lab: &Lab, name: &NodeName, rows: &mut Vec<CounterRow>) {
     for (reason, value) in &counters.drops {
         let counter = format!("drop {}", reason_words(&format!("{reason:?}")));
         push(rows, name, "eth0", &counter, *value);
+    }
+}
+
+fn switch(lab: &Lab, name: &NodeName, rows: &mut Vec<CounterRow>) {
+    let Some(switch) = lab.network.world.switch(name) else {
+        return;
+    };
+    for (port, counters) in switch.ports() {
+        let port = port.as_str();
+        push(rows, name, port, "frames in", counters.frames_in);
+        push(rows, name, port, "octets in", counters.octets_in);
+        push(rows, name, port, "frames out", counters.frames_out);
+        push(rows, name, port, "octets out", counters.octets_out);
+        for (reason, value) in counters.drops.iter() {
+            let counter = format!("drop {}", reason_words(&format!("{reason:?}")));
+            push(rows, name, port, &counter, value);
+        }
+    }
+    for (cross_connect, drops) in switch.cross_connects() {
+        for (reason, value) in drops.iter() {
+            let counter = format!("drop {}", reason_words(&format!("{reason:?}")));
+            push(rows, name, cross_connect.as_str(), &counter, value);
+        }
     }
 }
 

@@ -287,7 +287,8 @@ fn error_v4(refusal: &Refusal, transit: &Transit) -> Option<Icmpv4Kind> {
         | DropReason::FlowTableFull
         | DropReason::NoListener
         | DropReason::TableLoop
-        | DropReason::Md5 => return None,
+        | DropReason::Md5
+        | DropReason::CarrierLoss => return None,
     };
     Some(Icmpv4Kind::Unreachable {
         code,

@@ -300,7 +300,7 @@ fn headers_len(frame: &Frame, info: &PacketInfo) -> usize {
 }
 
 /// Bytes of the largest packet on the wire.
-fn wire_len(frame: &Frame, info: &PacketInfo) -> usize {
+pub(crate) fn wire_len(frame: &Frame, info: &PacketInfo) -> usize {
     match frame.meta.gso_size {
         0 => info.total_len,
         size => info

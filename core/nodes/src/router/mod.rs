@@ -33,6 +33,9 @@ pub use observe::{
 };
 
 use crate::{DropReason, Node, NodeEvent, Outbox, PortIndex};
+pub(crate) use forward::wire_len;
+pub(crate) use state::{tag_key, tagging_key, wire_tags};
+
 use control::Control;
 use neighbours::Neighbours;
 use state::{InterfaceState, PolicerState, PortState, TableState};
@@ -207,7 +210,9 @@ impl Node for Router {
         match spec {
             blueprint::NodeKind::Router(spec) => self.configure(now, spec, out),
             // A node that changes its kind is built anew by its owner.
-            blueprint::NodeKind::Host(_) | blueprint::NodeKind::External(_) => {}
+            blueprint::NodeKind::Host(_)
+            | blueprint::NodeKind::External(_)
+            | blueprint::NodeKind::Switch(_) => {}
         }
     }
 }

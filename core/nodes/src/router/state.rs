@@ -35,7 +35,7 @@ impl PortState {
 
 /// The VLAN ids of a tag stack as one number. `None` for stacks that no sub-interface can have: a
 /// service tag alone, or two customer tags.
-const fn tag_key(tags: Tags) -> Option<u32> {
+pub(crate) const fn tag_key(tags: Tags) -> Option<u32> {
     match tags {
         Tags::Untagged => Some(0),
         Tags::One(tag) => match tag.tpid {
@@ -50,11 +50,11 @@ const fn tag_key(tags: Tags) -> Option<u32> {
 }
 
 /// The key of a configured interface in [`PortState::by_tags`].
-pub(super) fn tagging_key(tagging: Tagging) -> u32 {
+pub(crate) fn tagging_key(tagging: Tagging) -> u32 {
     tag_key(wire_tags(tagging)).unwrap_or(0)
 }
 
-pub(super) const fn wire_tags(tagging: Tagging) -> Tags {
+pub(crate) const fn wire_tags(tagging: Tagging) -> Tags {
     match tagging {
         Tagging::Untagged => Tags::Untagged,
         Tagging::Dot1q(c) => Tags::dot1q(c),

@@ -13,10 +13,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use skybridge_base::{Asn, MacAddr};
 use skybridge_blueprint::{
-    BgpInstance, BgpPeer, Blueprint, Endpoint, ExportPolicy, Host, ImportTo, Interface,
-    InterfaceName, Link, LinkClass, LinkName, MaxPrefixes, NextHop, NextHopRule, Node, NodeKind,
-    NodeName, Originated, Owner, PathRole, PolicyAction, PolicyMatch, PolicyRule, Port, PortName,
-    PrefixMatch, Role, RoutePolicy, RouteSource, Router, StaticRoute, Tagging, Vrf,
+    BgpInstance, BgpPeer, Blueprint, CrossConnect, Endpoint, ExportPolicy, Host, ImportTo,
+    Interface, InterfaceName, Link, LinkClass, LinkName, MaxPrefixes, NextHop, NextHopRule, Node,
+    NodeKind, NodeName, Originated, Owner, PathRole, PolicyAction, PolicyMatch, PolicyRule, Port,
+    PortName, PrefixMatch, Role, RoutePolicy, RouteSource, Router, ServicePoint, StaticRoute,
+    Switch, SwitchPort, Tagging, Vrf,
 };
 
 pub fn net(text: &str) -> IpNet {
@@ -73,7 +74,9 @@ impl Net {
             .kind
         {
             NodeKind::Router(router) => router,
-            NodeKind::Host(_) | NodeKind::External(_) => panic!("{name} is no router"),
+            NodeKind::Host(_) | NodeKind::External(_) | NodeKind::Switch(_) => {
+                panic!("{name} is no router")
+            }
         }
     }
 
@@ -104,6 +107,27 @@ impl Net {
             tenant: None,
         };
         router.interfaces.insert(name.into(), interface);
+    }
+
+    /// A switch with the ports `customer` and `cloud`, joined by the cross-connect `line`.
+    pub fn switch(&mut self, name: &str, customer: Tagging, cloud: Tagging) {
+        let point = |port: &str, tagging| ServicePoint {
+            port: port.into(),
+            tagging,
+        };
+        let line = CrossConnect {
+            a: point("customer", customer),
+            b: point("cloud", cloud),
+            tenant: None,
+            faults: Vec::new(),
+        };
+        let port = |name: &str| (name.into(), SwitchPort { mtu: 1500 });
+        let switch = Switch {
+            ports: BTreeMap::from([port("customer"), port("cloud")]),
+            cross_connects: BTreeMap::from([("line".into(), line)]),
+        };
+        let kind = NodeKind::Switch(Box::new(switch));
+        self.add(name, Role::ProviderEdge, kind);
     }
 
     /// A link between two ports.

@@ -47,6 +47,7 @@ impl Toy {
         let names: Vec<PortName> = match spec {
             NodeKind::Router(router) => router.ports.keys().cloned().collect(),
             NodeKind::Host(host) => vec![host.port.clone()],
+            NodeKind::Switch(switch) => switch.ports.keys().cloned().collect(),
             NodeKind::External(external) => {
                 vec![external.port().clone(), External::OUTSIDE.into()]
             }

@@ -109,7 +109,7 @@ impl Sessions {
 
 /// Compares a settled world with the solver.
 pub fn compare(world: &World, sessions: &Sessions, failures: &Failures) -> Result<(), String> {
-    let tables = solve(world.blueprint(), failures);
+    let tables = solve(&world.faulty_blueprint(), failures);
     let up: BTreeSet<SessionId> = tables
         .sessions
         .iter()
@@ -158,7 +158,7 @@ pub fn compare_reachability(
     sessions: &mut Sessions,
     failures: &Failures,
 ) -> Result<(), String> {
-    let blueprint = world.blueprint().clone();
+    let blueprint = world.faulty_blueprint();
     let tables = solve(&blueprint, failures);
     let hosts: Vec<(NodeName, std::net::IpAddr)> = blueprint
         .nodes
