@@ -262,6 +262,7 @@ fn ports_of(lab: &Lab, node: &NodeName) -> Option<Vec<PortName>> {
         NodeKind::External(external) => {
             vec![external.port().clone(), External::OUTSIDE.into()]
         }
+        NodeKind::Switch(switch) => switch.ports.keys().cloned().collect(),
     })
 }
 
