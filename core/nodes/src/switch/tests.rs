@@ -87,12 +87,13 @@ fn frame(tags: Tags, len: usize) -> Frame {
 
 /// What comes out: port and tags.
 fn sent(switch: &mut Switch, port: &str, tags: Tags, len: usize) -> Option<(String, Tags)> {
-    let port = switch.port_index(&port.into()).unwrap();
+    let port = switch.port_index(&port.into())?;
     let mut out = Outbox::default();
     switch.handle_frames(NOW, port, &mut vec![frame(tags, len)], &mut out);
     let (port, frame) = out.frames.pop()?;
     let name = switch.ports[usize::from(port.0)].name.to_string();
-    Some((name, ethernet::parse(frame.bytes()).unwrap().tags()))
+    let view = ethernet::parse(frame.bytes()).ok()?;
+    Some((name, view.tags()))
 }
 
 fn s_c(s: u16, c: u16) -> Tags {
