@@ -35,7 +35,7 @@ const QUEUE_MAX: usize = 64;
 const ROUNDS_MAX: usize = 100_000;
 
 /// Steps of the world between two looks at everything else.
-const STEPS: u32 = 8;
+const STEPS: u32 = 4;
 
 /// How a lab is set up.
 #[derive(Clone, PartialEq, Eq, Debug)]

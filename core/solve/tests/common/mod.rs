@@ -180,6 +180,16 @@ impl Net {
         self.link(&format!("{router}-{name}"), (router, name), (name, "eth0"));
     }
 
+    pub fn host_mut(&mut self, name: &str) -> &mut Host {
+        let node = self.blueprint.nodes.get_mut(&NodeName::from(name));
+        match &mut node.unwrap().kind {
+            NodeKind::Host(host) => host,
+            NodeKind::Router(_) | NodeKind::Switch(_) | NodeKind::External(_) => {
+                panic!("{name} is no host")
+            }
+        }
+    }
+
     pub fn route(&mut self, router: &str, prefix: &str, next_hop: NextHop) {
         let route = StaticRoute {
             prefix: net(prefix),
