@@ -114,6 +114,8 @@ pub enum Role {
     Host,
     /// Customer edge router of a site.
     CustomerEdge,
+    /// Everything inside a site, as one router.
+    SiteLan,
     /// Provider edge router or switch of a carrier.
     ProviderEdge,
 }
@@ -131,6 +133,7 @@ impl Role {
             Self::Drg => "DRG",
             Self::Host => "host",
             Self::CustomerEdge => "customer edge",
+            Self::SiteLan => "site LAN",
             Self::ProviderEdge => "provider edge",
         }
     }

@@ -44,6 +44,8 @@ pub struct Link {
 pub enum LinkClass {
     /// The cross-connect between an MSEE and a provider's or cloud's edge: a physical element.
     CrossConnect,
+    /// The line between a customer's edge router and its carrier: a physical element.
+    Access,
     /// Inside a cloud's backbone: a physical element of that cloud.
     Backbone,
     /// Between a distributed router and a host's interface card: no separate element of failure.

@@ -147,19 +147,34 @@ fn cross_connect(
     let port = msee::provider_port(builder, circuit);
     builder.router_mut(&msee)?.ports.get(&port)?;
     let name = link_name(&circuit.location_id, &vc.region, leg);
-    let settings = (builder.inputs.extras.links.iter())
-        .rfind(|s| {
-            s.circuit.as_ref().is_none_or(|c| c == &circuit.id) && s.path.is_none_or(|p| p == leg)
-        })
-        .cloned();
-    let link = builder.link(
+    builder.link(
         name.clone(),
         (&msee, &port),
         near,
         LinkClass::CrossConnect,
         Owner::Provider,
     );
-    if let Some(settings) = settings {
+    apply_settings(builder, circuit, leg, &name);
+    let index = builder.index.circuits.get_mut(&circuit.id)?;
+    for entry in index.legs.iter_mut().filter(|l| l.node == msee) {
+        entry.link = Some(name.clone());
+    }
+    Some(name)
+}
+
+/// Gives a cross-connect what the lab file says about a path of the circuit.
+pub(crate) fn apply_settings(
+    builder: &mut Builder<'_>,
+    circuit: &Circuit,
+    leg: Leg,
+    name: &LinkName,
+) {
+    let settings = (builder.inputs.extras.links.iter()).rfind(|s| {
+        s.circuit.as_ref().is_none_or(|c| c == &circuit.id) && s.path.is_none_or(|p| p == leg)
+    });
+    if let Some(settings) = settings
+        && let Some(link) = builder.blueprint.links.get_mut(name)
+    {
         link.delay = settings.delay.or(link.delay);
         link.jitter = if settings.jitter == Duration::ZERO {
             link.jitter
@@ -169,11 +184,6 @@ fn cross_connect(
         link.loss_ppm = link.loss_ppm.max(settings.loss_ppm);
         link.rate_bps = settings.rate_bps.or(link.rate_bps);
     }
-    let index = builder.index.circuits.get_mut(&circuit.id)?;
-    for entry in index.legs.iter_mut().filter(|l| l.node == msee) {
-        entry.link = Some(name.clone());
-    }
-    Some(name)
 }
 
 /// The session with the MSEE.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use skybridge_blueprint::{InterfaceName, LinkName, NodeName, VrfName};
+use skybridge_blueprint::{CrossConnectName, InterfaceName, LinkName, NodeName, VrfName};
 use skybridge_estate::ResourceId;
 
-use crate::HostRef;
+use crate::{HostRef, Leg};
 
 /// Where resources are in a blueprint.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Index {
     pub drgs: BTreeMap<ResourceId, NodeName>,
     /// Virtual circuits by id: the legs' FastConnect edges.
     pub virtual_circuits: BTreeMap<ResourceId, Vec<LegIndex>>,
+    /// Sites by name.
+    pub sites: BTreeMap<String, SiteIndex>,
 }
 
 /// A host.
@@ -60,6 +62,8 @@ pub struct CircuitIndex {
     pub label: String,
     /// Legs of the private peering: primary, secondary.
     pub legs: Vec<LegIndex>,
+    /// What carries its paths to a site.
+    pub carried: Vec<CarriedLeg>,
 }
 
 /// One end of one leg.
@@ -77,6 +81,64 @@ pub struct LegIndex {
     pub interface: InterfaceName,
     /// The cross-connect, when there is one.
     pub link: Option<LinkName>,
+}
+
+/// A path of a circuit through a carrier.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CarriedLeg {
+    /// The path.
+    pub path: Leg,
+    /// The carrier's name.
+    pub carrier: String,
+    /// Its switch.
+    pub switch: NodeName,
+    /// The cross-connect on it.
+    pub cross_connect: CrossConnectName,
+}
+
+/// A site.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SiteIndex {
+    /// The router that stands for its LAN; a site whose routers are all the user's own has none.
+    pub lan: Option<NodeName>,
+    /// Edge routers by name.
+    pub routers: BTreeMap<String, SiteRouterIndex>,
+}
+
+/// A customer edge router.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SiteRouterIndex {
+    /// Its node.
+    pub node: NodeName,
+    /// It is the user's own.
+    pub attached: bool,
+    /// Its ends of circuits.
+    pub legs: Vec<SiteLegIndex>,
+}
+
+/// A customer edge's end of one path of a circuit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SiteLegIndex {
+    /// The circuit.
+    pub circuit: ResourceId,
+    /// The path.
+    pub path: Leg,
+    /// Its (sub-)interface.
+    pub interface: InterfaceName,
+    /// Its table.
+    pub vrf: VrfName,
+    /// Its BGP instance.
+    pub instance: String,
+    /// The peer that is the MSEE.
+    pub peer: String,
+    /// The carrier's name.
+    pub carrier: String,
+    /// The carrier's switch.
+    pub switch: NodeName,
+    /// The access line.
+    pub access: LinkName,
+    /// The cross-connect; absent while the circuit has no leg at the MSEE.
+    pub cross_connect: Option<CrossConnectName>,
 }
 
 /// A gateway.

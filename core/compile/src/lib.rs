@@ -13,11 +13,14 @@
 //! | `drg.rs` | DRGs: route tables, import distributions, the propagation rule |
 //! | `edge.rs` | FastConnect edge pairs and the cross-connects |
 //! | `filters.rs` | NSGs and security lists as packet filters |
+//! | `site.rs` | customer edge routers, the LAN of a site, its hosts |
+//! | `carrier.rs` | switches of layer 2 carriers between edges and MSEEs |
 //! | `hosts.rs` | machines, probes, services |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 mod builder;
+mod carrier;
 mod drg;
 mod edge;
 mod filters;
@@ -25,11 +28,17 @@ mod gateway;
 mod hosts;
 mod index;
 mod msee;
+mod site;
+pub mod sites;
 mod tags;
 mod vcn;
 mod vnet;
 
-pub use index::{CircuitIndex, GatewayIndex, HostIndex, Index, LegIndex, SubnetIndex};
+pub use index::{
+    CarriedLeg, CircuitIndex, GatewayIndex, HostIndex, Index, LegIndex, SiteIndex, SiteLegIndex,
+    SiteRouterIndex, SubnetIndex,
+};
+pub use site::{site_id, site_network_id};
 
 use std::time::Duration;
 
@@ -60,6 +69,10 @@ pub struct Extras {
     pub services: Vec<ServicePlacement>,
     /// Hosts that exist only in the lab file.
     pub hosts: Vec<ExtraHost>,
+    /// Sites on premises.
+    pub sites: Vec<sites::Site>,
+    /// Layer 2 carriers.
+    pub carriers: Vec<sites::Carrier>,
     /// Properties of circuits' cross-connects.
     pub links: Vec<CrossConnectSettings>,
 }
@@ -84,6 +97,8 @@ pub enum HostRef {
     Resource(ResourceId),
     /// A `host` block.
     Lab(String),
+    /// What stands for a site's network without hosts: site and network.
+    SiteNetwork(String, String),
 }
 
 /// A host of the lab file.
@@ -214,6 +229,7 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     gateway::build(&mut builder);
     drg::build(&mut builder);
     edge::build(&mut builder);
+    site::build(&mut builder);
     hosts::place_services(&mut builder);
     builder.finish()
 }

@@ -80,10 +80,14 @@ fn build_circuit(builder: &mut Builder<'_>, circuit: &Circuit) {
             }
         }
     }
-    builder
-        .index
-        .circuits
-        .insert(circuit.id.clone(), CircuitIndex { label, legs });
+    builder.index.circuits.insert(
+        circuit.id.clone(),
+        CircuitIndex {
+            label,
+            legs,
+            carried: Vec::new(),
+        },
+    );
 }
 
 fn build_leg(

@@ -14,6 +14,10 @@ pub(crate) const VCN: SourceTag = 4;
 pub(crate) const VIRTUAL_CIRCUIT: SourceTag = 5;
 /// Learned from a DRG.
 pub(crate) const DRG: SourceTag = 6;
+/// A site's own networks.
+pub(crate) const SITE: SourceTag = 7;
+/// Learned by a site from a cloud.
+pub(crate) const CLOUD: SourceTag = 8;
 /// First of the marks of connections: `CONNECTION + number`.
 pub(crate) const CONNECTION: SourceTag = 0x1_0000;
 

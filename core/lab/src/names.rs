@@ -51,6 +51,7 @@ pub(crate) fn host(lab: &Lab, wanted: &str) -> Result<NodeName, ErrorDocument> {
             .resource(id)
             .is_some_and(|r| r.label() == wanted || r.id.as_str() == wanted),
         HostRef::Lab(name) => name == wanted || format!("host.{name}") == wanted,
+        HostRef::SiteNetwork(site, network) => format!("site.{site}.{network}") == wanted,
     };
     hosts
         .iter()

@@ -10,10 +10,10 @@ use skybridge_world::Element;
 
 use crate::claim::ElementClass;
 
-/// The single elements of a blueprint, with a label for people: links (cross-connects, and backbone links
-/// between two machines), physical routers, and gateway instances.
+/// The single elements of a blueprint, with a label for people: links (cross-connects, access lines, and
+/// backbone links between two machines), physical routers and switches, and gateway instances.
 ///
-/// Distributed routers (virtual networks, VCNs, DRGs) are not elements of failure: their clouds run them
+/// Distributed routers (virtual networks, VCNs, DRGs, the LAN of a site) are not elements of failure: their clouds run them
 /// redundantly everywhere. Neither is a link that ends at one: it stands for an overlay over the whole
 /// fabric, and losing it is losing the machine at its other end. Hosts and their attachments are what is
 /// being reached, not what reaches.
@@ -22,6 +22,7 @@ pub fn elements(blueprint: &Blueprint) -> Vec<(Element, ElementClass, String)> {
     let links = blueprint.links.iter().filter_map(|(name, link)| {
         let (words, class) = match link.class {
             LinkClass::CrossConnect => ("cross-connect", ElementClass::Link),
+            LinkClass::Access => ("access line", ElementClass::Link),
             LinkClass::Backbone if !joins_machines(blueprint, link) => return None,
             // A tunnel of a gateway instance: it fails, and is noticed, as the instance is.
             LinkClass::Backbone if ends_at_gateway(blueprint, link) => {
@@ -47,7 +48,7 @@ const fn class_of(role: Role) -> Option<ElementClass> {
             Some(ElementClass::Router)
         }
         Role::GatewayInstance => Some(ElementClass::Gateway),
-        Role::VnetRouter | Role::VcnRouter | Role::Drg | Role::Host => None,
+        Role::VnetRouter | Role::VcnRouter | Role::Drg | Role::SiteLan | Role::Host => None,
     }
 }
 
