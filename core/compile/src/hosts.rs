@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use skybridge_blueprint::{
-    Filter, Host, Interface, InterfaceName, LinkClass, LinkName, NextHop, Node, NodeKind, NodeName,
-    Owner, PortName, Role, RouteSource, Service, ServiceKind, StaticRoute, VrfName,
+    Blueprint, External, Filter, Host, Interface, InterfaceName, LinkClass, LinkName, NextHop,
+    Node, NodeKind, NodeName, Owner, PortName, Role, RouteSource, Service, ServiceKind,
+    StaticRoute, VrfName,
 };
 use skybridge_estate::ResourceId;
 
@@ -168,6 +169,18 @@ pub(crate) fn place_services(builder: &mut Builder<'_>) {
                     None => ServiceKind::Echo,
                 },
             });
+        }
+    }
+}
+
+/// Makes network namespaces of the hosts that somebody has: those that we add for probing stay inside.
+pub fn place_in_namespaces(blueprint: &mut Blueprint) {
+    for node in blueprint.nodes.values_mut() {
+        if let NodeKind::Host(host) = &node.kind
+            && !host.synthetic
+        {
+            let external = External::Namespace(host.clone());
+            node.kind = NodeKind::External(Box::new(external));
         }
     }
 }

@@ -226,6 +226,7 @@ mod tests {
             secret_seed: 2,
             pace: skybridge_estate::Pace::Compressed,
             epoch: skybridge_base::WallTime(0),
+            hosts: crate::Hosts::Internal,
         });
         let files = [
             (

@@ -29,6 +29,19 @@ pub struct ErrorDocument {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// The way into a host's network namespace.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Entrance {
+    /// The host.
+    pub host: String,
+    /// The names of all hosts, as `/etc/hosts` has them.
+    pub etc_hosts: String,
+    /// The process that holds the namespace.
+    pub pid: u32,
+    /// The number of its descriptor there.
+    pub descriptor: i32,
+}
+
 /// Progress of a resource or a check.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Progress {

@@ -38,6 +38,8 @@ pub(crate) enum Stage {
     Checking(Checks),
     /// Waiting for the twin.
     Simulating,
+    /// Waiting for the driver's devices.
+    Plugging,
     /// The next thing is to be chosen.
     Between,
 }
@@ -82,7 +84,7 @@ impl Job {
     pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
         match &self.stage {
             Stage::Checking(checks) => checks.poll_timeout(),
-            Stage::Running { .. } | Stage::Simulating | Stage::Between => None,
+            Stage::Running { .. } | Stage::Simulating | Stage::Plugging | Stage::Between => None,
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::extras::extras;
 use crate::job::{Job, PATIENCE, PATIENCE_AT_REST, Stage, Step, apply_for};
 use crate::network::Network;
 use crate::output::{BridgeId, BridgeInput, ClientId, LabOutput};
+use crate::outside::Outside;
 use crate::preparation::prepare;
 use crate::probe::Probes;
 use crate::provider::Providers;
@@ -48,6 +49,18 @@ pub struct LabConfig {
     pub pace: Pace,
     /// Wall time of the lab's beginning, for the timestamps of captures.
     pub epoch: WallTime,
+    /// What hosts are.
+    pub hosts: Hosts,
+}
+
+/// What the hosts of a lab are, those apart that are added to have something to probe from.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Hosts {
+    /// Inside the program: no privilege, any system.
+    #[default]
+    Internal,
+    /// Network namespaces of the kernel, in which programs run. They need a driver in real time.
+    Namespaces,
 }
 
 /// What is remembered of a stack.
@@ -74,6 +87,7 @@ pub struct Lab {
     pub(crate) slips: u64,
     pub(crate) bridges: Bridges,
     pub(crate) captures: Captures,
+    pub(crate) outside: Outside,
     schemas: Arc<Schemas>,
     job: Option<Box<Job>>,
     queue: VecDeque<(ClientId, Request)>,
@@ -88,7 +102,7 @@ impl Lab {
         Self {
             now: Instant::ZERO,
             control: Control::new(config.secret_seed, config.pace),
-            network: Network::new(config.seed),
+            network: Network::new(config.seed, config.hosts == Hosts::Namespaces),
             probes: Probes::default(),
             stacks: BTreeMap::new(),
             providers: Providers::default(),
@@ -98,6 +112,7 @@ impl Lab {
             slips: 0,
             bridges: Bridges::default(),
             captures: Captures::new(config.epoch),
+            outside: Outside::default(),
             schemas: Arc::new(Schemas::builtin()),
             job: None,
             queue: VecDeque::new(),
@@ -115,6 +130,11 @@ impl Lab {
                     self.refuse(client, "too many requests wait already", None);
                 } else {
                     self.queue.push_back((client, request));
+                }
+            }
+            Request::Enter { host } => {
+                if let Err(error) = self.enter(client, &host) {
+                    self.respond(client, Response::Error(error), true);
                 }
             }
             Request::Ping { .. }
@@ -266,6 +286,10 @@ impl Lab {
         &mut self.tasks
     }
 
+    pub(crate) fn push(&mut self, output: LabOutput) {
+        self.outputs.push_back(output);
+    }
+
     pub(crate) fn respond(&mut self, client: ClientId, response: Response, last: bool) {
         self.outputs.push_back(LabOutput::Response {
             client,
@@ -284,9 +308,14 @@ impl Lab {
     }
 
     /// Moves everything on at the present instant.
-    fn work(&mut self) {
+    pub(crate) fn work(&mut self) {
         for _ in 0..ROUNDS_MAX {
             self.network.follow(self.now, &self.control.estate);
+            self.outside.follow(
+                &self.network.world,
+                self.network.generation,
+                &mut self.outputs,
+            );
             self.network.world.advance_some(self.now, STEPS);
             self.events();
             let mut moved = self.pump_tasks();
@@ -345,6 +374,8 @@ impl Lab {
         let stage = std::mem::replace(&mut job.stage, Stage::Between);
         let (stage, moved) = match stage {
             Stage::Between => (self.next_stage(&mut job), true),
+            Stage::Plugging if self.outside.is_awaited() => (Some(Stage::Plugging), false),
+            Stage::Plugging => (self.next_stage(&mut job), true),
             Stage::Running { step, run } => self.run(&mut job, step, run),
             Stage::Checking(checks) => self.check(&mut job, checks),
             Stage::Simulating => (Some(Stage::Simulating), false),
@@ -378,6 +409,7 @@ impl Lab {
             | Request::Failover { .. }
             | Request::Cut { .. }
             | Request::Heal { .. }
+            | Request::Enter { .. }
             | Request::Provider(_)
             | Request::Capture { .. } => None,
         }
@@ -471,11 +503,17 @@ impl Lab {
             job.checked_at = Some(self.now);
             return self.begin_simulation(job);
         }
-        job.was_checked = true;
-        job.network_up_at = Some(self.now);
         self.network
             .set_extras(extras(&self.control.estate, &self.lab_files()));
         self.network.compile(&self.control.estate);
+        let generation = self.network.generation;
+        self.outside
+            .follow(&self.network.world, generation, &mut self.outputs);
+        if self.outside.is_awaited() {
+            return Some(Stage::Plugging);
+        }
+        job.was_checked = true;
+        job.network_up_at = Some(self.now);
         let checks = expectation::checks(self);
         let patience = if job.counts == [0; 3] {
             PATIENCE_AT_REST

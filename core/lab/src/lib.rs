@@ -27,6 +27,7 @@ mod lab;
 mod names;
 mod network;
 mod output;
+mod outside;
 mod preparation;
 mod probe;
 mod provider;
@@ -41,6 +42,6 @@ mod sources;
 mod task;
 mod trace;
 
-pub use lab::{Lab, LabConfig};
-pub use output::{BridgeId, BridgeInput, ClientId, LabOutput};
+pub use lab::{Hosts, Lab, LabConfig};
+pub use output::{BridgeId, BridgeInput, ClientId, LabOutput, PortId, PortNews};
 pub use simulation::{SimulationJob, SimulationResult};

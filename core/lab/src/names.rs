@@ -41,6 +41,18 @@ pub(crate) fn no_such<'a>(
     }
 }
 
+/// What the front door calls a host.
+pub(crate) fn origin(lab: &Lab, origin: &HostRef) -> Option<String> {
+    match origin {
+        HostRef::Resource(id) => {
+            let resource = lab.control.estate.resource(id)?;
+            Some(resource.label().to_owned())
+        }
+        HostRef::Lab(name) => Some(name.clone()),
+        HostRef::SiteNetwork(site, network) => Some(format!("site.{site}.{network}")),
+    }
+}
+
 /// A host by its name, its address in the front door, or its IP address.
 pub(crate) fn host(lab: &Lab, wanted: &str) -> Result<NodeName, ErrorDocument> {
     let hosts = &lab.network.compiled.index.hosts;

@@ -27,10 +27,14 @@ pub(crate) struct Network {
     /// Extras changed since.
     stale: bool,
     compile_at: Option<Instant>,
+    /// Hosts are network namespaces of the kernel.
+    in_namespaces: bool,
+    /// Counts what the world was told to be.
+    pub(crate) generation: u64,
 }
 
 impl Network {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, in_namespaces: bool) -> Self {
         let mut world =
             World::new(Blueprint::default(), seed).expect("an empty blueprint has no faults");
         // Nobody compares a lab's trace with another's; twins repeat its commands, not its hash.
@@ -44,6 +48,8 @@ impl Network {
             revision: 0,
             stale: false,
             compile_at: None,
+            in_namespaces,
+            generation: 0,
         }
     }
 
@@ -81,7 +87,11 @@ impl Network {
             oci: &self.oci,
             extras: &self.extras,
         });
+        if self.in_namespaces {
+            skybridge_compile::place_in_namespaces(&mut self.compiled.blueprint);
+        }
         if *self.world.blueprint() != self.compiled.blueprint {
+            self.generation += 1;
             self.world
                 .apply(self.compiled.blueprint.clone())
                 .expect("what the compiler makes is whole; its tests check every blueprint");

@@ -1,5 +1,8 @@
 //! What a lab hands to whoever drives it, and takes from them beside requests.
 
+use skybridge_blueprint::External;
+
+use crate::document::Entrance;
 use crate::request::Response;
 use crate::simulation::SimulationJob;
 
@@ -10,6 +13,21 @@ pub struct ClientId(pub u64);
 /// A connection between a service in the world and a server outside it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BridgeId(pub u64);
+
+/// A device that the driver holds for a node with a world outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PortId(pub u64);
+
+/// News of a device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PortNews {
+    /// It is there and set up.
+    Ready,
+    /// It is not to be had, or has broken.
+    Failed(String),
+    /// Frames that it has lost since it is there, by reason.
+    Lost(Vec<(&'static str, u64)>),
+}
 
 /// Something for the driver to do.
 #[derive(Debug)]
@@ -41,6 +59,35 @@ pub enum LabOutput {
     BridgeClose {
         /// The connection.
         id: BridgeId,
+    },
+    /// Make a device; say what came of it by `Lab::port`. Frames go by `Lab::take_frames` and
+    /// `Lab::give_frames`.
+    PortOpen {
+        /// The device.
+        id: PortId,
+        /// What it is.
+        spec: Box<External>,
+    },
+    /// Set a device up anew.
+    PortChange {
+        /// The device.
+        id: PortId,
+        /// What it is now.
+        spec: Box<External>,
+    },
+    /// Take a device away.
+    PortClose {
+        /// The device.
+        id: PortId,
+    },
+    /// Tell a client where the namespace of a device is.
+    Enter {
+        /// Who asked.
+        client: ClientId,
+        /// The device.
+        id: PortId,
+        /// The answer, but for the place.
+        entrance: Entrance,
     },
     /// A simulation to run, off the paced thread; hand its result to `Lab::simulated`.
     Simulate(Box<SimulationJob>),

@@ -5,8 +5,8 @@ use skybridge_terraform::Mode as InstanceMode;
 
 use crate::checks::Purpose;
 use crate::document::{
-    AssumedRow, ExpectationRow, IgnoredRow, Mode, NotModelledRow, ReachabilityRow, Report, Summary,
-    Verdict,
+    AssumedRow, Diagnostic, ExpectationRow, IgnoredRow, Mode, NotModelledRow, ReachabilityRow,
+    Report, Summary, Verdict,
 };
 use crate::expectation;
 use crate::job::Job;
@@ -50,7 +50,7 @@ pub(crate) fn report(lab: &Lab, job: &Job) -> Report {
         ignored: ignored(lab),
         not_modelled,
         assumed: assumed(lab),
-        diagnostics: lab.diagnostics.clone(),
+        diagnostics: diagnostics(lab),
         summary: Summary {
             created: job.counts[0],
             changed: job.counts[1],
@@ -63,6 +63,24 @@ pub(crate) fn report(lab: &Lab, job: &Job) -> Report {
             outputs: outputs(lab),
         },
     }
+}
+
+/// What was said, and which devices are missing now.
+fn diagnostics(lab: &Lab) -> Vec<Diagnostic> {
+    let mut said = lab.diagnostics.clone();
+    said.extend(lab.outside.failures().map(|(node, why)| Diagnostic {
+        level: "warning".to_owned(),
+        message: format!("{node} is cut off from what stands behind it: {why}"),
+        file: None,
+        line: None,
+        column: None,
+        span: None,
+        rule: None,
+        help: None,
+        grade: None,
+        source: None,
+    }));
+    said
 }
 
 fn expectations(lab: &Lab) -> Vec<ExpectationRow> {

@@ -78,6 +78,11 @@ pub enum Request {
         /// End after so many milliseconds.
         duration_ms: Option<u64>,
     },
+    /// Where the network namespace of a host is.
+    Enter {
+        /// As in `Ping`.
+        host: String,
+    },
     /// Read the stacks again and apply the difference.
     Up(UpRequest),
     /// Destroy a stack, or all of them.
@@ -293,6 +298,8 @@ pub enum Response {
     CapturePortion(doc::CapturePortion),
     /// A capture has ended by itself.
     CaptureEnd(doc::CaptureEnd),
+    /// The way into a namespace.
+    Enter(doc::Entrance),
     /// Done; nothing to show.
     Done {
         /// In words.

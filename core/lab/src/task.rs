@@ -209,7 +209,11 @@ pub(crate) fn answer(
             count,
             duration_ms,
         } => capture::begin(lab, client, &point, (count, duration_ms)).map(|()| None),
-        Request::Status | Request::Up(_) | Request::Down { .. } | Request::Stop => Ok(None),
+        Request::Status
+        | Request::Up(_)
+        | Request::Down { .. }
+        | Request::Enter { .. }
+        | Request::Stop => Ok(None),
     }
 }
 

@@ -81,6 +81,12 @@ impl Frame {
         }
     }
 
+    /// The buffer, without the frame in it: for whoever fills it anew.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u8> {
+        self.buf
+    }
+
     /// The frame's bytes.
     #[must_use]
     #[inline]

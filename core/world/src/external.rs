@@ -83,13 +83,16 @@ impl<N: Buildable> World<N> {
     /// whole ([`External::OUTSIDE`]).
     ///
     /// # Errors
-    /// When the port is not external or its node does not run.
+    /// When the port is not external; one that was opened also when its node does not run.
     pub fn external_port(
         &self,
         node: &NodeName,
         port: &PortName,
     ) -> Result<ExternalPort, CommandError> {
         let index = self.port_owner(node, port)?;
+        if self.is_outside(node, port) {
+            return Ok(ExternalPort(index, OUTSIDE));
+        }
         let running = self
             .slot(index)
             .and_then(|slot| Some((slot, slot.node.as_ref()?)));
@@ -189,15 +192,18 @@ impl<N: Buildable> World<N> {
         self.external.push_back((ExternalPort(from, port), frame));
     }
 
+    fn is_outside(&self, node: &NodeName, port: &PortName) -> bool {
+        let kind = self.blueprint.nodes.get(node).map(|node| &node.kind);
+        matches!(kind, Some(NodeKind::External(_))) && port.as_str() == External::OUTSIDE
+    }
+
     fn port_owner(&self, node: &NodeName, port: &PortName) -> Result<NodeIndex, CommandError> {
         let (Some(&index), Some(described)) =
             (self.node_index.get(node), self.blueprint.nodes.get(node))
         else {
             return Err(CommandError::UnknownNode(node.clone()));
         };
-        let is_outside =
-            matches!(described.kind, NodeKind::External(_)) && port.as_str() == External::OUTSIDE;
-        if is_outside || described.kind.has_port(port) {
+        if self.is_outside(node, port) || described.kind.has_port(port) {
             Ok(index)
         } else {
             Err(CommandError::UnknownElement(format!("port {node}/{port}")))

@@ -13,6 +13,10 @@ pub(crate) const BAD_INPUT: u8 = 2;
 pub(crate) const UNKNOWN: u8 = 3;
 /// We are wrong (`EX_SOFTWARE` of sysexits).
 pub(crate) const BROKEN: u8 = 70;
+/// A program for `exec` cannot be run, and one that there is not (POSIX.1-2017 Shell §2.8.2).
+pub(crate) const PROGRAM_REFUSED: u8 = 126;
+/// See [`PROGRAM_REFUSED`].
+pub(crate) const PROGRAM_MISSING: u8 = 127;
 /// Ctrl-C before there was an answer: 128 + SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -80,6 +84,7 @@ pub(crate) fn of_response(response: &Response, force: bool) -> u8 {
         | Response::CaptureStart(_)
         | Response::CapturePortion(_)
         | Response::CaptureEnd(_)
+        | Response::Enter(_)
         | Response::Done { .. } => HOLDS,
     }
 }

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant as MachineInstant};
 
 use polling::{Event, Events, Poller};
 use skybridge_base::Instant;
+use skybridge_lab::document::{Entrance, ErrorDocument};
 use skybridge_lab::request::{Request, Response};
-use skybridge_lab::{BridgeId, BridgeInput, LabOutput, SimulationResult};
+use skybridge_lab::{BridgeId, BridgeInput, ClientId, LabOutput, PortId, SimulationResult};
+use skybridge_wire::Frame;
 
 use crate::bridges::Bridges;
 use crate::clients::{Clients, News};
+use crate::devices::{Devices, Made};
 use crate::engine::Engine;
 use crate::jobs::Jobs;
 use crate::pacer::Pacer;
@@ -37,6 +40,10 @@ pub(crate) enum Inbound {
     Dialled(BridgeId, io::Result<std::net::TcpStream>),
     /// A simulation is done.
     Simulated(SimulationResult),
+    /// A device is made, or cannot be.
+    Made(PortId, io::Result<Box<Made>>),
+    /// A device could not be set up anew.
+    Broken(PortId, io::Error),
     /// End at once.
     Stop,
 }
@@ -160,6 +167,7 @@ pub fn spawn<E: Engine>(
     let parts = Parts {
         bridges: Bridges::new(&poller, inbox.clone(), bridge_key),
         jobs: Jobs::new(inbox.clone()),
+        devices: Devices::new(Arc::clone(&poller), inbox.clone(), device_key),
         poller,
         inbound,
         clients,
@@ -181,6 +189,7 @@ struct Parts {
     clients: Clients,
     bridges: Bridges,
     jobs: Jobs,
+    devices: Devices,
     /// Held for its handlers.
     _signals: Option<(Signals, Watched<UnixStream>)>,
     seat: Option<Seat>,
@@ -192,6 +201,8 @@ struct Driver<E> {
     pacer: Pacer,
     started: MachineInstant,
     ended: Option<Ended>,
+    /// Frames on their way to devices.
+    leaving: Vec<(PortId, Frame)>,
 }
 
 impl<E: Engine> Driver<E> {
@@ -202,6 +213,7 @@ impl<E: Engine> Driver<E> {
             pacer: Pacer::new(),
             started: MachineInstant::now(),
             ended: None,
+            leaving: Vec::new(),
         }
     }
 
@@ -250,6 +262,7 @@ impl<E: Engine> Driver<E> {
         while let Some(client) = self.parts.clients.poll_drained() {
             self.engine.drained(client);
         }
+        self.give_frames(now);
         let engine = &self.engine;
         self.parts.bridges.rearm(|id| engine.bridge_room(id));
         Ok(())
@@ -259,6 +272,7 @@ impl<E: Engine> Driver<E> {
         match event.key {
             KEY_LISTENER => self.parts.clients.accept()?,
             KEY_SIGNALS => self.ended = Some(Ended::Interrupted),
+            key if key & KEY_DEVICE != 0 => self.read_device(now, key),
             key if key % 2 == 0 => match self.parts.clients.ready(number_of(key), event) {
                 Some(News::Asked(client, request)) => self.engine.request(now, client, *request),
                 Some(News::Gone(client)) => self.engine.forget(client),
@@ -287,8 +301,54 @@ impl<E: Engine> Driver<E> {
                 }
             }
             Inbound::Simulated(result) => self.engine.simulated(now, result),
+            Inbound::Made(id, made) => {
+                if let Some(news) = self.parts.devices.made(id, made.map(|made| *made)) {
+                    self.engine.port(now, id, news);
+                }
+            }
+            Inbound::Broken(id, error) => {
+                let news = self.parts.devices.broken(id, &error);
+                self.engine.port(now, id, news);
+            }
             Inbound::Stop => self.ended = Some(Ended::Stopped),
         }
+    }
+
+    fn read_device(&mut self, now: Instant, key: usize) {
+        let number = (key & !KEY_DEVICE) as u64;
+        let (id, frames) = self.parts.devices.ready(number);
+        match frames {
+            Ok(frames) => self.engine.take_frames(now, id, frames),
+            Err(error) => {
+                let news = self.parts.devices.broken(id, &error);
+                self.engine.port(now, id, news);
+            }
+        }
+    }
+
+    fn give_frames(&mut self, now: Instant) {
+        self.engine.give_frames(&mut self.leaving);
+        self.parts.devices.send(&mut self.leaving);
+        while let Some((id, news)) = self.parts.devices.losses() {
+            self.engine.port(now, id, news);
+        }
+    }
+
+    /// Tells a client where a namespace is.
+    fn let_in(&mut self, client: ClientId, id: PortId, entrance: Entrance) {
+        let answer = match self.parts.devices.descriptor(id) {
+            Some(descriptor) => Response::Enter(Entrance {
+                pid: std::process::id(),
+                descriptor,
+                ..entrance
+            }),
+            None => Response::Error(ErrorDocument {
+                message: format!("{} stands in no namespace that is ours", entrance.host),
+                help: None,
+                diagnostics: Vec::new(),
+            }),
+        };
+        self.parts.clients.answer(client, &answer, true);
     }
 
     fn give_out(&mut self, now: Instant) -> io::Result<()> {
@@ -314,6 +374,14 @@ impl<E: Engine> Driver<E> {
                     }
                 }
                 LabOutput::BridgeClose { id } => self.parts.bridges.finish(id),
+                LabOutput::PortOpen { id, spec } => self.parts.devices.make(id, spec)?,
+                LabOutput::PortChange { id, spec } => self.parts.devices.change(id, *spec)?,
+                LabOutput::PortClose { id } => self.parts.devices.close(id),
+                LabOutput::Enter {
+                    client,
+                    id,
+                    entrance,
+                } => self.let_in(client, id, entrance),
                 LabOutput::Simulate(job) => self.parts.jobs.run(job)?,
                 LabOutput::Stopped => {
                     drop(self.parts.seat.take());
@@ -323,6 +391,13 @@ impl<E: Engine> Driver<E> {
         }
         Ok(())
     }
+}
+
+/// Keys of devices have this bit set; numbers of connections never get there.
+const KEY_DEVICE: usize = 1 << (usize::BITS - 2);
+
+fn device_key(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(KEY_DEVICE - 1) | KEY_DEVICE
 }
 
 /// Even keys from 2 are clients, odd keys from 3 are bridges; 0 and 1 are the listener and the signals.

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use skybridge_base::{Deadline, Instant};
 use skybridge_lab::request::Request;
-use skybridge_lab::{BridgeId, BridgeInput, ClientId, Lab, LabOutput, SimulationResult};
+use skybridge_lab::{
+    BridgeId, BridgeInput, ClientId, Lab, LabOutput, PortId, PortNews, SimulationResult,
+};
+use skybridge_wire::Frame;
 
 /// A lab, or a script that stands in for one in a test. The contract is that of [`Lab`]: `now` never goes
 /// back, and after any call the driver polls outputs until `None` and asks for the next timeout.
@@ -25,6 +28,12 @@ pub trait Engine {
     fn bridge(&mut self, now: Instant, id: BridgeId, input: BridgeInput);
     /// How many bytes a bridge connection can take from its server at present.
     fn bridge_room(&self, id: BridgeId) -> usize;
+    /// News of a device.
+    fn port(&mut self, now: Instant, id: PortId, news: PortNews);
+    /// Frames that came from a device; `frames` is drained.
+    fn take_frames(&mut self, now: Instant, id: PortId, frames: &mut Vec<Frame>);
+    /// Moves every frame for a device to the end of `frames`.
+    fn give_frames(&mut self, frames: &mut Vec<(PortId, Frame)>);
     /// The result of a simulation.
     fn simulated(&mut self, now: Instant, result: SimulationResult);
     /// The driver was late and the world's clock has slipped by this much.
@@ -62,6 +71,18 @@ impl Engine for Lab {
 
     fn bridge_room(&self, id: BridgeId) -> usize {
         Self::bridge_room(self, id)
+    }
+
+    fn port(&mut self, now: Instant, id: PortId, news: PortNews) {
+        Self::port(self, now, id, news);
+    }
+
+    fn take_frames(&mut self, now: Instant, id: PortId, frames: &mut Vec<Frame>) {
+        Self::take_frames(self, now, id, frames);
+    }
+
+    fn give_frames(&mut self, frames: &mut Vec<(PortId, Frame)>) {
+        Self::give_frames(self, frames);
     }
 
     fn simulated(&mut self, now: Instant, result: SimulationResult) {

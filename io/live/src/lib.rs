@@ -17,20 +17,29 @@
 #![warn(missing_docs)]
 
 mod bridges;
+mod clean;
 mod clients;
 mod connection;
+mod devices;
 mod driver;
 mod engine;
+mod exec;
 mod jobs;
+mod marker;
+mod namespaces;
 mod pacer;
 mod place;
 mod poll;
 mod signals;
 
 pub use bridges::{BRIDGES_MAX, UNSENT_MAX};
+pub use clean::{Cleaned, clean};
 pub use clients::{BACKLOG_MAX, CLIENTS_MAX, REQUEST_LEN_MAX};
 pub use connection::{AskError, Connection, FollowEnd, follow};
+pub use devices::BURST;
 pub use driver::{Ended, Handle, Joints, Running, TURN_MAX, spawn};
 pub use engine::Engine;
+pub use exec::{ExecError, HOST, MARKER, exec};
+pub use namespaces::{NamespaceError, prepare_namespaces};
 pub use pacer::{LATE_MAX, Pacer};
 pub use place::{NAME_LEN_MAX, Place, PlaceError, Seat};

@@ -129,6 +129,8 @@ impl Place {
             .open(&lock_path)
             .map_err(|source| io_error(&lock_path, source))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            // Whoever cleans up removes the file under its lock: then ours is nobody else's.
+            Ok(()) if !is_at(&lock, &lock_path) => return self.listen(),
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
                 return Err(PlaceError::Taken(self.socket.clone()));
@@ -204,8 +206,17 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        // The lock file stays: removing it would let two processes lock two files of one name.
         std::fs::remove_file(&self.socket).ok();
+        // Still locked: whoever waits for this lock finds that its file has gone, and makes a new one.
+        std::fs::remove_file(self.socket.with_extension("lock")).ok();
+    }
+}
+
+/// True while a file is the one with this name.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(ours), Ok(named)) => ours.ino() == named.ino() && ours.dev() == named.dev(),
+        (Ok(_) | Err(_), _) => false,
     }
 }
 
@@ -216,7 +227,7 @@ fn io_error(path: &Path, source: io::Error) -> PlaceError {
     }
 }
 
-fn runtime_folder() -> PathBuf {
+pub(crate) fn runtime_folder() -> PathBuf {
     match std::env::var_os("XDG_RUNTIME_DIR") {
         Some(base) if Path::new(&base).is_absolute() && Path::new(&base).is_dir() => {
             Path::new(&base).join("skybridge")

@@ -1,21 +1,34 @@
-//! Network devices of the kernel, for joining the world to other software's stack.
+//! Network devices and namespaces of the kernel, for joining the world to other software.
 //!
-//! A [`Tap`] is an Ethernet port whose other end is a network interface of the namespace in which it was
-//! opened: enter the namespace first (`ip netns exec`, `unshare -rn`). It carries frames without any header
-//! in front of them. Reading and writing never block; wait for readiness by [`AsFd`](std::os::fd::AsFd).
+//! A [`Port`] carries frames between the world and a device: super-frames and unfinished checksums go
+//! through whole, with what is left to be done in a header in front ([`skybridge_wire::Meta`] inside). A
+//! [`Namespace`] is held by a descriptor and has no name, so that nothing is left of it when the process
+//! ends. [`set_up`] gives an interface its addresses without any other program; [`enter`] is how a program
+//! gets into a namespace that another process holds.
 //!
-//! Linux only. Elsewhere [`Tap::create`] answers [`Unsupported`](std::io::ErrorKind::Unsupported).
+//! A [`Tap`] is the plain device without header. Reading and writing never block; wait for readiness by
+//! [`AsFd`](std::os::fd::AsFd).
+//!
+//! Linux only. Elsewhere everything answers [`Unsupported`](std::io::ErrorKind::Unsupported).
 #![warn(missing_docs)]
 
 #[cfg(target_os = "linux")]
 mod linux;
+mod port;
 #[cfg(target_os = "linux")]
-pub use linux::Tap;
+mod vnet;
+#[cfg(target_os = "linux")]
+pub use linux::{
+    Namespace, Port, Tap, enter, enter_own_user_namespace, may_make_namespaces, set_up, show_hosts,
+};
+pub use port::{PortCounters, Sent, Station};
 
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
-pub use other::Tap;
+pub use other::{
+    Namespace, Port, Tap, enter, enter_own_user_namespace, may_make_namespaces, set_up, show_hosts,
+};
 
 /// Longest interface name: `IFNAMSIZ` without its final zero.
 pub const NAME_LEN_MAX: usize = 15;

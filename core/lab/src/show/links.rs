@@ -173,4 +173,13 @@ fn external(lab: &Lab, name: &NodeName, spec: &External, rows: &mut Vec<CounterR
         let counter = format!("drop {}", reason_words(&format!("{reason:?}")));
         push(rows, name, port, &counter, *value);
     }
+    for (reason, value) in lab.outside.losses(name) {
+        push(
+            rows,
+            name,
+            External::OUTSIDE,
+            &format!("drop {reason}"),
+            *value,
+        );
+    }
 }

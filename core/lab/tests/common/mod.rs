@@ -37,6 +37,7 @@ impl Virtual {
             secret_seed: 2,
             pace,
             epoch: WallTime(0),
+            hosts: skybridge_lab::Hosts::Internal,
         };
         Self {
             lab: Lab::new(&config),

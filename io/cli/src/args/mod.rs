@@ -2,6 +2,7 @@
 
 mod act;
 mod capture;
+mod exec;
 mod show;
 mod up;
 mod variables;
@@ -13,8 +14,9 @@ pub(crate) use act::{
     TraceArgs,
 };
 pub(crate) use capture::CaptureArgs;
+pub(crate) use exec::ExecArgs;
 pub(crate) use show::ShowCommand;
-pub(crate) use up::{DownArgs, ServeArgs, UpArgs, WorldArgs};
+pub(crate) use up::{DownArgs, HostsArg, ServeArgs, UpArgs, WorldArgs};
 pub(crate) use variables::{VariableArg, VariableArgs};
 
 /// Private interconnects between clouds, as software anyone can run.
@@ -82,6 +84,10 @@ pub(crate) enum Command {
     /// Act as the connectivity provider.
     #[command(subcommand)]
     Provider(ProviderCommand),
+    /// Run a program in the network namespace of a host.
+    Exec(ExecArgs),
+    /// Take away what labs that were killed have left: sockets, and programs in their namespaces.
+    Clean,
     /// Print the completion script of a shell.
     Completions(CompletionsArgs),
     /// Run an empty lab in the background, for `up --detach`.
@@ -130,6 +136,8 @@ mod tests {
             | Command::Heal(_)
             | Command::Provider(_)
             | Command::Capture(_)
+            | Command::Exec(_)
+            | Command::Clean
             | Command::Completions(_)
             | Command::Serve(_) => panic!("not up: {line:?}"),
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use skybridge_estate::Pace;
+use skybridge_lab::Hosts;
 
 use super::variables::VariableArgs;
 
@@ -39,9 +40,39 @@ pub(crate) struct WorldArgs {
     /// How fast lifecycles run; protocol timers always run as negotiated.
     #[arg(long, value_enum, default_value_t = PaceArg::Compressed)]
     pub(crate) pace: PaceArg,
+    /// What hosts are: inside the program, or network namespaces in which `skybridge exec` runs programs.
+    #[arg(long, value_enum, default_value_t = HostsArg::Internal)]
+    pub(crate) hosts: HostsArg,
     /// Make the world repeatable: jitter, loss, ids and service keys follow from this number.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+}
+
+/// What hosts are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum HostsArg {
+    /// Inside the program: no privilege, any system.
+    Internal,
+    /// Network namespaces of Linux, as root or in a user namespace.
+    Netns,
+}
+
+impl HostsArg {
+    /// As the lab calls it.
+    pub(crate) const fn hosts(self) -> Hosts {
+        match self {
+            Self::Internal => Hosts::Internal,
+            Self::Netns => Hosts::Namespaces,
+        }
+    }
+
+    /// As the command line spells it.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Netns => "netns",
+        }
+    }
 }
 
 /// Lifecycle speeds.

@@ -8,10 +8,10 @@ use std::time::SystemTime;
 
 use skybridge_base::WallTime;
 use skybridge_lab::{Lab, LabConfig};
-use skybridge_live::{Ended, Joints, Place, Running, Seat, spawn};
+use skybridge_live::{Ended, Joints, Place, Running, Seat, prepare_namespaces, spawn};
 
 use super::Failure;
-use crate::args::{ServeArgs, WorldArgs};
+use crate::args::{HostsArg, ServeArgs, WorldArgs};
 use crate::{exit, screen};
 
 /// The seed of a world that nobody chose one for: two runs of the same files behave alike.
@@ -31,7 +31,11 @@ pub(super) fn start(seat: Option<Seat>, world: &WorldArgs) -> Result<Running, Fa
         },
         pace: world.pace.pace(),
         epoch: wall_time(),
+        hosts: world.hosts.hosts(),
     };
+    if world.hosts == HostsArg::Netns {
+        prepare_namespaces()?;
+    }
     let joints = Joints {
         seat,
         signals: true,
@@ -110,6 +114,7 @@ pub(super) fn detach(place: &Place, world: &WorldArgs) -> Result<(), Failure> {
         .arg("--lab")
         .arg(&socket)
         .args(["--pace", world.pace.label()])
+        .args(["--hosts", world.hosts.label()])
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

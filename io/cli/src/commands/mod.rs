@@ -2,14 +2,16 @@
 
 mod ask;
 mod capture;
+mod clean;
 mod down;
+mod exec;
 mod lab;
 mod up;
 
 use clap::CommandFactory;
 use skybridge_lab::document::ErrorDocument;
 use skybridge_lab::request::{Provider, Request, Response};
-use skybridge_live::{AskError, Place, PlaceError};
+use skybridge_live::{AskError, ExecError, NamespaceError, Place, PlaceError};
 use thiserror::Error;
 
 use crate::args::{Cli, Command, Output};
@@ -33,6 +35,12 @@ pub(crate) enum Failure {
     /// Arguments that clap cannot judge.
     #[error("{0}")]
     Usage(String),
+    /// The system lets hosts be no network namespaces.
+    #[error(transparent)]
+    Namespaces(#[from] NamespaceError),
+    /// A program does not run.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
     /// The lab in the background did not start.
     #[error("the lab did not start: {0}")]
     Start(String),
@@ -51,11 +59,14 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// The exit code.
-    const fn code(&self) -> u8 {
+    fn code(&self) -> u8 {
         match self {
-            Self::Ask(AskError::Place(_)) | Self::Place(_) | Self::Source(_) | Self::Usage(_) => {
-                exit::BAD_INPUT
-            }
+            Self::Ask(AskError::Place(_))
+            | Self::Place(_)
+            | Self::Source(_)
+            | Self::Namespaces(_)
+            | Self::Usage(_) => exit::BAD_INPUT,
+            Self::Exec(error) => exec::code(error),
             Self::Interrupted => exit::INTERRUPTED,
             Self::Ask(_) | Self::Start(_) | Self::Io { .. } => exit::BROKEN,
         }
@@ -120,6 +131,8 @@ fn perform(cli: Cli, window: &Window) -> Result<u8, Failure> {
             return Ok(exit::HOLDS);
         }
         Command::Capture(args) => return capture::capture(&args, &lab, window),
+        Command::Exec(args) => return exec::exec(args, &lab, window),
+        Command::Clean => return clean::clean(window),
         Command::Status => Request::Status,
         Command::Show(command) => Request::Show(command.into()),
         Command::Ping(args) => args.into(),

@@ -47,6 +47,8 @@ pub(crate) fn text(response: &Response, screen: &Screen, sources: &Sources) -> S
             // `commands/capture.rs` writes these as they come.
             String::new()
         }
+        // Whoever asks for it goes in.
+        Response::Enter(doc) => format!("{} is open\n", doc.host),
         Response::Done { message } => format!("{message}\n"),
         Response::Error(doc) => error(doc, screen, sources),
     }
@@ -96,6 +98,7 @@ pub(crate) fn json(response: &Response) -> String {
         Response::CaptureStart(doc) => pretty(doc),
         Response::CapturePortion(doc) => pretty(doc),
         Response::CaptureEnd(doc) => pretty(doc),
+        Response::Enter(doc) => pretty(doc),
         Response::Done { message } => pretty(&Done { message }),
         Response::Error(doc) => pretty(doc),
     }

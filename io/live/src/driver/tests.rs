@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use skybridge_base::Deadline;
-use skybridge_lab::ClientId;
 use skybridge_lab::document::Progress;
+use skybridge_lab::{ClientId, PortNews};
 
 use super::*;
 use crate::place::Place;
@@ -79,6 +79,7 @@ impl Engine for Script {
             | Request::Provider(_)
             | Request::Capture { .. }
             | Request::Up(_)
+            | Request::Enter { .. }
             | Request::Down { .. } => {}
         }
     }
@@ -127,6 +128,9 @@ impl Engine for Script {
     fn bridge_room(&self, _id: BridgeId) -> usize {
         if self.explaining.is_some() { 3 } else { 0 }
     }
+    fn port(&mut self, _now: Instant, _id: PortId, _news: PortNews) {}
+    fn take_frames(&mut self, _now: Instant, _id: PortId, _frames: &mut Vec<Frame>) {}
+    fn give_frames(&mut self, _frames: &mut Vec<(PortId, Frame)>) {}
     fn simulated(&mut self, _now: Instant, _result: SimulationResult) {}
     fn note_slip(&mut self, _slip: Duration) {}
 }

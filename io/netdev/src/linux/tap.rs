@@ -1,7 +1,7 @@
 //! TAP devices of Linux: `Documentation/networking/tuntap.rst`.
 #![allow(
     unsafe_code,
-    reason = "TUNSETIFF has no safe wrapper; the one call states its contract"
+    reason = "the ioctls of TUN have no safe wrapper; each call states its contract"
 )]
 
 use std::ffi::c_short;
@@ -13,6 +13,16 @@ use rustix::io::Errno;
 use rustix::ioctl::{self, Opcode, Updater};
 
 use crate::{NAME_LEN_MAX, is_name};
+
+/// `_IOW('T', 208, unsigned int)`: which unfinished frames the kernel may hand over.
+const TUNSETOFFLOAD: Opcode = ioctl::opcode::write::<std::ffi::c_uint>(b'T', 208);
+/// `_IOW('T', 226, int)`: whether the interface has a carrier.
+const TUNSETCARRIER: Opcode = ioctl::opcode::write::<std::ffi::c_int>(b'T', 226);
+/// A `struct virtio_net_hdr` in front of each frame.
+const IFF_VNET_HDR: c_short = 0x4000;
+/// Sets of `TUN_F_CSUM` (1), `TUN_F_TSO4` (2), `TUN_F_TSO6` (4), `TUN_F_TSO_ECN` (8), `TUN_F_USO4` (32) and
+/// `TUN_F_USO6` (64; both since Linux 6.2), the greatest first.
+const OFFLOADS: [usize; 4] = [0x6f, 0x0f, 0x01, 0x00];
 
 /// `_IOW('T', 202, int)`: join this descriptor to an interface.
 const TUNSETIFF: Opcode = ioctl::opcode::write::<std::ffi::c_int>(b'T', 202);
@@ -47,6 +57,47 @@ impl Tap {
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) without `CAP_NET_ADMIN` in the namespace,
     /// [`ResourceBusy`](io::ErrorKind::ResourceBusy) when somebody uses the interface.
     pub fn create(name: &str) -> io::Result<Self> {
+        Self::open(name, 0)
+    }
+
+    /// As [`Tap::create`], with a header in front of each frame, and the kernel may leave checksums and
+    /// segmentation to whoever receives a frame, as far as it offers that.
+    pub(crate) fn create_offloading(name: &str) -> io::Result<Self> {
+        let tap = Self::open(name, IFF_VNET_HDR)?;
+        let mut refused = None;
+        for offloads in OFFLOADS {
+            // SAFETY: TUNSETOFFLOAD takes its argument by value and touches no memory of ours.
+            let set = unsafe {
+                ioctl::ioctl(
+                    &tap.device,
+                    ioctl::IntegerSetter::<TUNSETOFFLOAD>::new_usize(offloads),
+                )
+            };
+            match set {
+                Ok(()) => return Ok(tap),
+                Err(errno) => refused = Some(errno),
+            }
+        }
+        Err(refused.map_or_else(|| io::ErrorKind::Unsupported.into(), io::Error::from))
+    }
+
+    /// Shows the interface's users whether its cable is plugged in.
+    ///
+    /// # Errors
+    /// What the kernel says; before Linux 5.0 it does not know the order.
+    pub(crate) fn set_carrier(&self, up: bool) -> io::Result<()> {
+        let mut value = std::ffi::c_int::from(up);
+        // SAFETY: TUNSETCARRIER reads an `int` and nothing else.
+        unsafe {
+            ioctl::ioctl(
+                &self.device,
+                Updater::<TUNSETCARRIER, std::ffi::c_int>::new(&mut value),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn open(name: &str, more_flags: c_short) -> io::Result<Self> {
         if !is_name(name) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -57,7 +108,7 @@ impl Tap {
         let device = rustix::fs::open("/dev/net/tun", flags, Mode::empty())?;
         let mut request = InterfaceRequest {
             name: [0; NAME_LEN_MAX + 1],
-            flags: IFF_TAP | IFF_NO_PI,
+            flags: IFF_TAP | IFF_NO_PI | more_flags,
             rest: [0; 22],
         };
         request.name[..name.len()].copy_from_slice(name.as_bytes());

@@ -1,0 +1,14 @@
+//! Linux's side.
+
+mod enter;
+mod namespace;
+mod netlink;
+mod port;
+mod tap;
+mod user;
+
+pub use enter::{enter, show_hosts};
+pub use namespace::{Namespace, set_up};
+pub use port::Port;
+pub use tap::Tap;
+pub use user::{enter_own_user_namespace, may_make_namespaces};

@@ -1,0 +1,148 @@
+//! Frames of the world in and out of a device of the kernel.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use skybridge_wire::frame::HEADROOM;
+use skybridge_wire::{Frame, FramePool};
+
+use super::tap::Tap;
+use crate::vnet::{self, HEADER_LEN};
+use crate::{PortCounters, Sent};
+
+/// Room for the longest super-frame with its header, and for what the world puts in front.
+const LANDING_LEN: usize = 70_000;
+/// Frames up to this length move to a buffer of their own size: most are short, and a world that delays
+/// them holds many.
+const SMALL_LEN_MAX: usize = 2_048;
+/// Emptied buffers of super-frames that are kept.
+const LANDINGS_MAX: usize = 64;
+
+/// A device of the kernel that carries unfinished frames: super-frames, and checksums to be filled in.
+#[derive(Debug)]
+pub struct Port {
+    tap: Tap,
+    landing: Vec<u8>,
+    landings: FramePool,
+    counters: PortCounters,
+}
+
+impl Port {
+    /// Makes a TAP interface in the calling thread's namespace; see [`Tap::create`].
+    ///
+    /// # Errors
+    /// See [`Tap::create`].
+    pub fn tap(name: &str) -> io::Result<Self> {
+        Ok(Self {
+            tap: Tap::create_offloading(name)?,
+            landing: Vec::new(),
+            landings: FramePool::new(LANDINGS_MAX),
+            counters: PortCounters::default(),
+        })
+    }
+
+    /// What was lost here.
+    #[must_use]
+    pub const fn counters(&self) -> &PortCounters {
+        &self.counters
+    }
+
+    /// Reads up to `count_max` frames that wait. Fewer than that were there.
+    ///
+    /// # Errors
+    /// What the kernel says, when the device is of no use any more.
+    pub fn receive(
+        &mut self,
+        pool: &mut FramePool,
+        frames: &mut Vec<Frame>,
+        count_max: usize,
+    ) -> io::Result<usize> {
+        let mut count = 0;
+        while count < count_max {
+            self.landing.clear();
+            self.landing.reserve_exact(LANDING_LEN);
+            self.landing.resize(HEADROOM - HEADER_LEN, 0);
+            match rustix::io::read(self.tap.as_fd(), spare_capacity(&mut self.landing)) {
+                Ok(_) => {}
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(errno.into()),
+            }
+            count += 1;
+            match self.landed(pool) {
+                Some(frame) => frames.push(frame),
+                None => self.counters.received_unfit += 1,
+            }
+        }
+        Ok(count)
+    }
+
+    /// Makes a frame of what the kernel has put behind the headroom.
+    fn landed(&mut self, pool: &mut FramePool) -> Option<Frame> {
+        let header = self.landing.get(HEADROOM - HEADER_LEN..HEADROOM)?;
+        let header: [u8; HEADER_LEN] = header.try_into().ok()?;
+        let bytes = self.landing.get(HEADROOM..)?;
+        let mut frame = if bytes.len() <= SMALL_LEN_MAX {
+            pool.take(bytes)
+        } else {
+            let next = self.landings.take(&[]).into_vec();
+            Frame::from_vec(std::mem::replace(&mut self.landing, next), HEADROOM)
+        };
+        vnet::take(header, &mut frame).ok()?;
+        Some(frame)
+    }
+
+    /// Hands a frame to the kernel, and its buffer back.
+    ///
+    /// # Errors
+    /// What the kernel says, when the device is of no use any more.
+    pub fn send(&mut self, mut frame: Frame, pool: &mut FramePool) -> io::Result<Sent> {
+        let Ok(header) = vnet::header(&frame) else {
+            self.counters.sent_unfit += 1;
+            return Ok(Sent::Lost);
+        };
+        frame.push_front(HEADER_LEN).copy_from_slice(&header);
+        let sent = loop {
+            match rustix::io::write(self.tap.as_fd(), frame.bytes()) {
+                // A frame goes whole or not at all.
+                Ok(_) => break Sent::Taken,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => {
+                    self.counters.sent_full += 1;
+                    break Sent::Lost;
+                }
+                // The interface is down.
+                Err(Errno::IO | Errno::NETDOWN) => {
+                    self.counters.sent_down += 1;
+                    break Sent::Lost;
+                }
+                // The kernel finds the frame impossible, such as a checksum that starts behind its end.
+                Err(Errno::INVAL | Errno::MSGSIZE) => {
+                    self.counters.sent_unfit += 1;
+                    break Sent::Lost;
+                }
+                Err(errno) => return Err(errno.into()),
+            }
+        };
+        if frame.len() > SMALL_LEN_MAX {
+            self.landings.give(frame);
+        } else {
+            pool.give(frame);
+        }
+        Ok(sent)
+    }
+
+    /// Shows whoever looks at the interface whether it is plugged in. A kernel that knows no such order
+    /// shows it plugged in always.
+    pub fn set_carrier(&self, up: bool) {
+        self.tap.set_carrier(up).ok();
+    }
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.tap.as_fd()
+    }
+}
