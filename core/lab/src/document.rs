@@ -149,6 +149,9 @@ pub struct Summary {
     pub simulated_ms: u64,
     /// How often the world's clock slipped because the machine was busy; a figure taken meanwhile is void.
     pub clock_slips: u64,
+    /// By how many milliseconds in all.
+    #[serde(default)]
+    pub clock_slipped_ms: u64,
     /// Text outputs of the stacks: name and value, sensitive ones as `(sensitive)`.
     pub outputs: Vec<(String, String)>,
 }
@@ -512,6 +515,9 @@ pub struct PingReport {
     pub sent: u32,
     /// Received.
     pub received: u32,
+    /// How often the world's clock slipped meanwhile, because the machine was busy or suspended.
+    #[serde(default)]
+    pub clock_slips: u64,
     /// What the times are.
     pub note: String,
 }
@@ -521,8 +527,11 @@ pub struct PingReport {
 pub struct PingReply {
     /// Sequence number, from 1.
     pub sequence: u16,
-    /// Microseconds; absent without a reply.
+    /// Microseconds; absent without a reply, and when void.
     pub rtt_us: Option<u64>,
+    /// The world's clock slipped while it was under way: no time can be given.
+    #[serde(default)]
+    pub void: bool,
     /// TTL of the reply.
     pub ttl: Option<u8>,
     /// What happened instead, such as `no route at drg (table default)`.

@@ -85,6 +85,8 @@ pub struct Lab {
     pub(crate) proofs: Vec<ExpectationRow>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) slips: u64,
+    /// By how much in all.
+    pub(crate) slipped: Duration,
     pub(crate) bridges: Bridges,
     pub(crate) captures: Captures,
     pub(crate) outside: Outside,
@@ -110,6 +112,7 @@ impl Lab {
             proofs: Vec::new(),
             diagnostics: Vec::new(),
             slips: 0,
+            slipped: Duration::ZERO,
             bridges: Bridges::default(),
             captures: Captures::new(config.epoch),
             outside: Outside::default(),
@@ -257,6 +260,8 @@ impl Lab {
     /// The driver was late and has moved the world's clock back by as much.
     pub fn note_slip(&mut self, slip: Duration) {
         self.slips += 1;
+        self.slipped += slip;
+        self.probes.note_slip();
         self.captures.note_slip(slip);
     }
 

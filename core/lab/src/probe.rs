@@ -55,6 +55,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Finished {
     pub(crate) outcome: Outcome,
     pub(crate) hops: Vec<(NodeName, Hop)>,
+    /// The world's clock slipped while it was under way: its time says nothing.
+    pub(crate) void: bool,
 }
 
 /// Names a probe.
@@ -64,6 +66,8 @@ pub(crate) struct ProbeId(u64);
 #[derive(Debug)]
 struct Flight {
     spec: ProbeSpec,
+    /// Slips of the clock before it was sent.
+    slips: u64,
     trace: u32,
     hops: Vec<(NodeName, Hop)>,
 }
@@ -72,6 +76,7 @@ struct Flight {
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
     next: u64,
+    slips: u64,
     flights: BTreeMap<ProbeId, Flight>,
     traces: BTreeMap<u32, ProbeId>,
     finished: BTreeMap<ProbeId, Finished>,
@@ -113,6 +118,7 @@ impl Probes {
             id,
             Flight {
                 spec,
+                slips: self.slips,
                 trace,
                 hops: Vec::new(),
             },
@@ -127,6 +133,11 @@ impl Probes {
             );
         }
         id
+    }
+
+    /// The world's clock slipped: what is under way is timed in vain.
+    pub(crate) const fn note_slip(&mut self) {
+        self.slips += 1;
     }
 
     /// The result, once there is one.
@@ -226,8 +237,12 @@ impl Probes {
     fn finish(&mut self, id: ProbeId, outcome: Outcome) {
         if let Some(flight) = self.flights.remove(&id) {
             self.traces.remove(&flight.trace);
-            let hops = flight.hops;
-            self.finished.insert(id, Finished { outcome, hops });
+            let finished = Finished {
+                outcome,
+                hops: flight.hops,
+                void: flight.slips != self.slips,
+            };
+            self.finished.insert(id, finished);
         }
     }
 

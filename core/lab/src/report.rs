@@ -60,6 +60,7 @@ pub(crate) fn report(lab: &Lab, job: &Job) -> Report {
             checked_ms: millis(job.checked_at),
             simulated_ms: millis(None).saturating_sub(millis(job.checked_at)),
             clock_slips: lab.slips,
+            clock_slipped_ms: u64::try_from(lab.slipped.as_millis()).unwrap_or(u64::MAX),
             outputs: outputs(lab),
         },
     }

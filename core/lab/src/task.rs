@@ -47,6 +47,8 @@ struct Ping {
     interval: Duration,
     next_at: Instant,
     probe: Option<ProbeId>,
+    /// Slips of the clock before the first.
+    slips: u64,
     replies: Vec<PingReply>,
 }
 
@@ -97,7 +99,7 @@ impl Ping {
             self.next_at = self.next_at.max(lab.now);
         }
         if self.replies.len() >= usize::from(self.count) {
-            return Some(self.report());
+            return Some(self.report(lab));
         }
         if lab.now >= self.next_at {
             self.spec.sequence = u16::try_from(self.replies.len() + 1).unwrap_or(u16::MAX);
@@ -107,8 +109,8 @@ impl Ping {
         None
     }
 
-    fn report(&self) -> PingReport {
-        let received = self.replies.iter().filter(|r| r.rtt_us.is_some()).count();
+    fn report(&self, lab: &Lab) -> PingReport {
+        let received = self.replies.iter().filter(|r| r.error.is_none()).count();
         PingReport {
             from: self.spec.from.to_string(),
             to: self.to.clone(),
@@ -116,6 +118,7 @@ impl Ping {
             sent: u32::from(self.count),
             received: u32::try_from(received).unwrap_or(u32::MAX),
             replies: self.replies.clone(),
+            clock_slips: lab.slips - self.slips,
             note: "times are emulator overhead where no link delay was declared".to_owned(),
         }
     }
@@ -125,19 +128,22 @@ fn reply(sequence: u16, finished: &Finished) -> PingReply {
     match &finished.outcome {
         Outcome::Answered { rtt, ttl } => PingReply {
             sequence,
-            rtt_us: Some(u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
+            rtt_us: (!finished.void).then(|| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
+            void: finished.void,
             ttl: *ttl,
             error: None,
         },
         Outcome::Refused => PingReply {
             sequence,
             rtt_us: None,
+            void: finished.void,
             ttl: None,
             error: Some("refused".to_owned()),
         },
         Outcome::Failed { why, .. } => PingReply {
             sequence,
             rtt_us: None,
+            void: finished.void,
             ttl: None,
             error: Some(why.clone()),
         },
@@ -184,6 +190,7 @@ pub(crate) fn answer(
                 interval: Duration::from_millis(interval_ms),
                 next_at: lab.now,
                 probe: None,
+                slips: lab.slips,
                 replies: Vec::new(),
             };
             begin(lab, client, Task::Ping(ping))

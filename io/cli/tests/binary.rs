@@ -1,8 +1,10 @@
 //! The binary as its users meet it: exit codes, JSON on standard output, a lab in the background.
 #![allow(clippy::unwrap_used, reason = "helpers of a test are part of it")]
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -23,6 +25,18 @@ impl Home {
             .env("XDG_RUNTIME_DIR", self.folder.path())
             .env_remove("COLUMNS")
             .output()
+            .unwrap()
+    }
+
+    fn start(&self, args: &[&str]) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_skybridge"))
+            .args(args)
+            .env("XDG_RUNTIME_DIR", self.folder.path())
+            .env_remove("COLUMNS")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
             .unwrap()
     }
 
@@ -110,6 +124,62 @@ fn a_lab_in_the_background_answers_until_it_is_taken_down() {
     assert_eq!(again["summary"]["created"], 0, "nothing differs");
     assert_eq!(home.run(&["down"]).status.code(), Some(0));
     assert_eq!(home.run(&["status"]).status.code(), Some(2));
+}
+
+/// Sends a signal to a process of this test.
+fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args([name, &pid]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Real time is what this one is about: BFD would expire after 0.9 s, hold timers after some more.
+#[test]
+fn a_suspended_lab_slips_and_says_so_and_no_session_notices() {
+    let home = Home::new();
+    let mut lab = home.start(&["up", &example(), "--no-simulation"]);
+    let mut lines = BufReader::new(lab.stdout.take().unwrap()).lines();
+    // The report is printed when everything is up.
+    assert!(lines.any(|line| line.unwrap().contains("Network up after")));
+    let sessions = || home.json(&["show", "bfd"]).1["rows"].clone();
+    let bgp = || home.json(&["show", "bgp"]).1["rows"].clone();
+    let (before, before_bgp) = (sessions(), bgp());
+    assert!(!before.as_array().unwrap().is_empty());
+    let (_, status) = home.json(&["status"]);
+    let slips = status["summary"]["clock_slips"].as_u64().unwrap();
+    let slipped = status["summary"]["clock_slipped_ms"].as_u64().unwrap();
+    // A ping is under way meanwhile.
+    let measured = ["ping", "app-0", "db", "--count", "12", "--interval", "100"];
+    let ping = home.start(&[&measured[..], &["--output", "json"]].concat());
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&lab, "-STOP");
+    std::thread::sleep(Duration::from_millis(2500));
+    signal(&lab, "-CONT");
+    let ping = ping.wait_with_output().unwrap();
+    let ping: Value = serde_json::from_slice(&ping.stdout).unwrap();
+    assert_eq!(ping["received"], 12, "{ping:#}");
+    assert!(ping["clock_slips"].as_u64().unwrap() >= 1, "{ping:#}");
+    let (_, status) = home.json(&["status"]);
+    let summary = &status["summary"];
+    assert!(
+        summary["clock_slips"].as_u64().unwrap() > slips,
+        "{summary}"
+    );
+    let more = summary["clock_slipped_ms"].as_u64().unwrap() - slipped;
+    // Between two of its timers the world waits for nobody.
+    assert!((1500..4000).contains(&more), "slipped {more} ms");
+    assert_eq!(sessions(), before);
+    assert_eq!(ageless(bgp()), ageless(before_bgp));
+    signal(&lab, "-TERM");
+    lab.wait().unwrap();
+}
+
+/// Each session with its state and what last ended it.
+fn ageless(mut rows: Value) -> Value {
+    for row in rows.as_array_mut().unwrap() {
+        row.as_object_mut().unwrap().remove("uptime");
+    }
+    rows
 }
 
 #[test]

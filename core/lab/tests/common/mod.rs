@@ -58,12 +58,21 @@ impl Virtual {
         request: Request,
         mut look: impl FnMut(Instant, &Lab),
     ) -> Response {
+        self.watch_mut(request, |now, lab| look(now, lab))
+    }
+
+    /// As [`Virtual::watch`], for who would meddle.
+    pub(crate) fn watch_mut(
+        &mut self,
+        request: Request,
+        mut look: impl FnMut(Instant, &mut Lab),
+    ) -> Response {
         let client = ClientId(self.next_client);
         self.next_client += 1;
         self.lab.request(self.now, client, request);
         let deadline = self.now + Duration::from_secs(4 * 3600);
         loop {
-            look(self.now, &self.lab);
+            look(self.now, &mut self.lab);
             while let Some(output) = self.lab.poll_output() {
                 match output {
                     LabOutput::Response {

@@ -21,6 +21,9 @@ pub(super) fn ping(doc: &PingReport) -> String {
                 writeln!(out, "seq={} ttl={ttl} time={}", reply.sequence, micros(rtt))
             }
             (None, Some(error)) => writeln!(out, "seq={} {error}", reply.sequence),
+            (None, None) if reply.void => {
+                writeln!(out, "seq={} time void: the clock slipped", reply.sequence)
+            }
             (None, None) => writeln!(out, "seq={} no reply", reply.sequence),
         }
         .expect(INFALLIBLE);
@@ -50,6 +53,14 @@ pub(super) fn ping(doc: &PingReport) -> String {
         .expect(INFALLIBLE);
     }
     out.push('\n');
+    if doc.clock_slips > 0 {
+        writeln!(
+            out,
+            "The world's clock slipped {} meanwhile: the machine was busy or suspended.",
+            super::report::times(doc.clock_slips)
+        )
+        .expect(INFALLIBLE);
+    }
     if !doc.note.is_empty() {
         writeln!(out, "{}", doc.note).expect(INFALLIBLE);
     }

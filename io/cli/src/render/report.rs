@@ -182,10 +182,20 @@ fn summary(doc: &Summary, screen: &Screen) -> String {
     if doc.clock_slips > 0 {
         writeln!(
             out,
-            "The machine was busy and the world's clock slipped {} times:\nfigures taken meanwhile are void.",
-            doc.clock_slips
+            "The machine was busy or suspended, and the world's clock slipped {},\n\
+             {} ms in all: figures taken meanwhile are void.",
+            super::report::times(doc.clock_slips),
+            doc.clock_slipped_ms
         )
         .expect("writing to a String cannot fail");
     }
     out
+}
+
+/// `once`, `2 times`.
+pub(super) fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        count => format!("{count} times"),
+    }
 }

@@ -152,6 +152,7 @@ fn report() -> Report {
             checked_ms: 790,
             simulated_ms: 240,
             clock_slips: 2,
+            clock_slipped_ms: 340,
             outputs: vec![
                 (s("service_key"), s("(sensitive)")),
                 (s("db"), s("10.1.0.5")),
@@ -334,6 +335,7 @@ fn a_ping_counts_losses_and_says_what_its_times_are() {
     let reply = |sequence, rtt_us| PingReply {
         sequence,
         rtt_us,
+        void: false,
         ttl: Some(60),
         error: rtt_us
             .is_none()
@@ -343,9 +345,19 @@ fn a_ping_counts_losses_and_says_what_its_times_are() {
         from: s("app"),
         to: s("db"),
         address: s("10.1.0.5"),
-        replies: vec![reply(1, Some(400)), reply(2, None), reply(3, Some(600))],
-        sent: 3,
-        received: 2,
+        replies: vec![
+            reply(1, Some(400)),
+            reply(2, None),
+            reply(3, Some(600)),
+            PingReply {
+                void: true,
+                error: None,
+                ..reply(4, None)
+            },
+        ],
+        sent: 4,
+        received: 3,
+        clock_slips: 1,
         note: s("emulator overhead: no delay was declared"),
     };
     golden("ping", &Response::Ping(doc));
