@@ -2,6 +2,7 @@
 //! (`data/terraform/`), one file per provider.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use serde::Deserialize;
 use skybridge_hcl::{Type, Value, parse_expr, type_constraint};
@@ -124,11 +125,42 @@ pub struct TypeSchema {
     pub body: BodySchema,
 }
 
-/// All known types.
+/// All known types. A copy is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct Schemas {
-    types: BTreeMap<(Mode, String), TypeSchema>,
+    types: Arc<BTreeMap<(Mode, String), Entry>>,
 }
+
+/// A row as it was read, and its schema once somebody asked for it: a stack uses a few of the types.
+#[derive(Clone, Debug)]
+struct Entry {
+    title: String,
+    file: Arc<Head>,
+    row: Arc<Row>,
+    schema: OnceLock<TypeSchema>,
+}
+
+/// What the rows of a file share.
+#[derive(Debug)]
+struct Head {
+    provider: Option<String>,
+    source: String,
+    groups: Groups,
+}
+
+static BUILTIN: LazyLock<Schemas> = LazyLock::new(|| {
+    let mut schemas = Schemas::default();
+    for text in [
+        include_str!("../../../data/terraform/azurerm.json"),
+        include_str!("../../../data/terraform/oci.json"),
+        include_str!("../../../data/terraform/misc.json"),
+    ] {
+        schemas
+            .take(text)
+            .expect("the built-in schemas are well formed");
+    }
+    schemas
+});
 
 impl Schemas {
     /// The types that ship with Skybridge.
@@ -137,17 +169,7 @@ impl Schemas {
     /// Never: a test reads every file.
     #[must_use]
     pub fn builtin() -> Self {
-        let mut schemas = Self::default();
-        for text in [
-            include_str!("../../../data/terraform/azurerm.json"),
-            include_str!("../../../data/terraform/oci.json"),
-            include_str!("../../../data/terraform/misc.json"),
-        ] {
-            schemas
-                .add(text)
-                .expect("the built-in schemas are well formed");
-        }
-        schemas
+        BUILTIN.clone()
     }
 
     /// Adds the types of a schema file (format: `data/terraform/README.md`).
@@ -155,7 +177,18 @@ impl Schemas {
     /// # Errors
     /// What is wrong with the text.
     pub fn add(&mut self, text: &str) -> Result<(), String> {
+        self.take(text)?;
+        self.types.values().try_for_each(|e| e.build().map(|_| ()))
+    }
+
+    fn take(&mut self, text: &str) -> Result<(), String> {
         let file: File = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let head = Arc::new(Head {
+            provider: file.provider,
+            source: file.source,
+            groups: file.groups,
+        });
+        let types = Arc::make_mut(&mut self.types);
         for (title, row) in file.types {
             let (mode, ty) = match title.split_once(' ') {
                 Some(("resource", ty)) => (Mode::Managed, ty),
@@ -166,20 +199,14 @@ impl Schemas {
                     ));
                 }
             };
-            let body = body(&row.attributes, &row.blocks, &file.groups)
-                .map_err(|e| format!("{title}: {e}"))?;
-            let schema = TypeSchema {
-                provider: file
-                    .provider
-                    .clone()
-                    .unwrap_or_else(|| provider_of(ty).to_owned()),
-                category: row.category.unwrap_or(Category::Network),
-                complete: row.complete,
-                source: row.source.unwrap_or_else(|| file.source.clone()),
-                body,
+            let entry = Entry {
+                title: title.clone(),
+                file: head.clone(),
+                row: Arc::new(row),
+                schema: OnceLock::new(),
             };
-            for name in std::iter::once(ty).chain(row.aliases.iter().map(String::as_str)) {
-                self.types.insert((mode, name.to_owned()), schema.clone());
+            for name in std::iter::once(ty).chain(entry.row.aliases.iter().map(String::as_str)) {
+                types.insert((mode, name.to_owned()), entry.clone());
             }
         }
         Ok(())
@@ -188,14 +215,41 @@ impl Schemas {
     /// The schema of a type.
     #[must_use]
     pub fn find(&self, mode: Mode, ty: &str) -> Option<&TypeSchema> {
-        self.types.get(&(mode, ty.to_owned()))
+        self.types.get(&(mode, ty.to_owned())).map(Entry::schema)
     }
 
     /// All types in order.
     pub fn iter(&self) -> impl Iterator<Item = (Mode, &str, &TypeSchema)> {
         self.types
             .iter()
-            .map(|((mode, ty), schema)| (*mode, ty.as_str(), schema))
+            .map(|((mode, ty), entry)| (*mode, ty.as_str(), entry.schema()))
+    }
+}
+
+impl Entry {
+    /// # Panics
+    /// Never: [`Schemas::add`] tried it, and a test tries what is built in.
+    fn schema(&self) -> &TypeSchema {
+        self.schema
+            .get_or_init(|| self.build().expect("a row that was read before"))
+    }
+
+    fn build(&self) -> Result<TypeSchema, String> {
+        let row = &self.row;
+        let body = body(&row.attributes, &row.blocks, &self.file.groups)
+            .map_err(|e| format!("{}: {e}", self.title))?;
+        let ty = self.title.split(' ').next_back().unwrap_or_default();
+        let provider = self.file.provider.clone();
+        Ok(TypeSchema {
+            provider: provider.unwrap_or_else(|| provider_of(ty).to_owned()),
+            category: row.category.unwrap_or(Category::Network),
+            complete: row.complete,
+            source: row
+                .source
+                .clone()
+                .unwrap_or_else(|| self.file.source.clone()),
+            body,
+        })
     }
 }
 
@@ -222,7 +276,7 @@ struct File {
     types: BTreeMap<String, Row>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
     #[serde(default)]
@@ -239,7 +293,7 @@ struct Row {
     blocks: BTreeMap<String, RowBlock>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RowBlock {
     nesting: Nesting,

@@ -20,7 +20,7 @@ pub(super) struct Row {
 
 const NAME: &[&str] = &["name"];
 
-const ROWS: [Row; 16] = [
+const ROWS: [Row; 17] = [
     Row {
         ty: "azurerm_virtual_network",
         kind: kinds::VNET,
@@ -83,6 +83,12 @@ const ROWS: [Row; 16] = [
     },
     Row {
         ty: "azurerm_windows_virtual_machine",
+        kind: kinds::MACHINE,
+        names: NAME,
+        build: machine,
+    },
+    Row {
+        ty: "azurerm_virtual_machine",
         kind: kinds::MACHINE,
         names: NAME,
         build: machine,
@@ -353,7 +359,9 @@ fn interface(made: &mut Made<'_>) {
 
 fn machine(made: &mut Made<'_>) {
     common(made);
-    made.value("size", "/properties/hardwareProfile/vmSize");
+    for argument in ["size", "vm_size"] {
+        made.value(argument, "/properties/hardwareProfile/vmSize");
+    }
     made.references(
         "network_interface_ids",
         "/properties/networkProfile/networkInterfaces",
