@@ -17,8 +17,13 @@ impl Default for DropCounters {
 impl DropCounters {
     /// Counts one.
     pub fn add(&mut self, reason: DropReason) {
+        self.add_many(reason, 1);
+    }
+
+    /// Counts `packets`.
+    pub fn add_many(&mut self, reason: DropReason, packets: u64) {
         if let Some(count) = self.0.get_mut(reason.index()) {
-            *count = count.wrapping_add(1);
+            *count = count.wrapping_add(packets);
         }
     }
 

@@ -109,6 +109,7 @@ pub struct Fib {
     ecmp_max: usize,
     /// The order of interfaces by number; numbers that are not in it come by themselves.
     ranks: Vec<u16>,
+    generation: u64,
 }
 
 impl Fib {
@@ -154,6 +155,13 @@ impl Fib {
         self.found(self.usable.lookup(address)?)
     }
 
+    /// A number that grows whenever what [`Fib::lookup`] or [`Fib::is_learned`] says of some address may
+    /// have changed.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// The route for exactly `prefix`.
     #[must_use]
     pub fn exact(&self, prefix: IpNet) -> Option<Found<'_>> {
@@ -194,10 +202,13 @@ impl Fib {
             .iter()
             .any(|c| c.source == RouteSource::Bgp);
         let empty = entry.candidates.is_empty();
-        if learned {
-            self.learned.insert(&prefix, at);
+        let was_learned = if learned {
+            self.learned.insert(&prefix, at)
         } else {
-            self.learned.remove(&prefix);
+            self.learned.remove(&prefix)
+        };
+        if was_learned != learned {
+            self.generation = self.generation.wrapping_add(1);
         }
         let changed = self.choose(at);
         if empty {
@@ -327,6 +338,9 @@ impl Fib {
         let changed = chosen != entry.chosen;
         entry.chosen = chosen;
         entry.source = source;
+        if changed {
+            self.generation = self.generation.wrapping_add(1);
+        }
         if entry.chosen.is_empty() {
             self.usable.remove(&entry.prefix);
         } else {

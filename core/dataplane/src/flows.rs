@@ -101,9 +101,19 @@ enum Stage {
     Closing,
 }
 
+/// A flow that a packet belongs to, to find it again without looking it up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FlowRef {
+    place: u32,
+    number: u64,
+    from_opener: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Flow {
     key: Key,
+    /// Distinguishes it from every other that was in its place.
+    number: u64,
     /// True when the opener is the `low` end.
     opener_is_low: bool,
     /// How the opener's packets cross the interface.
@@ -121,6 +131,7 @@ pub struct FlowTable {
     slots: Vec<Option<Flow>>,
     free: Vec<u32>,
     cursor: usize,
+    opened: u64,
     timeouts: FlowTimeouts,
     flows_max: usize,
 }
@@ -134,6 +145,7 @@ impl FlowTable {
             slots: Vec::new(),
             free: Vec::new(),
             cursor: 0,
+            opened: 0,
             timeouts,
             flows_max,
         }
@@ -142,41 +154,72 @@ impl FlowTable {
     /// True when the packet belongs to a flow (sent by its opener in its direction, or a reply in the
     /// other one); the flow is then used.
     pub fn pass(&mut self, now: Instant, direction: Direction, packet: &PacketInfo) -> bool {
-        let Some((key, src_is_low)) = key(packet) else {
-            return false;
-        };
-        let timeouts = self.timeouts;
-        let Some(flow) = self.live(now, &key) else {
-            return false;
-        };
+        self.admit(now, direction, packet).is_some()
+    }
+
+    /// As [`FlowTable::pass`], and says which flow it is.
+    pub fn admit(
+        &mut self,
+        now: Instant,
+        direction: Direction,
+        packet: &PacketInfo,
+    ) -> Option<FlowRef> {
+        let found = self.find(now, direction, packet)?;
+        self.touch(now, found, packet);
+        Some(found)
+    }
+
+    /// The flow that the packet belongs to; as [`FlowTable::admit`], but the flow is not used.
+    #[must_use]
+    pub fn find(&self, now: Instant, direction: Direction, packet: &PacketInfo) -> Option<FlowRef> {
+        let (key, src_is_low) = key(packet)?;
+        let place = self.places.get(&key).copied()?;
+        let flow = self.live(now, place)?;
         let from_opener = src_is_low == flow.opener_is_low;
         let expected = if from_opener {
             flow.direction
         } else {
             flow.direction.other()
         };
-        if direction != expected || !echo_fits(packet, from_opener) {
-            return false;
+        let fits = direction == expected && echo_fits(packet, from_opener);
+        fits.then_some(FlowRef {
+            place,
+            number: flow.number,
+            from_opener,
+        })
+    }
+
+    /// Whether a flow found earlier is still there, and not older than its timeout.
+    #[must_use]
+    pub fn is_live(&self, now: Instant, found: FlowRef) -> bool {
+        self.live(now, found.place)
+            .is_some_and(|flow| flow.number == found.number)
+    }
+
+    /// Uses a flow that is live for a further packet of the same tuple and direction.
+    pub fn touch(&mut self, now: Instant, found: FlowRef, packet: &PacketInfo) {
+        if let Some(Some(flow)) = slot_mut(&mut self.slots, found.place) {
+            flow.used = now;
+            flow.stage = next_stage(flow.stage, packet, found.from_opener);
         }
-        debug_assert!(now.since(flow.used) <= timeout(&timeouts, flow));
-        flow.used = now;
-        flow.stage = next_stage(flow.stage, packet, from_opener);
-        true
     }
 
     /// True when a packet that an ICMP error quotes belongs to a flow. `quoted` is the quoted packet
     /// as it was sent, `direction` the way of the error: the quoted packet went the other way.
     #[must_use]
-    pub fn is_related(&mut self, now: Instant, direction: Direction, quoted: &FiveTuple) -> bool {
+    pub fn is_related(&self, now: Instant, direction: Direction, quoted: &FiveTuple) -> bool {
         let (key, src_is_low) = normalise(quoted);
-        self.live(now, &key).is_some_and(|flow| {
-            let sent = if src_is_low == flow.opener_is_low {
-                flow.direction
-            } else {
-                flow.direction.other()
-            };
-            sent == direction.other()
-        })
+        let place = self.places.get(&key).copied();
+        place
+            .and_then(|place| self.live(now, place))
+            .is_some_and(|flow| {
+                let sent = if src_is_low == flow.opener_is_low {
+                    flow.direction
+                } else {
+                    flow.direction.other()
+                };
+                sent == direction.other()
+            })
     }
 
     /// Remembers a packet that a stateful rule allowed.
@@ -185,8 +228,10 @@ impl FlowTable {
             return Opened::Yes;
         };
         self.sweep(now, SWEEP_PER_OPENING);
+        self.opened = self.opened.wrapping_add(1);
         let flow = Flow {
             key,
+            number: self.opened,
             opener_is_low: src_is_low,
             direction,
             stage: next_stage(Stage::OneWay, packet, true),
@@ -249,12 +294,11 @@ impl FlowTable {
         self.places.is_empty()
     }
 
-    fn live(&mut self, now: Instant, key: &Key) -> Option<&mut Flow> {
-        let place = self.places.get(key).copied()?;
-        let timeouts = &self.timeouts;
-        slot_mut(&mut self.slots, place)?
-            .as_mut()
-            .filter(|flow| now.since(flow.used) <= timeout(timeouts, flow))
+    fn live(&self, now: Instant, place: u32) -> Option<&Flow> {
+        self.slots
+            .get(usize::try_from(place).ok()?)?
+            .as_ref()
+            .filter(|flow| now.since(flow.used) <= timeout(&self.timeouts, flow))
     }
 }
 

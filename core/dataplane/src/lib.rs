@@ -24,7 +24,7 @@ pub use counters::{DropCounters, InterfaceCounters};
 pub use drop_reason::DropReason;
 pub use fib::{Candidate, Fib, Found, RouteHop, RouteState};
 pub use filter::{CompiledFilter, Decision, Place};
-pub use flows::{Direction, FlowTable, FlowTimeouts, Opened};
+pub use flows::{Direction, FlowRef, FlowTable, FlowTimeouts, Opened};
 pub use policer::TokenBucket;
 
 /// A routing table of one router by number.

@@ -51,8 +51,8 @@ const fn key_v6(bits: u128, len: u8) -> (u128, u8) {
 }
 
 impl Lpm {
-    /// Sets the value of a prefix.
-    pub(crate) fn insert(&mut self, net: &IpNet, value: u32) {
+    /// Sets the value of a prefix. True when it had one.
+    pub(crate) fn insert(&mut self, net: &IpNet, value: u32) -> bool {
         let len = net.prefix_len();
         let (new, lengths) = match net {
             IpNet::V4(net) => (
@@ -65,7 +65,7 @@ impl Lpm {
             ),
         };
         if new != Ok(None) {
-            return;
+            return new.is_ok();
         }
         match lengths.binary_search_by(|(other, _)| len.cmp(other)) {
             Ok(at) => {
@@ -75,10 +75,11 @@ impl Lpm {
             }
             Err(at) => lengths.insert(at, (len, 1)),
         }
+        false
     }
 
-    /// Forgets a prefix.
-    pub(crate) fn remove(&mut self, net: &IpNet) {
+    /// Forgets a prefix. True when it had a value.
+    pub(crate) fn remove(&mut self, net: &IpNet) -> bool {
         let len = net.prefix_len();
         let (old, lengths) = match net {
             IpNet::V4(net) => (
@@ -99,6 +100,7 @@ impl Lpm {
                 lengths.remove(at);
             }
         }
+        old.is_some()
     }
 
     /// The value of the longest prefix around `address`.

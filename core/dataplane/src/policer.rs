@@ -87,8 +87,8 @@ impl TokenBucket {
     /// True, and the tokens are taken, when `packets` of `bytes` octets together may pass.
     pub fn take(&mut self, now: Instant, packets: u64, bytes: usize) -> bool {
         self.fill(now);
-        let cost = (bytes as u128).saturating_mul(UNITS_PER_BYTE);
-        let packet_cost = u128::from(packets).saturating_mul(UNITS_PER_PACKET);
+        let cost = cost_of_bytes(bytes);
+        let packet_cost = cost_of_packets(packets);
         let enough =
             cost <= self.bytes.units && self.packets.is_none_or(|level| packet_cost <= level.units);
         let count = if enough {
@@ -103,6 +103,21 @@ impl TokenBucket {
         count.0 = count.0.wrapping_add(packets);
         count.1 = count.1.wrapping_add(bytes as u64);
         enough
+    }
+
+    /// Whether [`TokenBucket::take`] would be true now; takes nothing.
+    #[must_use]
+    pub fn allows(&self, now: Instant, packets: u64, bytes: usize) -> bool {
+        let elapsed = now.since(self.updated);
+        let has = |level: &Level, cost: u128| {
+            let mut level = *level;
+            level.fill(elapsed);
+            cost <= level.units
+        };
+        has(&self.bytes, cost_of_bytes(bytes))
+            && self
+                .packets
+                .is_none_or(|level| has(&level, cost_of_packets(packets)))
     }
 
     /// The figures it works with.
@@ -131,6 +146,14 @@ impl TokenBucket {
             level.fill(elapsed);
         }
     }
+}
+
+const fn cost_of_bytes(bytes: usize) -> u128 {
+    (bytes as u128).saturating_mul(UNITS_PER_BYTE)
+}
+
+const fn cost_of_packets(packets: u64) -> u128 {
+    (packets as u128).saturating_mul(UNITS_PER_PACKET)
 }
 
 #[cfg(test)]
@@ -166,12 +189,19 @@ mod tests {
         };
         let mut bucket = TokenBucket::new(spec, Instant::ZERO);
         let mut passed = 0_u64;
+        let mut lean = bucket.clone();
         // Odd steps, so that fractions of octets occur at every fill.
         let mut at = 0;
         while at < 10_000_000_000 {
-            if bucket.take(Instant::from_nanos(at), 1, 100) {
+            let now = Instant::from_nanos(at);
+            // Who asks first and is refused has not touched the bucket.
+            if lean.allows(now, 1, 100) {
+                assert!(lean.take(now, 1, 100));
+            }
+            if bucket.take(now, 1, 100) {
                 passed += 100;
             }
+            assert_eq!(lean.passed(), bucket.passed());
             at += 7_777;
         }
         let allowed = 1500 + 9_999_991 * 10 / 8;

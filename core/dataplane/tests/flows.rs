@@ -144,3 +144,27 @@ fn a_full_table_refuses_and_takes_new_flows_once_old_ones_are_swept() {
     }
     assert!(flows.len() <= 100);
 }
+
+#[test]
+fn a_flow_found_earlier_is_live_until_it_expires_or_another_takes_its_place() {
+    let mut flows = table();
+    let there = packet(17, (HOST, 1000), (SERVER, 53));
+    let back = packet(17, (SERVER, 53), (HOST, 1000));
+    flows.open(secs(0), Direction::Out, &there);
+    let found = flows.find(secs(0), Direction::Out, &there).unwrap();
+    assert_eq!(flows.admit(secs(1), Direction::Out, &there), Some(found));
+    // Found is not used: 30 s after the packet above it is gone.
+    assert!(flows.find(secs(31), Direction::Out, &there).is_some());
+    assert!(flows.is_live(secs(31), found) && !flows.is_live(secs(32), found));
+    // Touching is using.
+    flows.touch(secs(30), found, &there);
+    assert!(flows.is_live(secs(60), found));
+    let answer = flows.find(secs(60), Direction::In, &back).unwrap();
+    assert_ne!(answer, found);
+    flows.touch(secs(60), answer, &back);
+    assert!(flows.is_live(secs(240), found), "both have sent now");
+    // The same conversation opened anew is another flow.
+    flows.open(secs(241), Direction::Out, &there);
+    assert!(!flows.is_live(secs(241), found));
+    assert!(flows.find(secs(241), Direction::Out, &there).is_some());
+}

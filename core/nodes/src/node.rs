@@ -2,9 +2,10 @@
 
 use skybridge_base::{Deadline, Instant};
 use skybridge_blueprint as blueprint;
-use skybridge_wire::Frame;
+use skybridge_wire::{Frame, PacketInfo};
 
 use crate::NodeEvent;
+pub use crate::router::Ticket;
 
 /// A port of one node by number; the node gives the number for a name once and never reuses it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -19,8 +20,69 @@ pub struct Outbox {
     pub events: Vec<NodeEvent>,
 }
 
+/// A frame that passes a node, and nothing else happened.
+#[derive(Debug)]
+pub struct Passage {
+    /// The port it leaves by.
+    pub port: PortIndex,
+    /// The frame as it leaves.
+    pub frame: Frame,
+    /// What lets its like pass again, where that was asked for and is possible.
+    pub ticket: Option<(Ticket, Terms)>,
+}
+
+/// What a packet must keep to for a ticket to stand for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Terms {
+    /// The ticket stands before this time.
+    pub until: Instant,
+    /// Octets of the largest IP packet, of one segment of a super-frame.
+    pub packet_len_max: usize,
+    /// The TTL is lowered by one, and must be more than one.
+    pub lowers_ttl: bool,
+}
+
+/// A packet like one that has a ticket.
+#[derive(Clone, Copy, Debug)]
+pub struct Like<'a> {
+    /// What it says.
+    pub info: &'a PacketInfo,
+    /// Packets that it is on the wire.
+    pub packets: u64,
+    /// Layer 3 octets of those.
+    pub bytes: usize,
+}
+
 /// A machine with ports.
 pub trait Node {
+    /// Whether the node hands frames on: it then gets each by [`Node::pass`], not in batches.
+    fn is_transit(&self) -> bool {
+        false
+    }
+    /// Takes one frame that arrived on `port` at `now`. When it passes and nothing else happens, it is
+    /// given back and the node's timeout is what it was; `wants_ticket` asks for what its like would
+    /// need. Else, what there is to send and to tell is in `out`.
+    fn pass(
+        &mut self,
+        now: Instant,
+        port: PortIndex,
+        frame: Frame,
+        wants_ticket: bool,
+        out: &mut Outbox,
+    ) -> Option<Passage> {
+        let _ = wants_ticket;
+        self.handle_frames(now, port, &mut vec![frame], out);
+        None
+    }
+    /// Whether a packet that keeps to the terms of `ticket` would pass as the ticket's did. Changes nothing.
+    fn accepts(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> bool {
+        let _ = (now, ticket, like);
+        false
+    }
+    /// Counts and charges a packet that passes by `ticket`, which was accepted.
+    fn charge(&mut self, now: Instant, ticket: &Ticket, like: &Like<'_>) {
+        let _ = (now, ticket, like);
+    }
     /// Takes the frames that arrived on `port` at `now`, in order; `frames` is drained.
     fn handle_frames(
         &mut self,

@@ -55,6 +55,46 @@ pub fn shape(frame: &Frame) -> Shape {
     Layout::of(frame).map_or(one, |layout| layout.shape(frame.meta.gso_size))
 }
 
+/// What an IP packet is on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packets {
+    /// Packets; one for an ordinary packet.
+    pub count: u64,
+    /// Octets of all of them, with their IP headers.
+    pub octets: usize,
+    /// Octets of the longest one.
+    pub len_max: usize,
+}
+
+/// What `packet`, of which `info` was read, is on the wire when its frame has this `gso_size`.
+#[must_use]
+#[inline]
+pub fn packets(packet: &[u8], info: &flow::PacketInfo, gso_size: u16) -> Packets {
+    let size = usize::from(gso_size);
+    if size == 0 {
+        return Packets {
+            count: 1,
+            octets: info.total_len,
+            len_max: info.total_len,
+        };
+    }
+    let transport_len = match info.protocol {
+        protocol::TCP => {
+            let offset = bytes::u8_at(packet, info.l4_offset.saturating_add(12));
+            usize::from(offset >> 4).saturating_mul(4)
+        }
+        _ => udp::HEADER_LEN,
+    };
+    let headers = info.l4_offset.saturating_add(transport_len);
+    let payload = info.total_len.saturating_sub(headers);
+    let count = payload.div_ceil(size).max(1);
+    Packets {
+        count: len_u64(count),
+        octets: payload.saturating_add(count.saturating_mul(headers)),
+        len_max: info.total_len.min(headers.saturating_add(size)),
+    }
+}
+
 /// The frames that `frame` (from its destination address) stands for, appended to `out`, in buffers
 /// of `pool`, with every checksum filled in. An ordinary frame is moved; a partial checksum is completed.
 ///

@@ -12,6 +12,7 @@ use skybridge_wire::{EtherType, Frame, arp, flow, ipv6, nd};
 
 use super::Router;
 use super::neighbours::{HOLD_DOWN, QUEUE_MAX, REQUESTS_MAX, RETRANSMIT, State, Waiting};
+use super::ticket::FlowUse;
 use super::trace::{Refusal, Transit};
 use crate::{DropReason, Hop, HopVerdict, NodeEvent, Outbox};
 
@@ -186,8 +187,7 @@ impl Router {
         if !matches!(entry.state, State::Known { mac: old, .. } if old == mac) {
             entry.changed = now;
         }
-        let old = std::mem::replace(&mut entry.state, known);
-        if let State::Incomplete { queue, .. } = old {
+        if let Some(State::Incomplete { queue, .. }) = self.neighbours.change(at, known) {
             for waiting in queue {
                 self.emit(index, mac, waiting.frame, waiting.hop, out);
             }
@@ -276,6 +276,7 @@ impl Router {
                 info,
                 table: None,
                 route: None,
+                flows: [FlowUse::Unfiltered; 2],
             };
             self.send_error(&transit, &refusal, &frame, out);
         }
@@ -352,9 +353,9 @@ impl Router {
                 continue;
             }
             entry.changed = now;
-            let old = std::mem::replace(&mut entry.state, State::Failed);
+            let old = self.neighbours.change(at, State::Failed);
             self.neighbours.arm(at, Some(now + HOLD_DOWN));
-            if let State::Incomplete { queue, .. } = old {
+            if let Some(State::Incomplete { queue, .. }) = old {
                 for waiting in queue {
                     self.drop_waiting(now, DropReason::NeighbourUnresolved, waiting, out);
                 }

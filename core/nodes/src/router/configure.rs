@@ -24,6 +24,7 @@ impl Router {
     /// Takes over `spec`. Names keep their numbers; what did not change keeps its state.
     pub(super) fn configure(&mut self, now: Instant, spec: &blueprint::Router, out: &mut Outbox) {
         let old = std::mem::replace(&mut self.spec, spec.clone());
+        self.epoch += 1;
         self.visibility = spec.visibility;
         self.forbidden_transit.clone_from(&spec.forbidden_transit);
         self.configure_ports(spec);

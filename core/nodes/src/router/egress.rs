@@ -12,8 +12,9 @@ use skybridge_wire::{EtherType, EthernetRepr, Frame, flow, icmpv4, icmpv6, ipv4}
 
 use super::Router;
 use super::forward::Egress;
+use super::ticket::FlowUse;
 use super::trace::{Refusal, Transit};
-use crate::{DropReason, Hop, HopVerdict, NodeEvent, Outbox};
+use crate::{DropReason, Hop, HopVerdict, NodeEvent, Outbox, PortIndex};
 
 /// ICMP errors are limited (RFC 1812 §4.3.2.8 demands it, RFC 4443 §2.4 (f) proposes a token bucket).
 /// 1,000 a second; the bucket of packets holds 10 ms of its rate, which is ten.
@@ -69,7 +70,7 @@ impl Router {
             .neighbours
             .fresh(now, egress.interface, egress.neighbour)
         {
-            Some(mac) => self.emit(egress.interface, mac, frame, hop, out),
+            Some((mac, _)) => self.emit(egress.interface, mac, frame, hop, out),
             None => self.resolve(now, egress.interface, egress.neighbour, frame, hop, out),
         }
     }
@@ -86,11 +87,24 @@ impl Router {
         if let Some(hop) = hop {
             out.events.push(NodeEvent::Hop(hop));
         }
-        let is_v4 = frame.l3().first().is_some_and(|b| b >> 4 == 4);
-        let (segments, bytes) = match frame.meta.gso_size {
+        let load = match frame.meta.gso_size {
             0 => (1, frame.l3().len()),
             _ => flow::parse(frame.l3()).map_or((1, 0), |i| super::forward::segments(&frame, &i)),
         };
+        let port = self.dress(index, mac, &mut frame, load);
+        out.frames.push((port, frame));
+    }
+
+    /// Counts a packet that leaves (`segments` of `bytes` octets together) and gives it the Ethernet
+    /// header and tags of its interface. Gives the port.
+    pub(super) fn dress(
+        &mut self,
+        index: InterfaceIndex,
+        mac: MacAddr,
+        frame: &mut Frame,
+        (segments, bytes): (u64, usize),
+    ) -> PortIndex {
+        let is_v4 = frame.l3().first().is_some_and(|b| b >> 4 == 4);
         let interface = &mut self.interfaces[usize::from(index.0)];
         interface.counters.count_out(segments, bytes);
         let header = EthernetRepr {
@@ -105,8 +119,8 @@ impl Router {
         };
         let port = interface.port;
         frame.pop_front(usize::from(frame.meta.l3_offset));
-        header.push(&mut frame);
-        out.frames.push((port, frame));
+        header.push(frame);
+        port
     }
 
     /// Sends a frame that holds no IP packet.
@@ -151,6 +165,7 @@ impl Router {
             info,
             table: Some(table),
             route: None,
+            flows: [FlowUse::Unfiltered; 2],
         };
         let egress = self.lookup(&mut transit, table).and_then(|hop| {
             let (interface, neighbour) = match hop {

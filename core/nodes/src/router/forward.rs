@@ -6,9 +6,10 @@ use std::net::IpAddr;
 
 use skybridge_blueprint::{Access, DropKind, HopVisibility, Tracking};
 use skybridge_dataplane::{Direction, InterfaceIndex, Opened, RouteHop, TableIndex, ecmp};
-use skybridge_wire::{Frame, PacketInfo, flow, ipv4, ipv6, protocol};
+use skybridge_wire::{Frame, PacketInfo, flow, gso, ipv4, ipv6, protocol};
 
 use super::Router;
+use super::ticket::FlowUse;
 use super::trace::{Refusal, Transit};
 use crate::DropReason;
 
@@ -66,7 +67,7 @@ impl Router {
         if is_link_local(info.dst) {
             return Err(DropReason::NoRoute.into());
         }
-        let counts_ttl = self.visibility != HopVisibility::Transparent;
+        let counts_ttl = self.counts_ttl();
         if counts_ttl && info.ttl <= 1 {
             return Err(DropReason::TtlExpired.into());
         }
@@ -85,6 +86,10 @@ impl Router {
             neighbour,
             fragment,
         }))
+    }
+
+    pub(super) fn counts_ttl(&self) -> bool {
+        self.visibility != HopVisibility::Transparent
     }
 
     /// Walks from `table` to a hop that is no table, and notes it.
@@ -189,23 +194,26 @@ impl Router {
     /// Filter and flow state of one interface in one direction.
     fn judge(
         &mut self,
-        transit: &Transit,
+        transit: &mut Transit,
         index: InterfaceIndex,
         direction: Direction,
         frame: &Frame,
     ) -> Result<(), Refusal> {
         let interface = &mut self.interfaces[usize::from(index.0)];
-        let filter = match direction {
-            Direction::In => &interface.filter_in,
-            Direction::Out => &interface.filter_out,
+        let [flow_in, flow_out] = &mut transit.flows;
+        let (filter, used) = match direction {
+            Direction::In => (&interface.filter_in, flow_in),
+            Direction::Out => (&interface.filter_out, flow_out),
         };
         let (Some(filter), Some(flows)) = (filter, &mut interface.flows) else {
             return Ok(());
         };
         let (now, info) = (transit.now, &transit.info);
-        if flows.pass(now, direction, info) {
+        if let Some(found) = flows.admit(now, direction, info) {
+            *used = FlowUse::Known(found);
             return Ok(());
         }
+        *used = FlowUse::Once;
         if is_icmp_error(info)
             && let Some(quoted) = flow::related(frame.l3())
             && flows.is_related(now, direction, &quoted)
@@ -223,7 +231,10 @@ impl Router {
                 Opened::Yes => Ok(()),
                 Opened::Full => Err(DropReason::FlowTableFull.into()),
             },
-            (Access::Allow, Tracking::Stateless) => Ok(()),
+            (Access::Allow, Tracking::Stateless) => {
+                *used = FlowUse::Absent;
+                Ok(())
+            }
             (Access::Deny, _) => Err(Refusal {
                 rule: decision.place.map(|place| (index, direction, place)),
                 unknown: decision.could_change,
@@ -287,36 +298,13 @@ const fn is_link_local(dst: IpAddr) -> bool {
     }
 }
 
-/// Bytes of headers in front of the payload of each segment of a super-frame.
-fn headers_len(frame: &Frame, info: &PacketInfo) -> usize {
-    let l4 = match info.protocol {
-        protocol::TCP => {
-            let offset = frame.l3().get(info.l4_offset + 12).copied().unwrap_or(0x50);
-            usize::from(offset >> 4) * 4
-        }
-        _ => 8,
-    };
-    info.l4_offset + l4
-}
-
 /// Bytes of the largest packet on the wire.
 pub(crate) fn wire_len(frame: &Frame, info: &PacketInfo) -> usize {
-    match frame.meta.gso_size {
-        0 => info.total_len,
-        size => info
-            .total_len
-            .min(headers_len(frame, info) + usize::from(size)),
-    }
+    gso::packets(frame.l3(), info, frame.meta.gso_size).len_max
 }
 
 /// Packets and layer 3 octets that a frame is on the wire.
 pub(super) fn segments(frame: &Frame, info: &PacketInfo) -> (u64, usize) {
-    let size = usize::from(frame.meta.gso_size);
-    if size == 0 {
-        return (1, info.total_len);
-    }
-    let headers = headers_len(frame, info);
-    let payload = info.total_len.saturating_sub(headers);
-    let packets = payload.div_ceil(size).max(1);
-    (packets as u64, payload + packets * headers)
+    let packets = gso::packets(frame.l3(), info, frame.meta.gso_size);
+    (packets.count, packets.octets)
 }

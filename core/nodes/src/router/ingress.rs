@@ -2,15 +2,18 @@
 
 use std::net::IpAddr;
 
-use skybridge_base::Instant;
+use skybridge_base::{Instant, MacAddr};
 use skybridge_dataplane::InterfaceIndex;
-use skybridge_wire::{EtherType, Frame, ethernet, flow, icmpv4, icmpv6, ipv4, protocol, udp};
+use skybridge_wire::{
+    ChecksumState, EtherType, Frame, ethernet, flow, gso, icmpv4, icmpv6, ipv4, protocol, udp,
+};
 
 use super::Router;
 use super::control::{BFD_PORT, SessionPacket};
-use super::forward::is_icmp_error;
+use super::forward::{Egress, Fate, is_icmp_error};
+use super::ticket::FlowUse;
 use super::trace::{Refusal, Transit};
-use crate::{DropReason, HopVerdict, NodeEvent, Outbox, PortIndex};
+use crate::{DropReason, HopVerdict, NodeEvent, Outbox, Passage, PortIndex};
 
 impl Router {
     pub(super) fn on_frame(
@@ -18,29 +21,34 @@ impl Router {
         now: Instant,
         port: PortIndex,
         mut frame: Frame,
+        wants_ticket: bool,
         out: &mut Outbox,
-    ) {
+    ) -> Option<Passage> {
         let Ok(view) = ethernet::parse(frame.bytes()) else {
-            return self.discard(DropReason::Malformed, frame);
+            self.discard(DropReason::Malformed, frame);
+            return None;
         };
         let (dst, src) = (view.dst(), view.src());
         let (tags, ethertype) = (view.tags(), view.ethertype());
         frame.meta.l3_offset = u16::try_from(view.payload_offset()).unwrap_or(u16::MAX);
         let Some(port) = self.ports.get_mut(usize::from(port.0)) else {
-            return self.discard(DropReason::UnknownTags, frame);
+            self.discard(DropReason::UnknownTags, frame);
+            return None;
         };
         let Some(index) = port.interface(tags) else {
             port.drops.add(DropReason::UnknownTags);
-            return self.refuse_frame(now, DropReason::UnknownTags, frame, out);
+            self.refuse_frame(now, DropReason::UnknownTags, frame, out);
+            return None;
         };
         if dst != port.mac && !dst.is_group() {
             port.drops.add(DropReason::NotForUs);
-            return self.refuse_frame(now, DropReason::NotForUs, frame, out);
+            self.refuse_frame(now, DropReason::NotForUs, frame, out);
+            return None;
         }
         match ethertype {
             EtherType::IPV4 | EtherType::IPV6 => {
                 let is_v4 = ethertype == EtherType::IPV4;
-                self.on_packet(now, index, is_v4, frame, out);
+                return self.on_packet(now, index, (is_v4, wants_ticket), frame, out);
             }
             EtherType::ARP => {
                 self.on_arp(now, index, src, frame.l3(), out);
@@ -48,6 +56,7 @@ impl Router {
             }
             _ => self.discard(DropReason::NoListener, frame),
         }
+        None
     }
 
     /// Drops a frame that reached no interface; a traced one leaves a record if it holds a packet.
@@ -61,6 +70,7 @@ impl Router {
                 info,
                 table: None,
                 route: None,
+                flows: [FlowUse::Unfiltered; 2],
             };
             let verdict = self.dropped(&reason.into());
             let hop = self.hop(frame.meta.trace, &transit, verdict);
@@ -73,24 +83,27 @@ impl Router {
         &mut self,
         now: Instant,
         index: InterfaceIndex,
-        is_v4: bool,
+        (is_v4, wants_ticket): (bool, bool),
         mut frame: Frame,
         out: &mut Outbox,
-    ) {
+    ) -> Option<Passage> {
         let packet = frame.l3();
         let Ok(info) = flow::parse(packet) else {
-            return self.discard(DropReason::Malformed, frame);
+            self.discard(DropReason::Malformed, frame);
+            return None;
         };
         // RFC 1812 §5.2.2: version and header checksum are verified before anything else.
         let is_sound =
             info.src.is_ipv4() == is_v4 && (!is_v4 || ipv4::is_header_checksum_valid(packet));
         if !is_sound || is_martian(info.src) {
-            return self.discard(DropReason::Malformed, frame);
+            self.discard(DropReason::Malformed, frame);
+            return None;
         }
         // Neighbour discovery is link traffic: no filter of the clouds sees it.
         if info.protocol == protocol::ICMPV6 && matches!(info.icmp, Some((135 | 136, _))) {
             self.on_nd(now, index, packet, out);
-            return self.pool.give(frame);
+            self.pool.give(frame);
+            return None;
         }
         let padded = packet.len() > info.total_len;
         if padded {
@@ -106,13 +119,63 @@ impl Router {
             info,
             table: Some(interface.table),
             route: None,
+            flows: [FlowUse::Unfiltered; 2],
         };
         match self.forward(&mut transit, index, &mut frame) {
-            Ok(super::forward::Fate::Local) => self.deliver(&transit, frame, out),
-            Ok(super::forward::Fate::Out(egress)) => {
-                self.transmit(&transit, egress, frame, out);
+            Ok(Fate::Local) => self.deliver_whole(&transit, frame, out),
+            Ok(Fate::Out(egress)) => {
+                let Some((mac, until)) = self.passes(&transit, egress, &frame) else {
+                    self.transmit(&transit, egress, frame, out);
+                    return None;
+                };
+                let ticket = if wants_ticket {
+                    self.ticket(&transit, egress, until)
+                } else {
+                    None
+                };
+                let port = self.dress(egress.interface, mac, &mut frame, (segments, bytes));
+                return Some(Passage {
+                    port,
+                    frame,
+                    ticket,
+                });
             }
             Err(refusal) => self.refuse(&transit, &refusal, frame, out),
+        }
+        None
+    }
+
+    /// The neighbour's address, and when it will be old, if the packet leaves as it is and at once.
+    fn passes(
+        &self,
+        transit: &Transit,
+        egress: Egress,
+        frame: &Frame,
+    ) -> Option<(MacAddr, Instant)> {
+        let plain = egress.fragment.is_none() && frame.meta.trace == 0;
+        if !plain || !self.is_up(egress.interface) {
+            return None;
+        }
+        self.neighbours
+            .fresh(transit.now, egress.interface, egress.neighbour)
+    }
+
+    /// A packet for the router itself; of a super-frame each segment, as a network card without
+    /// offload hands them up.
+    fn deliver_whole(&mut self, transit: &Transit, frame: Frame, out: &mut Outbox) {
+        let is_partial = matches!(frame.meta.csum, ChecksumState::Partial { .. });
+        if frame.meta.gso_size == 0 && !is_partial {
+            return self.deliver(transit, frame, out);
+        }
+        let mut frames = Vec::new();
+        if gso::split(frame, &mut self.pool, &mut frames).is_err() {
+            self.drops.add(DropReason::Malformed);
+        }
+        for frame in frames {
+            if let Ok(info) = flow::parse(frame.l3()) {
+                let transit = Transit { info, ..*transit };
+                self.deliver(&transit, frame, out);
+            }
         }
     }
 

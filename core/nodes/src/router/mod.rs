@@ -16,6 +16,7 @@ mod ingress;
 mod neighbours;
 mod observe;
 mod state;
+mod ticket;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -24,15 +25,17 @@ use skybridge_base::{Deadline, Instant, Rng, earliest};
 use skybridge_blueprint as blueprint;
 use skybridge_blueprint::{HopVisibility, InterfaceName, PortName, VrfName, Zone};
 use skybridge_dataplane::{DropCounters, InterfaceIndex, RouteHop, TableIndex, TokenBucket};
-use skybridge_wire::{Frame, FramePool};
+use skybridge_wire::{Frame, FramePool, flow};
 
 pub use control::{BgpPathObservation, BgpPeerObservation, BgpRouteObservation};
+pub use ticket::Ticket;
+
 pub use observe::{
     InterfaceObservation, NeighbourObservation, PolicerObservation, RouteObservation,
     RouterCounters,
 };
 
-use crate::{DropReason, Node, NodeEvent, Outbox, PortIndex};
+use crate::{DropReason, Like, Node, NodeEvent, Outbox, Passage, PortIndex};
 pub(crate) use forward::wire_len;
 pub(crate) use state::{tag_key, tagging_key, wire_tags};
 
@@ -62,6 +65,8 @@ pub struct Router {
     neighbours: Neighbours,
     icmp_budget: TokenBucket,
     ecmp_seed: u64,
+    /// Grows with every change of the description or of a link.
+    epoch: u64,
     drops: DropCounters,
     pool: FramePool,
     control: Control,
@@ -90,6 +95,7 @@ impl Router {
             neighbours: Neighbours::new(rng.child("neighbours").next_u64()),
             icmp_budget: TokenBucket::new(egress::ICMP_RATE, Instant::ZERO),
             ecmp_seed: rng.child("ecmp").next_u64(),
+            epoch: 0,
             drops: DropCounters::default(),
             pool: FramePool::new(FRAMES_POOLED),
             control: Control::default(),
@@ -132,10 +138,18 @@ impl Router {
         state.alive && port.is_some_and(|port| port.up)
     }
 
-    /// Counts a drop and takes the buffer back.
+    /// Counts a drop, for each frame that it is on the wire, and takes the buffer back.
     fn discard(&mut self, reason: DropReason, frame: Frame) {
-        self.drops.add(reason);
+        self.drops.add_many(reason, self.wire_frames(&frame));
         self.pool.give(frame);
+    }
+
+    /// Frames on the wire that a frame is, whether or not it still has its Ethernet header.
+    fn wire_frames(&self, frame: &Frame) -> u64 {
+        if frame.meta.gso_size == 0 {
+            return 1;
+        }
+        flow::parse(frame.l3()).map_or(1, |info| forward::segments(frame, &info).0)
     }
 
     /// Reports the routes of `table` that changed.
@@ -167,8 +181,33 @@ impl Node for Router {
         out: &mut Outbox,
     ) {
         for frame in frames.drain(..) {
-            self.on_frame(now, port, frame, out);
+            if let Some(passage) = self.on_frame(now, port, frame, false, out) {
+                out.frames.push((passage.port, passage.frame));
+            }
         }
+    }
+
+    fn is_transit(&self) -> bool {
+        true
+    }
+
+    fn pass(
+        &mut self,
+        now: Instant,
+        port: PortIndex,
+        frame: Frame,
+        wants_ticket: bool,
+        out: &mut Outbox,
+    ) -> Option<Passage> {
+        self.on_frame(now, port, frame, wants_ticket, out)
+    }
+
+    fn accepts(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> bool {
+        self.accepts_ticket(now, ticket, like)
+    }
+
+    fn charge(&mut self, now: Instant, ticket: &Ticket, like: &Like<'_>) {
+        self.charge_ticket(now, ticket, like);
     }
 
     fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {
@@ -184,6 +223,7 @@ impl Node for Router {
             return;
         }
         state.up = up;
+        self.epoch += 1;
         let interfaces = self.interfaces_of(port);
         for interface in &interfaces {
             self.set_routes_usable(*interface, up, out);

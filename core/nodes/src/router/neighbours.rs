@@ -66,6 +66,8 @@ pub(super) struct Neighbours {
     entries: Vec<Option<Neighbour>>,
     free: Vec<u32>,
     timers: BTreeSet<(Instant, u32)>,
+    /// Grows whenever a known address becomes another or unknown.
+    generation: u64,
 }
 
 impl Neighbours {
@@ -76,6 +78,7 @@ impl Neighbours {
             entries: Vec::new(),
             free: Vec::new(),
             timers: BTreeSet::new(),
+            generation: 0,
         }
     }
 
@@ -94,16 +97,37 @@ impl Neighbours {
         self.entries.get_mut(usize::try_from(at).ok()?)?.as_mut()
     }
 
-    /// The MAC address when it is known and not old. The packet path.
+    /// Puts an entry into another state, and gives the one it had.
+    pub(super) fn change(&mut self, at: u32, state: State) -> Option<State> {
+        let entry = self.get_mut(at)?;
+        let mac_of = |state: &State| match state {
+            State::Known { mac, .. } => Some(*mac),
+            State::Incomplete { .. } | State::Failed => None,
+        };
+        let (was, is) = (mac_of(&entry.state), mac_of(&state));
+        let old = std::mem::replace(&mut entry.state, state);
+        if was.is_some() && was != is {
+            self.generation += 1;
+        }
+        Some(old)
+    }
+
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The MAC address when it is known and not old, and when it will be. The packet path.
     pub(super) fn fresh(
         &self,
         now: Instant,
         interface: InterfaceIndex,
         address: IpAddr,
-    ) -> Option<MacAddr> {
+    ) -> Option<(MacAddr, Instant)> {
         let at = usize::try_from(self.find(interface, address)?).ok()?;
         match self.entries.get(at)?.as_ref()?.state {
-            State::Known { mac, since, .. } if now.since(since) < REACHABLE => Some(mac),
+            State::Known { mac, since, .. } if now.since(since) < REACHABLE => {
+                Some((mac, since + REACHABLE))
+            }
             State::Known { .. } | State::Incomplete { .. } | State::Failed => None,
         }
     }
@@ -177,6 +201,9 @@ impl Neighbours {
             .entries
             .get_mut(usize::try_from(at).ok()?)
             .and_then(Option::take)?;
+        if matches!(entry.state, State::Known { .. }) {
+            self.generation += 1;
+        }
         match entry.address {
             IpAddr::V4(a) => {
                 self.v4

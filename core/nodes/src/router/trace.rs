@@ -7,6 +7,7 @@ use skybridge_dataplane::{Direction, InterfaceIndex, Place, RouteHop, TableIndex
 use skybridge_wire::PacketInfo;
 
 use super::Router;
+use super::ticket::FlowUse;
 use crate::{DropReason, Hop, HopVerdict};
 
 /// A packet on its way through, with what was decided so far.
@@ -18,6 +19,8 @@ pub(super) struct Transit {
     pub(super) info: PacketInfo,
     pub(super) table: Option<TableIndex>,
     pub(super) route: Option<(IpNet, RouteHop, RouteSource)>,
+    /// What the flows of ingress and egress said.
+    pub(super) flows: [FlowUse; 2],
 }
 
 /// Why a packet goes no further, with what a hop record says about it.
