@@ -2,11 +2,19 @@
 //!
 //! Six routers in a row joined by double-tagged links, forwarding in a VRF, with a stateful network
 //! security group of 21 rules where packets enter and another where they leave. Packets are 64 or 1,500
-//! octets of IP, UDP, in batches of 32, of one flow or of 1,024. Three drivers:
+//! octets of IP, UDP, in batches of 32, of one flow or of 1,024; buffers are reused, as a driver does it.
+//! Ways through the world:
 //!
-//! - `world`: through links and the event heap;
-//! - `traced`: the same with every frame in the trace hash, as simulations run;
-//! - `routers`: the same six routers called one after the other, which shows what the world costs.
+//! - `hit`: established flows whose way the flow cache knows;
+//! - `no cache`: the same flows with the cache off;
+//! - `miss`: the same flows, but every way is forgotten before it is used again, so that every packet is
+//!   judged by six routers and its way recorded anew;
+//! - `new`: every packet opens a flow at both groups;
+//! - `traced`, `traced, no cache`: as `hit` and `no cache`, every frame on every link in the trace hash, as
+//!   simulations run;
+//! - `routers`: the six routers called one after the other, without a world.
+//!
+//! Then the same with groups of 1,000 rules, as a ratio. `-- SECONDS` changes how long a round lasts.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::print_stdout,
@@ -26,45 +34,113 @@ use skybridge_blueprint::{
 use skybridge_nodes::{Node as _, Outbox, Router};
 use skybridge_wire::ipv4::Ipv4Repr;
 use skybridge_wire::{EtherType, EthernetRepr, Frame, Tags, arp, ethernet, protocol};
-use skybridge_world::World;
+use skybridge_world::{ExternalPort, World};
 
 const HOPS: usize = 6;
 const BATCH: usize = 32;
-const ROUNDS: u32 = 5;
-const ROUND_LASTS: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 5;
 const STATION: MacAddr = MacAddr::local(900);
+/// Rules of the security groups: as few as usual, and as many as Azure allows (`data/azure`).
+const RULES: [u16; 2] = [21, 1000];
 
-fn main() -> Result<()> {
-    println!(
-        "six hops, tags, VRF, two security groups; median of {ROUNDS} rounds of 2 s of CPU time, one core"
-    );
-    for (len, flows) in [(64, 1), (64, 1024), (1500, 1), (1500, 1024)] {
-        for (name, driver) in [
-            (
-                "world",
-                (|p| through_world(p, false)) as fn(&[Frame]) -> Result<f64>,
-            ),
-            ("traced", |p| through_world(p, true)),
-            ("routers", through_routers),
-        ] {
-            let packets = packets(len, flows);
-            let mut rates = Vec::new();
-            for _ in 0..ROUNDS {
-                rates.push(driver(&packets)?);
-            }
-            rates.sort_by(f64::total_cmp);
-            let rate = rates[rates.len() / 2];
-            println!(
-                "{name:8} {len:5} octets {flows:5} flows: {rate:10.0} packets/s, {:5.0} ns a packet, \
-                 {:4.0} ns a hop (rounds {:.0} to {:.0})",
-                1e9 / rate,
-                1e9 / rate / HOPS as f64,
-                rates[0],
-                rates[rates.len() - 1],
-            );
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Hit,
+    NoCache,
+    Miss,
+    New,
+    Traced,
+    TracedNoCache,
+    Routers,
+}
+
+impl Way {
+    const ALL: [Self; 7] = [
+        Self::Hit,
+        Self::NoCache,
+        Self::Miss,
+        Self::New,
+        Self::Traced,
+        Self::TracedNoCache,
+        Self::Routers,
+    ];
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::NoCache => "no cache",
+            Self::Miss => "miss",
+            Self::New => "new",
+            Self::Traced => "traced",
+            Self::TracedNoCache => "traced, no cache",
+            Self::Routers => "routers",
         }
     }
+
+    const fn flows(self) -> &'static [u16] {
+        match self {
+            Self::Miss => &[1024],
+            Self::New => &[u16::MAX],
+            Self::Hit | Self::NoCache | Self::Traced | Self::TracedNoCache | Self::Routers => {
+                &[1, 1024]
+            }
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let seconds = std::env::args().nth(1).map(|text| text.parse());
+    let lasts = Duration::from_secs_f64(seconds.transpose()?.unwrap_or(2.0));
+    println!(
+        "six hops, tags, VRF, two security groups of {} rules; median of {ROUNDS} rounds of {} s of \
+         CPU time, one core",
+        RULES[0],
+        lasts.as_secs_f64()
+    );
+    for len in [64, 1500] {
+        for way in Way::ALL {
+            for flows in way.flows() {
+                let rates = rates(way, len, *flows, RULES[0], lasts)?;
+                let rate = rates[ROUNDS / 2];
+                println!(
+                    "{:17} {len:5} octets {flows:5} flows: {rate:10.0} packets/s, {:5.0} ns a packet \
+                     (rounds {:.0} to {:.0})",
+                    way.label(),
+                    1e9 / rate,
+                    rates[0],
+                    rates[ROUNDS - 1],
+                );
+            }
+        }
+    }
+    println!("groups of {} rules, 64 octets", RULES[1]);
+    for way in [Way::Hit, Way::NoCache, Way::New] {
+        let flows = way.flows()[0];
+        let [few, many] = [RULES[0], RULES[1]].map(|rules| rates(way, 64, flows, rules, lasts));
+        let (few, many) = (few?[ROUNDS / 2], many?[ROUNDS / 2]);
+        println!(
+            "{:17} {many:10.0} packets/s, {:.2} of the rate with {} rules",
+            way.label(),
+            many / few,
+            RULES[0]
+        );
+    }
     Ok(())
+}
+
+/// The rates of every round, in order of size.
+fn rates(way: Way, len: usize, flows: u16, rules: u16, lasts: Duration) -> Result<Vec<f64>> {
+    let packets = packets(len, flows);
+    let mut rates = Vec::new();
+    for _ in 0..ROUNDS {
+        rates.push(match way {
+            Way::Routers => through_routers(&packets, rules, lasts)?,
+            _ => Bench::new(way, rules, &packets[0])?.run(&packets, lasts)?,
+        });
+    }
+    rates.sort_by(f64::total_cmp);
+    Ok(rates)
 }
 
 /// CPU time of this process: what others do on the machine counts little.
@@ -89,11 +165,11 @@ fn packets(len: usize, flows: u16) -> Vec<Frame> {
         tags: Tags::Untagged,
         ethertype: EtherType::IPV4,
     };
-    let count = usize::from(flows).max(BATCH);
+    let count = usize::from(flows).max(BATCH).div_ceil(BATCH) * BATCH;
     (0..count)
         .map(|n| {
             let payload = len - 28;
-            let source_port = 20_000 + u16::try_from(n).unwrap_or_default() % flows;
+            let source_port = u16::try_from(n % usize::from(flows)).unwrap_or_default();
             let ip = Ipv4Repr::new(
                 [10, 1, 0, 9].into(),
                 [10, 2, 0, 9].into(),
@@ -114,50 +190,101 @@ fn packets(len: usize, flows: u16) -> Vec<Frame> {
         .collect()
 }
 
-fn through_world(packets: &[Frame], is_traced: bool) -> Result<f64> {
-    let mut world = World::new(blueprint()?, 7)
-        .map_err(|faults| anyhow!("the blueprint has faults: {faults:?}"))?;
-    world.set_tracing(is_traced);
-    let (first, last) = (name(0), name(HOPS - 1));
-    world.open_external(&first, &"in".into())?;
-    world.open_external(&last, &"out".into())?;
-    // Neighbours are resolved on the way; the last is the station outside.
-    let mut now = Instant::from_millis(10);
-    world.inject(&first, &"in".into(), &mut vec![packets[0].clone()])?;
-    while now < Instant::from_secs(1) {
-        now += Duration::from_millis(1);
-        world.advance(now);
-        while let Some(out) = world.poll_external() {
-            if let Some(answer) = answer(&out.frame) {
-                world.inject(&last, &"out".into(), &mut vec![answer])?;
-            }
-        }
-    }
-    let port = "in".into();
-    let (mut sent, mut arrived, mut at) = (0_u64, 0_u64, 0);
-    let start = cpu_time();
-    while cpu_time() - start < ROUND_LASTS {
-        for _ in 0..64 {
-            let mut batch = packets[at..at + BATCH].to_vec();
-            at = (at + BATCH) % packets.len();
-            sent += BATCH as u64;
-            world.inject(&first, &port, &mut batch)?;
-            now += Duration::from_micros(1);
-            world.advance(now);
-            while let Some(out) = world.poll_external() {
-                arrived += u64::from(out.node == last);
-            }
-        }
-    }
-    let spent = cpu_time() - start;
-    ensure!(sent == arrived, "{sent} packets sent, {arrived} arrived");
-    Ok(arrived as f64 / spent.as_secs_f64())
+/// A world with a port at either end.
+struct Bench {
+    world: World,
+    way: Way,
+    now: Instant,
+    enters: ExternalPort,
+    leaves: ExternalPort,
+    out: Vec<(ExternalPort, Frame)>,
 }
 
-fn through_routers(packets: &[Frame]) -> Result<f64> {
+impl Bench {
+    /// Neighbours are resolved, the last of them outside.
+    fn new(way: Way, rules: u16, first_packet: &Frame) -> Result<Self> {
+        let mut world = World::new(blueprint(rules)?, 7)
+            .map_err(|faults| anyhow!("the blueprint has faults: {faults:?}"))?;
+        world.set_tracing(matches!(way, Way::Traced | Way::TracedNoCache));
+        world.set_flow_cache(!matches!(way, Way::NoCache | Way::TracedNoCache));
+        let ends = [(name(0), "in".into()), (name(HOPS - 1), "out".into())];
+        for (node, port) in &ends {
+            world.open_external(node, port)?;
+        }
+        let [enters, leaves] = ends.map(|(node, port)| world.external_port(&node, &port));
+        let mut bench = Self {
+            world,
+            way,
+            now: Instant::from_millis(10),
+            enters: enters?,
+            leaves: leaves?,
+            out: Vec::new(),
+        };
+        bench
+            .world
+            .inject_at(bench.enters, &mut vec![first_packet.clone()]);
+        while bench.now < Instant::from_secs(1) {
+            bench.advance(Duration::from_millis(1));
+            for (_, frame) in std::mem::take(&mut bench.out) {
+                let mut answers: Vec<_> = answer(&frame).into_iter().collect();
+                bench.world.inject_at(bench.leaves, &mut answers);
+            }
+        }
+        Ok(bench)
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now += by;
+        self.world.advance(self.now);
+        self.world.drain_external(&mut self.out);
+    }
+
+    /// Packets a second of CPU time.
+    fn run(&mut self, packets: &[Frame], lasts: Duration) -> Result<f64> {
+        // So slow that of flows that are used once no more than a table holds are remembered.
+        let pace = match self.way {
+            Way::New => Duration::from_millis(10),
+            _ => Duration::from_micros(1),
+        };
+        let (mut sent, mut arrived, mut at) = (0_u64, 0_u64, 0);
+        let (mut spare, mut batch) = (Vec::new(), Vec::new());
+        let start = cpu_time();
+        while cpu_time() - start < lasts {
+            for _ in 0..64 {
+                for packet in &packets[at..at + BATCH] {
+                    let mut frame: Frame = spare.pop().unwrap_or_default();
+                    frame.refill(packet.bytes());
+                    batch.push(frame);
+                }
+                at = (at + BATCH) % packets.len();
+                if at == 0 && self.way == Way::Miss {
+                    self.world.forget_ways();
+                }
+                sent += BATCH as u64;
+                self.world.inject_at(self.enters, &mut batch);
+                self.advance(pace);
+                for (port, frame) in self.out.drain(..) {
+                    arrived += u64::from(port == self.leaves);
+                    spare.push(frame);
+                }
+            }
+        }
+        let spent = cpu_time() - start;
+        ensure!(sent == arrived, "{sent} packets sent, {arrived} arrived");
+        let hits = self.world.flow_cache().hits;
+        let expected = match self.way {
+            Way::Hit | Way::Traced => sent.saturating_sub(4 * packets.len() as u64),
+            _ => 0,
+        };
+        ensure!(hits >= expected, "{hits} of {sent} packets were hits");
+        Ok(arrived as f64 / spent.as_secs_f64())
+    }
+}
+
+fn through_routers(packets: &[Frame], rules: u16, lasts: Duration) -> Result<f64> {
     let mut routers = Vec::new();
     for at in 0..HOPS {
-        routers.push(Router::new(name(at).as_str(), &spec(at)?, 7));
+        routers.push(Router::new(name(at).as_str(), &spec(at, rules)?, 7));
     }
     let ports = routers
         .iter()
@@ -197,10 +324,15 @@ fn through_routers(packets: &[Frame]) -> Result<f64> {
         ensure!(frames.len() == 1, "hop {at} does not resolve its neighbour");
     }
     let (mut sent, mut arrived, mut next) = (0_u64, 0_u64, 0);
+    let (mut spare, mut batch) = (Vec::<Frame>::new(), Vec::new());
     let start = cpu_time();
-    while cpu_time() - start < ROUND_LASTS {
+    while cpu_time() - start < lasts {
         for _ in 0..64 {
-            let mut batch = packets[next..next + BATCH].to_vec();
+            for packet in &packets[next..next + BATCH] {
+                let mut frame = spare.pop().unwrap_or_default();
+                frame.refill(packet.bytes());
+                batch.push(frame);
+            }
             next = (next + BATCH) % packets.len();
             sent += BATCH as u64;
             for (router, (inward, _)) in routers.iter_mut().zip(&ports) {
@@ -208,6 +340,7 @@ fn through_routers(packets: &[Frame]) -> Result<f64> {
                 batch.extend(out.frames.drain(..).map(|(_, frame)| frame));
             }
             arrived += batch.len() as u64;
+            spare.append(&mut batch);
         }
     }
     let spent = cpu_time() - start;
@@ -233,7 +366,7 @@ fn answer(frame: &Frame) -> Option<Frame> {
     Some(answer)
 }
 
-fn blueprint() -> Result<Blueprint> {
+fn blueprint(rules: u16) -> Result<Blueprint> {
     let mut blueprint = Blueprint::default();
     for at in 0..HOPS {
         let node = Node {
@@ -241,7 +374,7 @@ fn blueprint() -> Result<Blueprint> {
             role: Role::ProviderEdge,
             location: String::new(),
             tenant: None,
-            kind: NodeKind::Router(Box::new(spec(at)?)),
+            kind: NodeKind::Router(Box::new(spec(at, rules)?)),
         };
         blueprint.nodes.insert(name(at), node);
         if at > 0 {
@@ -267,7 +400,7 @@ fn blueprint() -> Result<Blueprint> {
 }
 
 /// Router `at`: from link `at` to link `at + 1`, the outermost ends untagged and filtered.
-fn spec(at: usize) -> Result<Spec> {
+fn spec(at: usize, rules: u16) -> Result<Spec> {
     let tags = |link: usize| -> Result<Tagging> {
         if link == 0 || link == HOPS {
             return Ok(Tagging::Untagged);
@@ -293,8 +426,8 @@ fn spec(at: usize) -> Result<Spec> {
             connected_routes: true,
             mtu: 1500,
             proxy_arp: false,
-            filter_in: (is_edge && port == "in").then(security_group),
-            filter_out: (is_edge && port == "out").then(security_group),
+            filter_in: (is_edge && port == "in").then(|| security_group(rules)),
+            filter_out: (is_edge && port == "out").then(|| security_group(rules)),
             policer_in: None,
             policer_out: None,
             zone: None,
@@ -338,8 +471,8 @@ fn spec(at: usize) -> Result<Spec> {
     })
 }
 
-/// Twenty rules that do not match, then one that does.
-fn security_group() -> Filter {
+/// Rules that do not match, then one that does.
+fn security_group(rules: u16) -> Filter {
     let any = || AddressSet {
         prefixes: vec!["0.0.0.0/0".parse().expect("a prefix")],
         learned_in: None,
@@ -353,7 +486,7 @@ fn security_group() -> Filter {
         destinations: any(),
         unknown: false,
     };
-    let mut rules: Vec<Rule> = (0..20_u16)
+    let mut rules: Vec<Rule> = (0..rules - 1)
         .map(|n| {
             let port = 1000 + n;
             let protocol = Protocol::Ports {

@@ -24,5 +24,6 @@ pub use node::{Like, Node, Outbox, Passage, PortIndex, Terms, Ticket};
 pub use router::{
     BgpPathObservation, BgpPeerObservation, BgpRouteObservation, InterfaceObservation,
     NeighbourObservation, PolicerObservation, RouteObservation, Router, RouterCounters,
+    RouterTicket,
 };
-pub use switch::{Switch, SwitchPortCounters};
+pub use switch::{Switch, SwitchPortCounters, SwitchTicket};

@@ -5,7 +5,8 @@ use skybridge_blueprint as blueprint;
 use skybridge_wire::{Frame, PacketInfo};
 
 use crate::NodeEvent;
-pub use crate::router::Ticket;
+use crate::router::RouterTicket;
+use crate::switch::SwitchTicket;
 
 /// A port of one node by number; the node gives the number for a name once and never reuses it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -31,6 +32,27 @@ pub struct Passage {
     pub ticket: Option<(Ticket, Terms)>,
 }
 
+/// What the way of a packet through a node rested on: while it stands, the like of that packet takes the
+/// same way.
+#[derive(Clone, Debug)]
+pub enum Ticket {
+    /// A router's.
+    Router(RouterTicket),
+    /// A switch's.
+    Switch(SwitchTicket),
+}
+
+impl Ticket {
+    /// The policers of the node that it takes tokens of, by number.
+    pub fn policers(&self) -> impl Iterator<Item = u16> {
+        let policers = match self {
+            Self::Router(ticket) => ticket.policers(),
+            Self::Switch(_) => [None; 2],
+        };
+        policers.into_iter().flatten()
+    }
+}
+
 /// What a packet must keep to for a ticket to stand for it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Terms {
@@ -40,6 +62,8 @@ pub struct Terms {
     pub packet_len_max: usize,
     /// The TTL is lowered by one, and must be more than one.
     pub lowers_ttl: bool,
+    /// Octets behind the packet are cut off; else there must be none.
+    pub cuts_padding: bool,
 }
 
 /// A packet like one that has a ticket.

@@ -12,10 +12,12 @@ use skybridge_blueprint::{
     PortName, ServicePoint, Tagging,
 };
 use skybridge_dataplane::DropCounters;
-use skybridge_wire::{Frame, Tag, Tags, ethernet, flow};
+use skybridge_wire::{Frame, FramePool, Tag, Tags, ethernet, flow, gso};
 
 use crate::router::{tag_key, tagging_key, wire_len, wire_tags};
-use crate::{DropReason, Hop, HopVerdict, Node, NodeEvent, Outbox, PortIndex};
+use crate::{
+    DropReason, Hop, HopVerdict, Like, Node, NodeEvent, Outbox, Passage, PortIndex, Terms, Ticket,
+};
 
 /// What one port counted.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -66,6 +68,28 @@ struct Exit {
     port: PortIndex,
     tagging: Tagging,
     tags: Tags,
+    /// Octets of the largest packet that gets there.
+    mtu: usize,
+}
+
+/// A way through a cross-connect that loses nothing, as long as description and links stay.
+#[derive(Clone, Debug)]
+pub struct SwitchTicket {
+    epoch: u64,
+    /// Ports of ingress and egress, with the octets in front of a packet there.
+    ends: [(PortIndex, u8); 2],
+}
+
+impl SwitchPortCounters {
+    const fn count_in(&mut self, frames: u64, octets: u64) {
+        self.frames_in += frames;
+        self.octets_in += octets;
+    }
+
+    const fn count_out(&mut self, frames: u64, octets: u64) {
+        self.frames_out += frames;
+        self.octets_out += octets;
+    }
 }
 
 /// See the module.
@@ -76,6 +100,8 @@ pub struct Switch {
     port_by_name: BTreeMap<PortName, PortIndex>,
     cross_connects: Vec<CrossConnectState>,
     ways: BTreeMap<(PortIndex, u32), Way>,
+    /// Grows with every change of the description or of a link.
+    epoch: u64,
 }
 
 const fn index(end: CrossConnectEnd) -> usize {
@@ -95,6 +121,7 @@ impl Switch {
             port_by_name: BTreeMap::new(),
             cross_connects: Vec::new(),
             ways: BTreeMap::new(),
+            epoch: 0,
         };
         switch.configure(spec);
         switch
@@ -111,6 +138,7 @@ impl Switch {
     }
 
     fn configure(&mut self, spec: &blueprint::Switch) {
+        self.epoch += 1;
         for port in &mut self.ports {
             port.mtu = spec.ports.get(&port.name).map(|p| usize::from(p.mtu));
         }
@@ -157,6 +185,7 @@ impl Switch {
                 port: *self.port_by_name.get(&point.port)?,
                 tagging: point.tagging,
                 tags: if strips { stripped(tags) } else { tags },
+                mtu: usize::MAX,
             })
         };
         let (Some(a), Some(b)) = (exit(&points[0]), exit(&points[1])) else {
@@ -198,25 +227,65 @@ impl Switch {
         self.cross_connects.push(state);
     }
 
-    fn on_frame(&mut self, now: Instant, port: PortIndex, mut frame: Frame, out: &mut Outbox) {
-        let Some(ingress) = self.ports.get_mut(usize::from(port.0)) else {
-            return;
-        };
-        ingress.counters.frames_in += 1;
-        ingress.counters.octets_in += frame.len() as u64;
+    fn on_frame(
+        &mut self,
+        now: Instant,
+        port: PortIndex,
+        mut frame: Frame,
+        out: &mut Outbox,
+    ) -> Option<Passage> {
+        let ingress = self.ports.get_mut(usize::from(port.0))?;
+        let shape = gso::shape(&frame);
+        ingress.counters.count_in(shape.frames, shape.octets);
         let Ok(view) = ethernet::parse(frame.bytes()) else {
-            return ingress.counters.drops.add(DropReason::Malformed);
+            ingress.counters.drops.add(DropReason::Malformed);
+            return None;
         };
-        let tags = view.tags();
-        frame.meta.l3_offset = u16::try_from(view.payload_offset()).unwrap_or(u16::MAX);
+        let (tags, header_len) = (view.tags(), view.payload_offset());
+        frame.meta.l3_offset = u16::try_from(header_len).unwrap_or(u16::MAX);
         let way = tag_key(tags).and_then(|key| self.ways.get(&(port, key)).copied());
         let Some(way) = way else {
-            ingress.counters.drops.add(DropReason::UnknownTags);
-            return self.record(now, port, None, &frame, out, |_| {
-                dropped(DropReason::UnknownTags, "no cross-connect has these tags")
+            let reason = DropReason::UnknownTags;
+            ingress.counters.drops.add_many(reason, shape.frames);
+            self.record(now, port, None, &frame, out, |_| {
+                dropped(reason, "no cross-connect has these tags")
             });
+            return None;
         };
-        match self.carry(way, tags, &mut frame) {
+        let loses = self.cross_connects[way.cross_connect].loss_ppm > 0;
+        if loses && frame.meta.gso_size > 0 {
+            self.carry_apart(now, port, (way, tags), frame, out);
+            return None;
+        }
+        let carried = self.carry(way, tags, &mut frame);
+        let exit = carried.ok();
+        let passes = exit.filter(|_| frame.meta.trace == 0);
+        let Some(exit) = passes else {
+            self.settle(now, port, way, (frame, carried), out);
+            return None;
+        };
+        let shape = gso::shape(&frame);
+        let egress = &mut self.ports[usize::from(exit.port.0)];
+        egress.counters.count_out(shape.frames, shape.octets);
+        let ticket = self.ticket(way, exit, (port, header_len));
+        Some(Passage {
+            port: exit.port,
+            frame,
+            ticket,
+        })
+    }
+
+    /// Counts, reports and sends a frame of which it is known whether it was carried.
+    fn settle(
+        &mut self,
+        now: Instant,
+        port: PortIndex,
+        way: Way,
+        (frame, carried): (Frame, Result<Exit, DropReason>),
+        out: &mut Outbox,
+    ) {
+        let shape = gso::shape(&frame);
+        match carried {
             Ok(exit) => {
                 self.record(now, port, Some(way), &frame, out, |switch| {
                     HopVerdict::Forwarded {
@@ -225,18 +294,67 @@ impl Switch {
                     }
                 });
                 let egress = &mut self.ports[usize::from(exit.port.0)];
-                egress.counters.frames_out += 1;
-                egress.counters.octets_out += frame.len() as u64;
+                egress.counters.count_out(shape.frames, shape.octets);
                 out.frames.push((exit.port, frame));
             }
             Err(reason) => {
-                let name = self.cross_connects[way.cross_connect].name.to_string();
-                self.cross_connects[way.cross_connect].drops.add(reason);
+                let state = &mut self.cross_connects[way.cross_connect];
+                let name = state.name.to_string();
+                state.drops.add_many(reason, shape.frames);
                 self.record(now, port, Some(way), &frame, out, |_| {
                     dropped(reason, &name)
                 });
             }
         }
+    }
+
+    /// The frames of a super-frame one by one, where chance decides about each.
+    fn carry_apart(
+        &mut self,
+        now: Instant,
+        port: PortIndex,
+        (way, tags): (Way, Tags),
+        frame: Frame,
+        out: &mut Outbox,
+    ) {
+        let mut frames = Vec::new();
+        let trace = frame.meta.trace;
+        if gso::split(frame, &mut FramePool::new(0), &mut frames).is_err() {
+            let drops = &mut self.ports[usize::from(port.0)].counters.drops;
+            return drops.add(DropReason::Malformed);
+        }
+        for mut frame in frames {
+            frame.meta.trace = trace;
+            let carried = self.carry(way, tags, &mut frame);
+            self.settle(now, port, way, (frame, carried), out);
+        }
+    }
+
+    /// `None` where chance decides about each frame.
+    fn ticket(
+        &self,
+        way: Way,
+        exit: Exit,
+        (port, header_len): (PortIndex, usize),
+    ) -> Option<(Ticket, Terms)> {
+        if self.cross_connects[way.cross_connect].loss_ppm > 0 {
+            return None;
+        }
+        let header = |len: usize| u8::try_from(len).ok();
+        let ticket = SwitchTicket {
+            epoch: self.epoch,
+            ends: [
+                (port, header(header_len)?),
+                (exit.port, header(ethernet::header_len(exit.tags))?),
+            ],
+        };
+        let terms = Terms {
+            until: Instant::MAX,
+            packet_len_max: exit.mtu,
+            lowers_ttl: false,
+            cuts_padding: false,
+        };
+        Some((Ticket::Switch(ticket), terms))
     }
 
     /// Gives a frame the tags of the far end; or why it does not get there.
@@ -258,7 +376,7 @@ impl Switch {
         }
         let pcp = tags.outer().map_or(0, |tag: Tag| tag.pcp);
         ethernet::retag(frame, exit.tags.with_pcp(pcp)).map_err(|_| DropReason::Malformed)?;
-        Ok(exit)
+        Ok(Exit { mtu, ..exit })
     }
 
     fn name_of(&self, port: PortIndex) -> InterfaceName {
@@ -346,8 +464,45 @@ impl Node for Switch {
         out: &mut Outbox,
     ) {
         for frame in frames.drain(..) {
-            self.on_frame(now, port, frame, out);
+            if let Some(passage) = self.pass(now, port, frame, false, out) {
+                out.frames.push((passage.port, passage.frame));
+            }
         }
+    }
+
+    fn is_transit(&self) -> bool {
+        true
+    }
+
+    fn pass(
+        &mut self,
+        now: Instant,
+        port: PortIndex,
+        frame: Frame,
+        _wants_ticket: bool,
+        out: &mut Outbox,
+    ) -> Option<Passage> {
+        self.on_frame(now, port, frame, out)
+    }
+
+    fn accepts(&self, _now: Instant, ticket: &Ticket, _like: &Like<'_>) -> bool {
+        matches!(ticket, Ticket::Switch(ticket) if ticket.epoch == self.epoch)
+    }
+
+    fn charge(&mut self, _now: Instant, ticket: &Ticket, like: &Like<'_>) {
+        let Ticket::Switch(ticket) = ticket else {
+            return;
+        };
+        let [octets_in, octets_out] = ticket
+            .ends
+            .map(|(_, header)| like.bytes as u64 + like.packets * u64::from(header));
+        let [ingress, egress] = ticket.ends.map(|(port, _)| usize::from(port.0));
+        self.ports[ingress]
+            .counters
+            .count_in(like.packets, octets_in);
+        self.ports[egress]
+            .counters
+            .count_out(like.packets, octets_out);
     }
 
     fn handle_timeout(&mut self, _now: Instant, _out: &mut Outbox) {}
@@ -355,6 +510,7 @@ impl Node for Switch {
     fn handle_link(&mut self, _now: Instant, port: PortIndex, up: bool, _out: &mut Outbox) {
         if let Some(state) = self.ports.get_mut(usize::from(port.0)) {
             state.up = up;
+            self.epoch += 1;
         }
     }
 

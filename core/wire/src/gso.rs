@@ -55,6 +55,12 @@ pub fn shape(frame: &Frame) -> Shape {
     Layout::of(frame).map_or(one, |layout| layout.shape(frame.meta.gso_size))
 }
 
+/// Whether a super-frame can be segmented.
+#[must_use]
+pub fn is_train(frame: &Frame) -> bool {
+    Layout::of(frame).is_ok()
+}
+
 /// What an IP packet is on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Packets {

@@ -298,9 +298,16 @@ pub fn is_header_checksum_valid(packet: &[u8]) -> bool {
 /// Lowers the TTL by one and updates the checksum (RFC 1624). `None`, and no change, when the TTL
 /// is 0 or 1: the packet has then expired (RFC 1812 §5.3.1). `packet` must have passed [`parse`].
 pub fn decrement_ttl(packet: &mut [u8]) -> Option<u8> {
+    lower_ttl(packet, 1)
+}
+
+/// As [`decrement_ttl`] so many times: `None`, and no change, when the packet would expire on the way.
+pub fn lower_ttl(packet: &mut [u8], by: u8) -> Option<u8> {
     let [ttl, protocol] = bytes::array_at(packet, 8);
-    let lower = ttl.checked_sub(1).filter(|ttl| *ttl > 0)?;
-    replace_word(packet, 8, [lower, protocol]);
+    let lower = ttl.checked_sub(by).filter(|ttl| *ttl > 0)?;
+    if by > 0 {
+        replace_word(packet, 8, [lower, protocol]);
+    }
     Some(lower)
 }
 

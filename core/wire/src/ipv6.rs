@@ -264,8 +264,14 @@ impl Ipv6Repr {
 /// Lowers the hop limit by one. `None`, and no change, when it is 0 or 1: the packet has then
 /// expired (RFC 8200 §3). `packet` must have passed [`parse`].
 pub fn decrement_hop_limit(packet: &mut [u8]) -> Option<u8> {
+    lower_hop_limit(packet, 1)
+}
+
+/// As [`decrement_hop_limit`] so many times: `None`, and no change, when the packet would expire on the
+/// way.
+pub fn lower_hop_limit(packet: &mut [u8], by: u8) -> Option<u8> {
     let lower = bytes::u8_at(packet, 7)
-        .checked_sub(1)
+        .checked_sub(by)
         .filter(|limit| *limit > 0)?;
     bytes::put(packet, 7, &[lower]);
     Some(lower)

@@ -25,6 +25,7 @@ impl<N: Buildable> World<N> {
         let new = Arc::new(new);
         let changes = diff(&self.blueprint, &new);
         self.blueprint = new;
+        self.rewired();
         for change in &changes {
             self.apply_change(change);
         }

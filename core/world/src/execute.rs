@@ -21,6 +21,9 @@ impl<N: Buildable> World<N> {
     pub fn command(&mut self, command: Command) -> Result<(), CommandError> {
         self.validate(&command)?;
         self.record(Logged::Command(command.clone()));
+        if !matches!(command, Command::Host { .. }) {
+            self.rewired();
+        }
         match command {
             Command::Cut { element, mode } => self.cut(element, mode),
             Command::Heal {

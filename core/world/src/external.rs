@@ -60,6 +60,7 @@ impl<N: Buildable> World<N> {
             && slot.attachment(port) == Attachment::Open
         {
             slot.attach(port, Attachment::External);
+            self.rewired();
             self.visit(index, |node, now, out| {
                 node.handle_link(now, port, true, out);
             });
@@ -76,6 +77,7 @@ impl<N: Buildable> World<N> {
             && let Some(slot) = self.slot_mut(index)
         {
             slot.attach(OUTSIDE, Attachment::External);
+            self.rewired();
         }
     }
 
@@ -140,6 +142,12 @@ impl<N: Buildable> World<N> {
             for frame in &*frames {
                 self.capture_port(index, port, CaptureDirection::In, frame);
             }
+        }
+        if self.running(index).is_some_and(N::is_transit) {
+            for frame in frames.drain(..) {
+                self.pass_on(index, port, frame, &mut None);
+            }
+            return;
         }
         self.visit(index, |node, now, out| {
             node.handle_frames(now, port, frames, out);

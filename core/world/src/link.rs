@@ -6,8 +6,8 @@ use std::time::Duration;
 use skybridge_base::{Instant, Rng, VlanId};
 use skybridge_blueprint::{Endpoint, Link, LinkName};
 use skybridge_nodes::PortIndex;
-use skybridge_wire::Frame;
 use skybridge_wire::ethernet::{self, Tags};
+use skybridge_wire::{Frame, gso};
 
 use crate::command::{TagFault, TagLevel};
 use crate::slot::NodeIndex;
@@ -120,15 +120,16 @@ impl Direction {
         })
     }
 
-    pub(crate) fn count_drop(&mut self, reason: LinkDrop) {
-        *self.drops.entry(reason).or_default() += 1;
+    pub(crate) fn count_drop(&mut self, reason: LinkDrop, frames: u64) {
+        *self.drops.entry(reason).or_default() += frames;
     }
 
     /// Loses everything under way.
     pub(crate) fn lose_flight(&mut self, reason: LinkDrop) {
-        let lost = self.flight.len() as u64;
+        let lost = self.flight.iter().map(|f| gso::shape(&f.frame).frames);
+        let lost = lost.sum();
         if lost > 0 {
-            *self.drops.entry(reason).or_default() += lost;
+            self.count_drop(reason, lost);
         }
         self.flight.clear();
         self.busy_until = Instant::ZERO;
@@ -145,15 +146,13 @@ impl Direction {
         }
     }
 
-    /// Takes a frame at the sending end. True when it became the head.
-    fn offer(
-        &mut self,
-        now: Instant,
-        sequence: u64,
-        mut frame: Frame,
+    /// What a frame meets at the sending end, whatever the link's pace: cuts, MTU, a provider's mistakes.
+    fn admit(
+        &self,
+        frame: &mut Frame,
         properties: &Link,
         tag_faults: &[TagFault],
-    ) -> Result<bool, LinkDrop> {
+    ) -> Result<(), LinkDrop> {
         match self.carriage {
             Carriage::Carries => {}
             Carriage::Swallows => return Err(LinkDrop::Cut),
@@ -168,17 +167,30 @@ impl Direction {
                 return Err(LinkDrop::CircuitCut);
             }
             let header_len = ethernet::header_len(tags);
-            if ip_len(&frame, header_len) > usize::from(properties.mtu) {
+            if ip_len(frame, header_len) > usize::from(properties.mtu) {
                 return Err(LinkDrop::TooBig);
             }
             for fault in tag_faults {
                 let faulty = fault.applied(tags);
                 // The frame was parsed above, so writing its tags again cannot fail.
-                if faulty != tags && ethernet::retag(&mut frame, faulty).is_err() {
+                if faulty != tags && ethernet::retag(frame, faulty).is_err() {
                     return Err(LinkDrop::Cut);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Takes a frame at the sending end. True when it became the head.
+    fn offer(
+        &mut self,
+        now: Instant,
+        sequence: u64,
+        mut frame: Frame,
+        properties: &Link,
+        tag_faults: &[TagFault],
+    ) -> Result<bool, LinkDrop> {
+        self.admit(&mut frame, properties, tag_faults)?;
         // A draw per frame only where loss is declared: adding a link's loss shifts nothing else.
         if properties.loss_ppm > 0 && self.rng.chance_ppm(properties.loss_ppm) {
             return Err(LinkDrop::Loss);
@@ -329,6 +341,31 @@ impl LinkState {
         self.sender(1 - side)
     }
 
+    /// Whether a frame sent from end `side` is at the other end at once, when nothing is under way.
+    pub(crate) fn is_straight(&self, side: usize) -> bool {
+        let properties = &self.properties;
+        let direction = &self.directions[side];
+        properties.delay.is_none_or(|delay| delay.is_zero())
+            && !self.looks_closer()
+            && direction.carriage == Carriage::Carries
+    }
+
+    /// Whether nothing is under way in a direction.
+    pub(crate) fn is_clear(&self, side: usize) -> bool {
+        self.directions[side].flight.is_empty()
+    }
+
+    /// Whether the link tells the segments of a super-frame apart: it loses, paces or spreads frames.
+    pub(crate) const fn looks_closer(&self) -> bool {
+        let properties = &self.properties;
+        properties.rate_bps.is_some() || properties.loss_ppm > 0 || !properties.jitter.is_zero()
+    }
+
+    /// Lets a frame onto a link that is straight; the frame then is at the other end.
+    pub(crate) fn admit(&self, side: usize, frame: &mut Frame) -> Result<(), LinkDrop> {
+        self.directions[side].admit(frame, &self.properties, &self.tag_faults)
+    }
+
     /// Takes a frame sent from end `side`. `Ok(true)` when it is the next to arrive there.
     pub(crate) fn offer(
         &mut self,
@@ -338,9 +375,10 @@ impl LinkState {
         frame: Frame,
     ) -> Result<bool, LinkDrop> {
         let direction = &mut self.directions[side];
+        let frames = gso::shape(&frame).frames;
         let offered = direction.offer(now, sequence, frame, &self.properties, &self.tag_faults);
         if let Err(reason) = offered {
-            direction.count_drop(reason);
+            direction.count_drop(reason, frames);
         }
         offered
     }

@@ -2,7 +2,9 @@
 
 use skybridge_base::{Deadline, Instant};
 use skybridge_blueprint::{Blueprint, Fault, NodeKind, NodeName, PortName};
-use skybridge_nodes::{External, Host, HostCommand, Node, Outbox, PortIndex, Router, Switch};
+use skybridge_nodes::{
+    External, Host, HostCommand, Like, Node, Outbox, Passage, PortIndex, Router, Switch, Ticket,
+};
 use skybridge_wire::Frame;
 
 use crate::command::CommandLog;
@@ -23,6 +25,46 @@ pub enum AnyNode {
 }
 
 impl Node for AnyNode {
+    fn is_transit(&self) -> bool {
+        match self {
+            Self::Router(router) => router.is_transit(),
+            Self::Switch(switch) => switch.is_transit(),
+            Self::Host(_) | Self::External(_) => false,
+        }
+    }
+
+    fn pass(
+        &mut self,
+        now: Instant,
+        port: PortIndex,
+        frame: Frame,
+        wants_ticket: bool,
+        out: &mut Outbox,
+    ) -> Option<Passage> {
+        match self {
+            Self::Router(router) => router.pass(now, port, frame, wants_ticket, out),
+            Self::Host(host) => host.pass(now, port, frame, wants_ticket, out),
+            Self::External(external) => external.pass(now, port, frame, wants_ticket, out),
+            Self::Switch(switch) => switch.pass(now, port, frame, wants_ticket, out),
+        }
+    }
+
+    fn accepts(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> bool {
+        match self {
+            Self::Router(router) => router.accepts(now, ticket, like),
+            Self::Switch(switch) => switch.accepts(now, ticket, like),
+            Self::Host(_) | Self::External(_) => false,
+        }
+    }
+
+    fn charge(&mut self, now: Instant, ticket: &Ticket, like: &Like<'_>) {
+        match self {
+            Self::Router(router) => router.charge(now, ticket, like),
+            Self::Switch(switch) => switch.charge(now, ticket, like),
+            Self::Host(_) | Self::External(_) => {}
+        }
+    }
+
     fn handle_frames(
         &mut self,
         now: Instant,

@@ -119,6 +119,7 @@ impl<N: Buildable> World<N> {
                 }
             }
         }
+        self.rewired();
         self.captures_made += 1;
         let id = CaptureId(self.captures_made);
         self.captures.insert(id, Capture::new(point, frames_max));
@@ -145,6 +146,7 @@ impl<N: Buildable> World<N> {
     /// Ends a capture and gives what it holds. `None` when it does not run.
     pub fn stop_capture(&mut self, id: CaptureId) -> Option<CaptureTake> {
         let mut capture = self.captures.remove(&id)?;
+        self.rewired();
         Some(capture.take(usize::MAX))
     }
 

@@ -82,6 +82,7 @@ impl<N: Buildable> World<N> {
         };
         let external = slot.external.clone();
         let links: Vec<(LinkIndex, usize)> = attached_links(slot).collect();
+        self.rewired();
         if let Some(slot) = self.slot_mut(index) {
             slot.node = Some(node);
             slot.boots += 1;
@@ -115,6 +116,7 @@ impl<N: Buildable> World<N> {
         }
         let name = slot.name.clone();
         let links: Vec<(LinkIndex, usize)> = attached_links(slot).collect();
+        self.rewired();
         self.arm(index, None);
         self.report(Some(name), WorldEventKind::Stopped);
         for (index, side) in links {
@@ -306,6 +308,7 @@ impl<N: Buildable> World<N> {
                 continue;
             }
             direction.carriage = new;
+            self.flows.wiring += 1;
             let reason = match new {
                 Carriage::Carries => continue,
                 Carriage::Swallows => LinkDrop::Cut,

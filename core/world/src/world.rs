@@ -8,22 +8,26 @@ use skybridge_base::{Deadline, Instant, Rng, TraceHash};
 use skybridge_blueprint::{
     Blueprint, CarrierFault, CrossConnectName, Endpoint, Fault, LinkName, NodeName, check,
 };
-use skybridge_nodes::{Outbox, PortIndex};
-use skybridge_wire::Frame;
+use skybridge_nodes::Outbox;
+use skybridge_wire::{Frame, FramePool};
 
-use crate::capture::{Capture, CaptureDirection, CaptureId, CapturePoint};
+use crate::capture::{Capture, CaptureId};
 use crate::command::{CommandLog, CutMode, Element, LogEntry, Logged};
 use crate::event::{Events, WorldEvent, WorldEventKind, hash_event};
 use crate::external::ExternalPort;
-use crate::link::{LinkDrop, LinkIndex, LinkState};
+use crate::flow_cache::FlowCache;
+use crate::link::{LinkIndex, LinkState};
 use crate::real::AnyNode;
-use crate::slot::{Attachment, Buildable, NodeIndex, Slot};
+use crate::slot::{Buildable, NodeIndex, Slot};
 
 /// Steps at one instant after which the world assumes that time will not pass by itself.
 pub const STEPS_PER_INSTANT_MAX: u64 = 1_000_000;
 
 /// How far time is moved at the first livelock; doubled at each further one up to a second.
 const LIVELOCK_SKIP: Duration = Duration::from_millis(1);
+
+/// Buffers kept for segments of super-frames.
+const FRAMES_POOLED: usize = 64;
 
 /// A frame at the moment it is handed to the receiving node.
 #[derive(Clone, Copy, Debug)]
@@ -82,26 +86,28 @@ pub struct World<N = AnyNode> {
     pub(crate) graces: BTreeSet<(Instant, NodeName)>,
     /// Nodes cut in mode `admin` whose grace has ended.
     pub(crate) admin_down: BTreeSet<NodeName>,
-    sequence: u64,
+    pub(crate) sequence: u64,
     pub(crate) steps: u64,
     pub(crate) steps_here: u64,
     skip: Duration,
     pub(crate) faults: BTreeMap<Element, CutMode>,
     pub(crate) carrier_faults: BTreeMap<(NodeName, CrossConnectName), Vec<CarrierFault>>,
     events: Events,
-    hash: TraceHash,
-    tracing: bool,
+    pub(crate) hash: TraceHash,
+    pub(crate) tracing: bool,
     pub(crate) log: CommandLog,
     pub(crate) external: VecDeque<(ExternalPort, Frame)>,
     pub(crate) external_lost: u64,
     pub(crate) captures: BTreeMap<CaptureId, Capture>,
     pub(crate) captures_made: u32,
-    outbox: Outbox,
-    batch: Vec<Frame>,
     /// See [`World::is_behind`].
     pub(crate) is_behind: bool,
     /// Frames have come in from outside.
     pub(crate) is_fed: bool,
+    pub(crate) outbox: Outbox,
+    pub(crate) batch: Vec<Frame>,
+    pub(crate) pool: FramePool,
+    pub(crate) flows: FlowCache,
 }
 
 /// What happens next.
@@ -155,6 +161,8 @@ impl<N: Buildable> World<N> {
             batch: Vec::new(),
             is_behind: false,
             is_fed: false,
+            pool: FramePool::new(FRAMES_POOLED),
+            flows: FlowCache::new(seed),
             blueprint: Arc::clone(&blueprint),
         };
         for name in blueprint.nodes.keys() {
@@ -317,106 +325,6 @@ impl<N: Buildable> World<N> {
         self.steps_here = 0;
     }
 
-    /// Hands the frames at the head of a direction to the receiving node.
-    fn deliver(
-        &mut self,
-        sequence: u64,
-        index: LinkIndex,
-        side: usize,
-        mut checker: Option<&mut (dyn Checker + '_)>,
-    ) {
-        let mut batch = std::mem::take(&mut self.batch);
-        let now = self.now;
-        let Some(link) = self
-            .links
-            .get_mut(index.0 as usize)
-            .and_then(Option::as_mut)
-        else {
-            self.batch = batch;
-            return;
-        };
-        let direction = &mut link.directions[side];
-        if let Some((at, head)) = direction.head() {
-            debug_assert_eq!(head, sequence, "arrivals hold the head of each direction");
-            self.arrivals.remove(&(at, sequence, index, side));
-        }
-        direction.take_head(&mut batch);
-        if let Some((at, next)) = direction.head() {
-            self.arrivals.insert((at, next, index, side));
-        }
-        let (node, port) = link.ends[1 - side];
-        let running = self
-            .slots
-            .get(node.0 as usize)
-            .is_some_and(|slot| slot.as_ref().is_some_and(|slot| slot.node.is_some()));
-        if running {
-            direction.frames += batch.len() as u64;
-            for frame in &batch {
-                direction.bytes += frame.len() as u64;
-                if self.tracing {
-                    self.hash.time(now);
-                    self.hash.word(u64::from(index.0) << 1 | side as u64);
-                    self.hash.bytes(frame.bytes());
-                }
-                if let Some(checker) = checker.as_deref_mut() {
-                    let (from, to) = match side {
-                        0 => (&link.properties.a, &link.properties.b),
-                        _ => (&link.properties.b, &link.properties.a),
-                    };
-                    checker.delivered(Delivery {
-                        at: now,
-                        link: &link.name,
-                        from,
-                        to,
-                        frame,
-                    });
-                }
-            }
-            if !self.captures.is_empty() {
-                self.capture_delivery(index, side, &batch);
-            }
-            self.visit(node, |node, now, out| {
-                node.handle_frames(now, port, &mut batch, out);
-            });
-        } else {
-            for _ in &batch {
-                direction.count_drop(LinkDrop::NodeStopped);
-            }
-        }
-        batch.clear();
-        self.batch = batch;
-    }
-
-    /// Lets a node work, then carries off what it leaves behind and re-arms its timer.
-    pub(crate) fn visit(
-        &mut self,
-        index: NodeIndex,
-        work: impl FnOnce(&mut N, Instant, &mut Outbox),
-    ) {
-        let mut out = std::mem::take(&mut self.outbox);
-        let now = self.now;
-        if let Some(slot) = self
-            .slots
-            .get_mut(index.0 as usize)
-            .and_then(Option::as_mut)
-            && let Some(node) = slot.node.as_mut()
-        {
-            work(node, now, &mut out);
-            let deadline = node.poll_timeout().map(|deadline| deadline.at);
-            self.arm(index, deadline);
-            for (port, frame) in out.frames.drain(..) {
-                self.transmit(index, port, frame);
-            }
-            if !out.events.is_empty() {
-                let name = self.slot(index).map(|slot| slot.name.clone());
-                for event in out.events.drain(..) {
-                    self.report(name.clone(), WorldEventKind::Node(event));
-                }
-            }
-        }
-        self.outbox = out;
-    }
-
     /// Registers the time at which a node wants its timeout.
     pub(crate) fn arm(&mut self, index: NodeIndex, deadline: Option<Instant>) {
         let Some(slot) = self
@@ -435,35 +343,6 @@ impl<N: Buildable> World<N> {
         slot.deadline = deadline;
         if let Some(new) = deadline {
             self.deadlines.insert((new, index));
-        }
-    }
-
-    /// Puts a frame that a node sent on whatever is on the port; an open port loses it.
-    fn transmit(&mut self, from: NodeIndex, port: PortIndex, frame: Frame) {
-        let attachment = self.slot(from).map(|slot| slot.attachment(port));
-        if !self.captures.is_empty() {
-            self.capture_port(from, port, CaptureDirection::Out, &frame);
-        }
-        match attachment.unwrap_or_default() {
-            Attachment::Open => {}
-            Attachment::External => self.emit_external(from, port, frame),
-            Attachment::Link(index, side) => {
-                let now = self.now;
-                self.sequence += 1;
-                let sequence = self.sequence;
-                let Some(link) = self
-                    .links
-                    .get_mut(index.0 as usize)
-                    .and_then(Option::as_mut)
-                else {
-                    return;
-                };
-                if link.offer(now, side, sequence, frame) == Ok(true)
-                    && let Some((at, sequence)) = link.directions[side].head()
-                {
-                    self.arrivals.insert((at, sequence, index, side));
-                }
-            }
         }
     }
 
@@ -528,57 +407,5 @@ impl<N: Buildable> World<N> {
 
     pub(crate) fn link(&self, index: LinkIndex) -> Option<&LinkState> {
         self.links.get(index.0 as usize)?.as_ref()
-    }
-
-    fn capture_delivery(&mut self, index: LinkIndex, side: usize, batch: &[Frame]) {
-        let Some(link) = self.links.get(index.0 as usize).and_then(Option::as_ref) else {
-            return;
-        };
-        let (to, now) = (link.receiver(side), self.now);
-        for capture in self.captures.values_mut() {
-            let direction = match &capture.point {
-                CapturePoint::Link(name) | CapturePoint::Circuit { link: name, .. }
-                    if *name == link.name =>
-                {
-                    if side == 0 {
-                        CaptureDirection::AToB
-                    } else {
-                        CaptureDirection::BToA
-                    }
-                }
-                CapturePoint::Port { node, port } if *node == to.node && *port == to.port => {
-                    CaptureDirection::In
-                }
-                CapturePoint::Link(_)
-                | CapturePoint::Circuit { .. }
-                | CapturePoint::Port { .. } => continue,
-            };
-            for frame in batch {
-                capture.add(now, direction, frame);
-            }
-        }
-    }
-
-    pub(crate) fn capture_port(
-        &mut self,
-        at: NodeIndex,
-        port: PortIndex,
-        direction: CaptureDirection,
-        frame: &Frame,
-    ) {
-        let Some(slot) = self.slots.get(at.0 as usize).and_then(Option::as_ref) else {
-            return;
-        };
-        let now = self.now;
-        for capture in self.captures.values_mut() {
-            let CapturePoint::Port { node, port: name } = &capture.point else {
-                continue;
-            };
-            let here = *node == slot.name
-                && slot.node.as_ref().and_then(|n| n.port_index(name)) == Some(port);
-            if here {
-                capture.add(now, direction, frame);
-            }
-        }
     }
 }

@@ -28,14 +28,14 @@ use skybridge_dataplane::{DropCounters, InterfaceIndex, RouteHop, TableIndex, To
 use skybridge_wire::{Frame, FramePool, flow};
 
 pub use control::{BgpPathObservation, BgpPeerObservation, BgpRouteObservation};
-pub use ticket::Ticket;
+pub use ticket::RouterTicket;
 
 pub use observe::{
     InterfaceObservation, NeighbourObservation, PolicerObservation, RouteObservation,
     RouterCounters,
 };
 
-use crate::{DropReason, Like, Node, NodeEvent, Outbox, Passage, PortIndex};
+use crate::{DropReason, Like, Node, NodeEvent, Outbox, Passage, PortIndex, Ticket};
 pub(crate) use forward::wire_len;
 pub(crate) use state::{tag_key, tagging_key, wire_tags};
 
@@ -203,11 +203,13 @@ impl Node for Router {
     }
 
     fn accepts(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> bool {
-        self.accepts_ticket(now, ticket, like)
+        matches!(ticket, Ticket::Router(ticket) if self.accepts_ticket(now, ticket, like))
     }
 
     fn charge(&mut self, now: Instant, ticket: &Ticket, like: &Like<'_>) {
-        self.charge_ticket(now, ticket, like);
+        if let Ticket::Router(ticket) = ticket {
+            self.charge_ticket(now, ticket, like);
+        }
     }
 
     fn handle_timeout(&mut self, now: Instant, out: &mut Outbox) {

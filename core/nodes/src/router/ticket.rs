@@ -12,7 +12,7 @@ use skybridge_dataplane::{Direction, FlowRef, InterfaceIndex, TableIndex};
 use super::Router;
 use super::forward::Egress;
 use super::trace::Transit;
-use crate::node::{Like, Terms};
+use crate::node::{Like, Terms, Ticket};
 
 /// What filter and flows of an interface had to do with a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -33,7 +33,7 @@ const NONE: u16 = u16::MAX;
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Ticket {
+pub struct RouterTicket {
     stamp: u64,
     /// What the flows of ingress and egress said, when a filter asked them.
     flows: Option<Box<[FlowUse; 2]>>,
@@ -44,10 +44,9 @@ pub struct Ticket {
     policers: [u16; 2],
 }
 
-impl Ticket {
-    /// The policers that it takes tokens of, by number.
-    pub fn policers(&self) -> impl Iterator<Item = u16> {
-        self.policers.into_iter().filter(|at| *at != NONE)
+impl RouterTicket {
+    pub(crate) fn policers(&self) -> [Option<u16>; 2] {
+        self.policers.map(|at| (at != NONE).then_some(at))
     }
 }
 
@@ -72,7 +71,7 @@ impl Router {
         let number = |at: Option<usize>| at.map_or(Some(NONE), |at| u16::try_from(at).ok());
         let policers = [number(from.policer_in)?, number(to.policer_out)?];
         let unfiltered = transit.flows == [FlowUse::Unfiltered; 2];
-        let ticket = Ticket {
+        let ticket = RouterTicket {
             stamp: self.stamp(table),
             flows: (!unfiltered).then(|| Box::new(transit.flows)),
             ingress,
@@ -84,8 +83,9 @@ impl Router {
             until,
             packet_len_max: to.mtu,
             lowers_ttl: self.counts_ttl(),
+            cuts_padding: true,
         };
-        Some((ticket, terms))
+        Some((Ticket::Router(ticket), terms))
     }
 
     fn stamp(&self, table: u16) -> u64 {
@@ -101,7 +101,12 @@ impl Router {
 
     /// Whether the ticket still stands for a packet, and nothing that it would be charged to refuses.
     /// Charges nothing.
-    pub(super) fn accepts_ticket(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> bool {
+    pub(super) fn accepts_ticket(
+        &self,
+        now: Instant,
+        ticket: &RouterTicket,
+        like: &Like<'_>,
+    ) -> bool {
         if self.stamp(ticket.table) != ticket.stamp {
             return false;
         }
@@ -125,14 +130,14 @@ impl Router {
                 }
             }
         }
-        ticket.policers().all(|at| {
+        ticket.policers().into_iter().flatten().all(|at| {
             let policer = self.policers.get(usize::from(at));
             policer.is_some_and(|p| p.bucket.allows(now, like.packets, like.bytes))
         })
     }
 
     /// Charges a packet for which the ticket stands.
-    pub(super) fn charge_ticket(&mut self, now: Instant, ticket: &Ticket, like: &Like<'_>) {
+    pub(super) fn charge_ticket(&mut self, now: Instant, ticket: &RouterTicket, like: &Like<'_>) {
         let from = &mut self.interfaces[usize::from(ticket.ingress.0)];
         from.counters.count_in(like.packets, like.bytes);
         let to = &mut self.interfaces[usize::from(ticket.egress.0)];
@@ -145,7 +150,7 @@ impl Router {
                 }
             }
         }
-        for at in ticket.policers() {
+        for at in ticket.policers().into_iter().flatten() {
             if let Some(policer) = self.policers.get_mut(usize::from(at)) {
                 policer.bucket.take(now, like.packets, like.bytes);
             }
