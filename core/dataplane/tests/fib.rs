@@ -171,3 +171,41 @@ proptest! {
         prop_assert_eq!(fib.len(), model.len());
     }
 }
+
+#[test]
+fn the_generation_grows_when_an_answer_changes_and_only_then() {
+    let mut fib = Fib::new(4);
+    let candidate = |source, interface| Candidate {
+        source,
+        preference: 20,
+        hops: vec![RouteHop::Connected {
+            interface: InterfaceIndex(interface),
+        }],
+        usable: true,
+    };
+    let bgp = |c: &Candidate| c.source == RouteSource::Bgp;
+    let user = |c: &Candidate| c.source == RouteSource::User;
+    let net = "10.0.0.0/8".parse().unwrap();
+    let mut last = fib.generation();
+    let mut grew = |fib: &Fib| {
+        let now = fib.generation();
+        let grew = now > last;
+        last = now;
+        grew
+    };
+    fib.replace(net, user, vec![candidate(RouteSource::User, 1)]);
+    assert!(grew(&fib));
+    fib.replace(net, user, vec![candidate(RouteSource::User, 1)]);
+    assert!(!grew(&fib));
+    // Not used, but the prefix is learned now, and then no longer.
+    fib.replace(net, bgp, vec![candidate(RouteSource::Bgp, 2)]);
+    assert!(grew(&fib));
+    fib.replace(net, bgp, vec![candidate(RouteSource::Bgp, 3)]);
+    assert!(!grew(&fib));
+    fib.replace(net, bgp, vec![]);
+    assert!(grew(&fib));
+    fib.set_interface_usable(InterfaceIndex(1), false);
+    assert!(grew(&fib));
+    fib.set_interface_usable(InterfaceIndex(1), true);
+    assert!(grew(&fib));
+}

@@ -14,11 +14,19 @@
 //!
 //! Order: events are taken by time. Within an instant frames come before timers; frames by the order
 //! in which they were sent, those that arrive together on one port in one batch; timers by node, in
-//! the order in which the nodes were added. A link without delay still goes through this order.
+//! the order in which the nodes were added. What arrives at a router is taken frame by frame, and a frame
+//! that only passes goes straight on over links that do not hold it up, through up to
+//! [`NODES_PER_STEP_MAX`] routers, before the next is taken; where it cannot pass, or at a host, it
+//! takes its place in this order. Frames on one link are never reordered.
+//!
+//! Frames of a flow go the way of its earlier ones without being judged again ([`World::set_flow_cache`]),
+//! which changes what they cost and nothing else: frames on every link, counters, drops, events and trace hash
+//! are those of a world without flow cache.
 //!
 //! Limits and what happens at them: [`EVENTS_MAX`] (oldest dropped), [`EXTERNAL_FRAMES_MAX`] (newest
 //! dropped), [`CAPTURE_OCTETS_MAX`] (newest missed and counted), [`FRAMES_IN_FLIGHT_MAX`] and [`QUEUE_TIME`] (tail drop), [`STEPS_PER_INSTANT_MAX`] (time is
-//! moved on and a [`WorldEventKind::Livelock`] reported), [`LOG_ENTRIES_MAX`] (no replay).
+//! moved on and a [`WorldEventKind::Livelock`] reported), [`LOG_ENTRIES_MAX`] (no replay), [`WAYS_MAX`] (a
+//! newcomer takes the place of another).
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
