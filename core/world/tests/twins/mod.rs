@@ -11,10 +11,10 @@ mod packets;
 
 use std::time::Duration;
 
-use network::{Shape, blueprint, mac_of, one_in, pick, router_name};
+use network::{Shape, blueprint, carrier_name, mac_of, one_in, pick, router_name};
 use packets::{Template, answer, moves};
 use skybridge_base::{Instant, Rng, VlanId};
-use skybridge_blueprint::{Blueprint, LinkName, NodeName};
+use skybridge_blueprint::{Blueprint, CarrierFault, CrossConnectEnd, LinkName, NodeName};
 use skybridge_nodes::{ConnectionId, HostCommand};
 use skybridge_wire::Frame;
 use skybridge_world::{
@@ -211,7 +211,7 @@ impl Twins {
             &mut self.rng,
             &[CutMode::LinkDown, CutMode::Silent, CutMode::Admin],
         );
-        let command = match self.rng.below(6) {
+        let command = match self.rng.below(8) {
             0 => Command::Cut {
                 element: Element::Link(link),
                 mode,
@@ -232,6 +232,22 @@ impl Twins {
                 },
                 mode: CutMode::Silent,
             },
+            5 | 6 => Command::SetCarrierFault {
+                node: carrier_name(0),
+                cross_connect: "cc".into(),
+                fault: pick(
+                    &mut self.rng,
+                    &[
+                        CarrierFault::StripTag,
+                        CarrierFault::WrongSTag(vlan(77)),
+                        CarrierFault::Mtu(1300),
+                        CarrierFault::Loss { ppm: 200_000 },
+                        CarrierFault::OneWay {
+                            towards: CrossConnectEnd::B,
+                        },
+                    ],
+                ),
+            },
             _ => Command::SetTagFault {
                 link,
                 fault: TagFault {
@@ -247,6 +263,10 @@ impl Twins {
     fn mend(&mut self) {
         let link = self.link_name();
         self.command(Command::ClearTagFaults { link });
+        self.command(Command::ClearCarrierFaults {
+            node: carrier_name(0),
+            cross_connect: "cc".into(),
+        });
         self.command(Command::Heal { element: None });
     }
 
@@ -329,6 +349,15 @@ impl Twins {
                 })
             });
             assert_eq!(one, other, "{name} after {story:#?}");
+        }
+        for j in 0..self.shape.links {
+            let [one, other] = [&*a, &*b].map(|world| {
+                let switch = world.switch(&carrier_name(j))?;
+                let ports = switch.ports().map(|(_, counters)| counters.clone());
+                let lost = switch.cross_connects().map(|(_, lost)| *lost);
+                Some((ports.collect::<Vec<_>>(), lost.collect::<Vec<_>>()))
+            });
+            assert_eq!(one, other, "carrier {j} after {story:#?}");
         }
         for link in a.blueprint().links.keys() {
             assert_eq!(a.link_state(link), b.link_state(link), "{link} {story:#?}");

@@ -6,10 +6,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use skybridge_base::{MacAddr, Rng, VlanId};
 use skybridge_blueprint::{
-    Access, AddressSet, Blueprint, DropKind, Endpoint, Filter, HopVisibility, Host, Interface,
-    Link, LinkClass, NextHop, Node, NodeKind, NodeName, Owner, Policer, Port, Protocol, Role,
-    RouteSource, Router, Rule, RuleSet, RuleSetMode, Service, ServiceKind, StaticRoute, Tagging,
-    Tracking, Vrf, Zone,
+    Access, AddressSet, Blueprint, CrossConnect, DropKind, Endpoint, Filter, HopVisibility, Host,
+    Interface, Link, LinkClass, NextHop, Node, NodeKind, NodeName, Owner, Policer, Port, Protocol,
+    Role, RouteSource, Router, Rule, RuleSet, RuleSetMode, Service, ServiceKind, ServicePoint,
+    StaticRoute, Switch, SwitchPort, Tagging, Tracking, Vrf, Zone,
 };
 
 /// What does not change while a network runs.
@@ -18,6 +18,8 @@ pub struct Shape {
     pub routers: usize,
     pub links: usize,
     pub leaks: bool,
+    /// Between the first two routers there are carriers.
+    pub carried: bool,
 }
 
 impl Shape {
@@ -26,6 +28,7 @@ impl Shape {
             routers: 2 + usize::try_from(rng.below(4)).unwrap(),
             links: 1 + usize::try_from(rng.below(2)).unwrap(),
             leaks: one_in(rng, 3),
+            carried: one_in(rng, 2),
         }
     }
 
@@ -60,14 +63,23 @@ pub fn blueprint(shape: Shape, rng: &mut Rng) -> Blueprint {
     }
     for at in 0..shape.routers - 1 {
         for j in 0..shape.links {
-            let ends = (
+            let (a, b) = (
                 end(router_name(at), &format!("e{j}")),
                 end(router_name(at + 1), &format!("w{j}")),
             );
             let name = format!("l{at}-{j}");
-            blueprint
-                .links
-                .insert(name.as_str().into(), link(ends, rng));
+            let mut join = |name: &str, ends| {
+                blueprint.links.insert(name.into(), link(ends, rng));
+            };
+            if shape.carried && at == 0 {
+                let carrier = carrier_name(j);
+                join(&name, (a, end(carrier.clone(), "a")));
+                join(&format!("{name}-far"), (end(carrier.clone(), "b"), b));
+                let kind = NodeKind::Switch(Box::new(switch(j, rng)));
+                blueprint.nodes.insert(carrier, node(kind));
+            } else {
+                join(&name, (a, b));
+            }
         }
     }
     for (name, last, side) in [("left", 1, router_name(0)), ("right", 2, shape.last())] {
@@ -135,6 +147,44 @@ fn link((a, b): (Endpoint, Endpoint), rng: &mut Rng) -> Link {
     }
 }
 
+pub fn carrier_name(j: usize) -> NodeName {
+    format!("carrier{j}").into()
+}
+
+/// Carries the frames of link `j` between the first two routers with the tags that they have.
+fn switch(j: usize, rng: &mut Rng) -> Switch {
+    let mut port = || SwitchPort {
+        mtu: pick(rng, &[1500, 1500, 1400, 9000]),
+    };
+    let point = |port: &str| ServicePoint {
+        port: port.into(),
+        tagging: tagging(0, j),
+    };
+    let joined = CrossConnect {
+        a: point("a"),
+        b: point("b"),
+        tenant: None,
+        faults: Vec::new(),
+    };
+    Switch {
+        ports: [("a".into(), port()), ("b".into(), port())].into(),
+        cross_connects: [("cc".into(), joined)].into(),
+    }
+}
+
+/// The tags on link `j` east of router `west`.
+fn tagging(west: usize, j: usize) -> Tagging {
+    let vlan = |id: usize| VlanId::new(u16::try_from(id).unwrap()).unwrap();
+    match (west + j) % 3 {
+        1 => Tagging::Untagged,
+        2 => Tagging::Dot1q(vlan(10 + west)),
+        _ => Tagging::QinQ {
+            s_tag: vlan(20 + west),
+            c_tag: vlan(30 + west),
+        },
+    }
+}
+
 fn router(shape: Shape, at: usize, rng: &mut Rng) -> Router {
     let mut router = Router {
         visibility: pick(
@@ -174,15 +224,6 @@ fn router(shape: Shape, at: usize, rng: &mut Rng) -> Router {
         }
     }
     for j in 0..shape.links {
-        let vlan = |id: usize| VlanId::new(u16::try_from(id).unwrap()).unwrap();
-        let tagging = |west: usize| match (west + j) % 3 {
-            0 => Tagging::Untagged,
-            1 => Tagging::Dot1q(vlan(10 + west)),
-            _ => Tagging::QinQ {
-                s_tag: vlan(20 + west),
-                c_tag: vlan(30 + west),
-            },
-        };
         for (west, host, port) in [(at.wrapping_sub(1), 2, "w"), (at, 1, "e")] {
             if west >= shape.routers - 1 {
                 continue;
@@ -192,7 +233,7 @@ fn router(shape: Shape, at: usize, rng: &mut Rng) -> Router {
                 format!("2001:db8:f{west}{j}::{host}/64"),
             ];
             let port = format!("{port}{j}");
-            interface(&mut router, at, &port, (tagging(west), &addresses), rng);
+            interface(&mut router, at, &port, (tagging(west, j), &addresses), rng);
         }
     }
     routes(&mut router, shape, at, rng);
