@@ -134,9 +134,10 @@ fn rates(way: Way, len: usize, flows: u16, rules: u16, lasts: Duration) -> Resul
     let packets = packets(len, flows);
     let mut rates = Vec::new();
     for _ in 0..ROUNDS {
-        rates.push(match way {
-            Way::Routers => through_routers(&packets, rules, lasts)?,
-            _ => Bench::new(way, rules, &packets[0])?.run(&packets, lasts)?,
+        rates.push(if way == Way::Routers {
+            through_routers(&packets, rules, lasts)?
+        } else {
+            Bench::new(way, rules, &packets[0])?.run(&packets, lasts)?
         });
     }
     rates.sort_by(f64::total_cmp);
@@ -242,9 +243,10 @@ impl Bench {
     /// Packets a second of CPU time.
     fn run(&mut self, packets: &[Frame], lasts: Duration) -> Result<f64> {
         // So slow that of flows that are used once no more than a table holds are remembered.
-        let pace = match self.way {
-            Way::New => Duration::from_millis(10),
-            _ => Duration::from_micros(1),
+        let pace = if self.way == Way::New {
+            Duration::from_millis(10)
+        } else {
+            Duration::from_micros(1)
         };
         let (mut sent, mut arrived, mut at) = (0_u64, 0_u64, 0);
         let (mut spare, mut batch) = (Vec::new(), Vec::new());
@@ -272,11 +274,12 @@ impl Bench {
         let spent = cpu_time() - start;
         ensure!(sent == arrived, "{sent} packets sent, {arrived} arrived");
         let hits = self.world.flow_cache().hits;
-        let expected = match self.way {
-            Way::Hit | Way::Traced => sent.saturating_sub(4 * packets.len() as u64),
-            _ => 0,
-        };
-        ensure!(hits >= expected, "{hits} of {sent} packets were hits");
+        let may_miss = 20 * packets.len() as u64;
+        let uses_cache = matches!(self.way, Way::Hit | Way::Traced);
+        ensure!(
+            !uses_cache || hits + may_miss >= sent,
+            "{hits} of {sent} packets were hits"
+        );
         Ok(arrived as f64 / spent.as_secs_f64())
     }
 }

@@ -13,7 +13,7 @@ use skybridge_wire::{Frame, gso};
 use crate::capture::CaptureDirection;
 use crate::event::WorldEventKind;
 use crate::link::{LinkDrop, LinkIndex};
-use crate::repeat::{Recording, Repeated};
+use crate::repeat::Recording;
 use crate::slot::{Attachment, Buildable, NodeIndex};
 use crate::world::{Checker, Delivery, World};
 
@@ -130,9 +130,8 @@ impl<N: Buildable> World<N> {
         frame: Frame,
         checker: &mut Option<&mut (dyn Checker + '_)>,
     ) {
-        let (mut frame, mut recording) = match self.repeat(node, port, frame, checker) {
-            Repeated::Done => return,
-            Repeated::NotYet(frame, recording) => (frame, recording),
+        let Some((mut frame, mut recording)) = self.repeat(node, port, frame, checker) else {
+            return;
         };
         let (now, mut at) = (self.now, (node, port));
         let mut out = std::mem::take(&mut self.outbox);

@@ -14,14 +14,6 @@ use crate::link::{LinkIndex, LinkState};
 use crate::slot::{Buildable, NodeIndex};
 use crate::world::{Checker, World};
 
-/// What became of a frame that might go a remembered way.
-pub(crate) enum Repeated {
-    /// It has gone.
-    Done,
-    /// It has not, and this is to record its way if it has one.
-    NotYet(Frame, Option<Recording>),
-}
-
 /// A way as far as it is known.
 #[derive(Debug)]
 pub(crate) struct Recording {
@@ -130,38 +122,39 @@ impl<N: Buildable> World<N> {
         self.flows.wiring += 1;
     }
 
-    /// Lets a frame that comes in on a port go a remembered way.
+    /// Lets a frame that comes in on a port go a remembered way. One that has none comes back, with what
+    /// is to record its way if it is worth it.
     pub(crate) fn repeat(
         &mut self,
         node: NodeIndex,
         port: PortIndex,
         mut frame: Frame,
         checker: &mut Option<&mut (dyn Checker + '_)>,
-    ) -> Repeated {
+    ) -> Option<(Frame, Option<Recording>)> {
         if !self.flows.is_on {
-            return Repeated::NotYet(frame, None);
+            return Some((frame, None));
         }
         let Some(packet) = Packet::read(node, port, &frame) else {
-            return Repeated::NotYet(frame, None);
+            return Some((frame, None));
         };
         let hash = self.flows.hash(&packet.key);
         let found = self.flows.find(hash, &packet.key);
         let Some((at, way)) = found.and_then(|at| Some((at, self.flows.take(at)?))) else {
             self.flows.stats.misses += 1;
             let recording = self.flows.comes_again(hash);
-            return Repeated::NotYet(frame, recording.then(|| Recording::new(packet.key)));
+            return Some((frame, recording.then(|| Recording::new(packet.key))));
         };
         if !self.stands(&way, &packet) {
             self.flows.put_back(at, way);
             self.flows.stats.misses += 1;
-            return Repeated::NotYet(frame, Some(Recording::new(packet.key)));
+            return Some((frame, Some(Recording::new(packet.key))));
         }
         self.flows.stats.hits += 1;
         self.take_way(&way, &packet, &mut frame, checker);
         let (node, port) = way.exit;
         self.flows.put_back(at, way);
         self.transmit(node, port, frame);
-        Repeated::Done
+        None
     }
 
     /// Whether a packet would go the way. Charges nothing.
