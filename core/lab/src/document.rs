@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 pub use capture::{CaptureEnd, CapturePortion, CaptureStart, Direction, FrameRow};
 pub use failover::{FailoverCase, FailoverReport, FailoverRow};
+/// What `diagnose` answers.
+pub use skybridge_diagnose::{Condition, Diagnosis, Finding, LayerRow, Mark};
 
 /// Rows under one name.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -145,6 +145,7 @@ impl Lab {
             | Request::Show(_)
             | Request::Explain { .. }
             | Request::Failover { .. }
+            | Request::Diagnose { .. }
             | Request::Cut { .. }
             | Request::Heal { .. }
             | Request::Provider(_)
@@ -412,6 +413,7 @@ impl Lab {
             | Request::Show(_)
             | Request::Explain { .. }
             | Request::Failover { .. }
+            | Request::Diagnose { .. }
             | Request::Cut { .. }
             | Request::Heal { .. }
             | Request::Enter { .. }

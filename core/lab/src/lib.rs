@@ -15,6 +15,7 @@ mod bridge;
 mod capture;
 mod checks;
 mod control;
+mod diagnose;
 mod diagnostics;
 mod dialect;
 pub mod document;

@@ -51,6 +51,15 @@ pub enum Request {
         /// A host, as in `Ping`.
         to: String,
     },
+    /// Which layer between two hosts is broken, whose it is and what mends it. Takes some seconds of probes.
+    Diagnose {
+        /// As in `Ping`.
+        from: String,
+        /// A host, as in `Ping`.
+        to: String,
+        /// A TCP port; echo requests without.
+        tcp: Option<u16>,
+    },
     /// Break something.
     Cut {
         /// A link, router, host, `CIRCUIT/primary`, `CIRCUIT/secondary`, circuit, or session (router and
@@ -288,6 +297,8 @@ pub enum Response {
     Explain(doc::Explanation),
     /// What failures cost.
     Failover(doc::FailoverReport),
+    /// A verdict on a path.
+    Diagnosis(Box<doc::Diagnosis>),
     /// What was cut or healed.
     Fault(doc::FaultReport),
     /// Circuits as providers see them.

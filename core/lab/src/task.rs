@@ -8,6 +8,7 @@ use skybridge_base::{Deadline, Instant};
 use skybridge_blueprint::NodeName;
 use skybridge_verify::Pair;
 
+use crate::diagnose::Watch;
 use crate::document::{ErrorDocument, PingReply, PingReport};
 use crate::lab::Lab;
 use crate::output::ClientId;
@@ -37,6 +38,7 @@ enum Task {
         to: String,
         probe: ProbeId,
     },
+    Diagnose(Box<Watch>),
 }
 
 #[derive(Debug)]
@@ -55,7 +57,14 @@ struct Ping {
 impl Tasks {
     /// What a client that has gone waited for.
     pub(crate) fn forget(&mut self, client: ClientId) {
-        self.running.retain(|(c, _)| *c != client);
+        self.running.retain_mut(|(c, task)| match task {
+            // It has captures to end.
+            Task::Diagnose(watch) => {
+                watch.is_abandoned |= *c == client;
+                true
+            }
+            Task::Ping(_) | Task::Trace { .. } => *c != client,
+        });
     }
 
     /// Takes over what was begun elsewhere.
@@ -66,6 +75,7 @@ impl Tasks {
     pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
         let next = self.running.iter().filter_map(|(_, task)| match task {
             Task::Ping(ping) if ping.probe.is_none() => Some(ping.next_at),
+            Task::Diagnose(watch) => Some(watch.next_at()),
             Task::Ping(_) | Task::Trace { .. } => None,
         });
         next.min().map(|at| Deadline::new(at, "ping interval"))
@@ -79,6 +89,13 @@ impl Tasks {
                 Task::Ping(ping) => ping.pump(lab).map(Response::Ping),
                 Task::Trace { from, to, probe } => (lab.probes.take(*probe))
                     .map(|done| Response::Trace(trace::report(lab, from, to, &done))),
+                Task::Diagnose(watch) => {
+                    let found = watch.pump(lab);
+                    if found.is_some() && watch.is_abandoned {
+                        continue;
+                    }
+                    found.map(|found| Response::Diagnosis(Box::new(found)))
+                }
             };
             match answer {
                 Some(answer) => answers.push((client, answer)),
@@ -161,6 +178,11 @@ pub(crate) fn answer(
         Request::Explain { prefix, at } => {
             explain::explain(lab, &prefix, &at).map(|e| Some(Response::Explain(e)))
         }
+        Request::Diagnose { from, to, tcp } => {
+            has_room(lab)?;
+            let watch = Watch::new(lab, &from, &to, tcp)?;
+            begin(lab, client, Task::Diagnose(Box::new(watch)))
+        }
         Request::Failover { from, to } => failover(lab, client, &from, &to).map(|()| None),
         Request::Cut {
             element,
@@ -242,16 +264,20 @@ fn failover(lab: &mut Lab, client: ClientId, from: &str, to: &str) -> Result<(),
 }
 
 fn begin(lab: &mut Lab, client: ClientId, task: Task) -> Result<Option<Response>, ErrorDocument> {
-    let tasks = lab.tasks_mut();
-    if tasks.running.len() >= TASKS_MAX {
-        return Err(ErrorDocument {
-            message: format!("{TASKS_MAX} pings and traces are under way already"),
-            help: Some("wait for one of them to end".to_owned()),
-            diagnostics: Vec::new(),
-        });
-    }
-    tasks.running.push_back((client, task));
+    has_room(lab)?;
+    lab.tasks_mut().running.push_back((client, task));
     Ok(None)
+}
+
+fn has_room(lab: &mut Lab) -> Result<(), ErrorDocument> {
+    if lab.tasks_mut().running.len() < TASKS_MAX {
+        return Ok(());
+    }
+    Err(ErrorDocument {
+        message: format!("{TASKS_MAX} pings, traces and diagnoses are under way already"),
+        help: Some("wait for one of them to end".to_owned()),
+        diagnostics: Vec::new(),
+    })
 }
 
 fn probe(lab: &Lab, from: &str, to: &str, packet: Packet) -> Result<ProbeSpec, ErrorDocument> {

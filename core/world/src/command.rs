@@ -1,11 +1,12 @@
 //! What a world can be told, and the log that makes it repeatable.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use skybridge_base::{Instant, VlanId};
 use skybridge_blueprint::{
-    Blueprint, CarrierFault, CrossConnectName, LinkName, NodeName, PortName,
+    Blueprint, CarrierFault, CrossConnectName, InterfaceName, LinkName, NodeName, PortName,
 };
 use skybridge_nodes::HostCommand;
 
@@ -121,6 +122,19 @@ pub struct TagFault {
     pub to: VlanId,
 }
 
+/// An echo request from a router to a neighbour.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NeighbourPing {
+    /// Out of this interface.
+    pub interface: InterfaceName,
+    /// To this address.
+    pub neighbour: IpAddr,
+    /// Sequence number.
+    pub sequence: u16,
+    /// Octets of data after the ICMP header.
+    pub payload_len: u16,
+}
+
 /// What a world can be told.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
@@ -142,6 +156,13 @@ pub enum Command {
         node: NodeName,
         /// What.
         command: HostCommand,
+    },
+    /// Makes a router send an echo request to a neighbour; a stopped or unknown interface sends nothing.
+    Ping {
+        /// The router.
+        node: NodeName,
+        /// From where to whom.
+        ping: NeighbourPing,
     },
     /// Power off: the same as a link-down cut of the node.
     Crash {

@@ -42,6 +42,13 @@ impl<N: Buildable> World<N> {
                     });
                 }
             }
+            Command::Ping { node, ping } => {
+                if let Some(&index) = self.node_index.get(&node) {
+                    self.visit(index, |node, now, out| {
+                        node.ping(now, &ping, out);
+                    });
+                }
+            }
             Command::Crash { node } => self.cut(Element::Node(node), CutMode::LinkDown),
             Command::Restart { node } => {
                 let element = Element::Node(node.clone());
@@ -94,7 +101,7 @@ impl<N: Buildable> World<N> {
                 }
                 Ok(())
             }
-            Command::Crash { node } | Command::Restart { node } => {
+            Command::Ping { node, .. } | Command::Crash { node } | Command::Restart { node } => {
                 self.known_node(node).map(|_| ())
             }
             Command::SetTagFault { link, .. } => self.known_link(link).map(|_| ()),

@@ -58,7 +58,7 @@ pub use capture::{
 };
 pub use command::{
     Command, CommandError, CommandLog, CutMode, Element, LOG_ENTRIES_MAX, LogEntry, Logged,
-    TagFault, TagLevel,
+    NeighbourPing, TagFault, TagLevel,
 };
 pub use difference::Difference;
 pub use event::{EVENTS_MAX, WorldEvent, WorldEventKind};

@@ -7,7 +7,7 @@ use skybridge_nodes::{
 };
 use skybridge_wire::Frame;
 
-use crate::command::CommandLog;
+use crate::command::{CommandLog, NeighbourPing};
 use crate::slot::Buildable;
 use crate::world::{ReplayError, World};
 
@@ -148,6 +148,19 @@ impl Buildable for AnyNode {
                 true
             }
             Self::External(external) => external.command(now, command, out),
+        }
+    }
+
+    fn ping(&mut self, now: Instant, ping: &NeighbourPing, out: &mut Outbox) -> bool {
+        match self {
+            Self::Router(router) => router.ping(
+                now,
+                &ping.interface,
+                ping.neighbour,
+                (ping.sequence, ping.payload_len),
+                out,
+            ),
+            Self::Host(_) | Self::External(_) | Self::Switch(_) => false,
         }
     }
 }

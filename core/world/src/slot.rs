@@ -4,6 +4,7 @@ use skybridge_base::Instant;
 use skybridge_blueprint::{NodeKind, NodeName, PortName};
 use skybridge_nodes::{HostCommand, Node, Outbox, PortIndex};
 
+use crate::command::NeighbourPing;
 use crate::link::LinkIndex;
 
 /// A node by number. Numbers are given in order and never reused.
@@ -17,6 +18,11 @@ pub trait Buildable: Node + Sized {
 
     /// Tells a host something. False when the node is no host.
     fn command(&mut self, now: Instant, command: HostCommand, out: &mut Outbox) -> bool;
+
+    /// Makes a router send an echo request to a neighbour. False when it cannot.
+    fn ping(&mut self, _now: Instant, _ping: &NeighbourPing, _out: &mut Outbox) -> bool {
+        false
+    }
 }
 
 /// What is on a port.

@@ -1,6 +1,6 @@
 //! Exit codes: bad input (2) before something that does not hold (1) before unknown or nothing checked (3).
 
-use skybridge_lab::document::{Report, Verdict};
+use skybridge_lab::document::{Condition, Report, Verdict};
 use skybridge_lab::request::Response;
 
 /// Everything holds.
@@ -60,6 +60,7 @@ pub(crate) fn of_response(response: &Response, force: bool) -> u8 {
         Response::Ping(ping) if ping.received == 0 => FAILS,
         Response::Trace(trace) if trace.unknown => UNKNOWN,
         Response::Trace(trace) if !trace.ok => FAILS,
+        Response::Diagnosis(found) if found.condition != Condition::Healthy => FAILS,
         Response::Error(_) => BAD_INPUT,
         Response::Progress(_)
         | Response::Circuits(_)
@@ -79,6 +80,7 @@ pub(crate) fn of_response(response: &Response, force: bool) -> u8 {
         | Response::Trace(_)
         | Response::Explain(_)
         | Response::Failover(_)
+        | Response::Diagnosis(_)
         | Response::Fault(_)
         | Response::Provider(_)
         | Response::CaptureStart(_)

@@ -217,6 +217,11 @@ impl Router {
             (protocol::ICMPV6, Some(128)) if self.answers_pings() => {
                 self.answer_echo(transit, icmpv6::echo_reply(frame.l3()), frame, out);
             }
+            // The answer to a request of `Router::ping`: whoever asked watches the port.
+            (protocol::ICMP, Some(0)) => {
+                self.record(transit, &frame, out, |_| HopVerdict::Delivered);
+                self.pool.give(frame);
+            }
             (protocol::TCP, _) => self.deliver_to_session(transit, frame, out),
             // Errors about our own connections.
             _ if is_icmp_error(info) => self.deliver_to_session(transit, frame, out),

@@ -15,6 +15,7 @@ mod forward;
 mod ingress;
 mod neighbours;
 mod observe;
+mod ping;
 mod state;
 mod ticket;
 mod trace;

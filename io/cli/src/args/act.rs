@@ -97,6 +97,28 @@ impl From<FailoverArgs> for Request {
     }
 }
 
+/// Arguments of `diagnose`.
+#[derive(Debug, Args)]
+pub(crate) struct DiagnoseArgs {
+    /// Asking host.
+    from: String,
+    /// Target host.
+    to: String,
+    /// Ask about a TCP connection to this port; about echo requests without.
+    #[arg(long, value_name = "PORT")]
+    tcp: Option<u16>,
+}
+
+impl From<DiagnoseArgs> for Request {
+    fn from(args: DiagnoseArgs) -> Self {
+        Self::Diagnose {
+            from: args.from,
+            to: args.to,
+            tcp: args.tcp,
+        }
+    }
+}
+
 /// Arguments of `cut`.
 #[derive(Debug, Args)]
 pub(crate) struct CutArgs {

@@ -10,8 +10,8 @@ mod variables;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub(crate) use act::{
-    CompletionsArgs, CutArgs, ExplainArgs, FailoverArgs, HealArgs, PingArgs, ProviderCommand,
-    TraceArgs,
+    CompletionsArgs, CutArgs, DiagnoseArgs, ExplainArgs, FailoverArgs, HealArgs, PingArgs,
+    ProviderCommand, TraceArgs,
 };
 pub(crate) use capture::CaptureArgs;
 pub(crate) use exec::ExecArgs;
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Say how long traffic between two hosts is lost, by what fails and how; on a twin.
     Failover(FailoverArgs),
+    /// Name the broken layer between two hosts, its owner, the evidence and what mends it.
+    Diagnose(DiagnoseArgs),
     /// Break a link, router, host, circuit or BGP session.
     Cut(CutArgs),
     /// Mend one thing, or everything.
@@ -132,6 +134,7 @@ mod tests {
             | Command::Trace(_)
             | Command::Explain(_)
             | Command::Failover(_)
+            | Command::Diagnose(_)
             | Command::Cut(_)
             | Command::Heal(_)
             | Command::Provider(_)

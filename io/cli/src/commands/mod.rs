@@ -139,6 +139,7 @@ fn perform(cli: Cli, window: &Window) -> Result<u8, Failure> {
         Command::Trace(args) => args.into(),
         Command::Explain(args) => args.into(),
         Command::Failover(args) => args.into(),
+        Command::Diagnose(args) => args.into(),
         Command::Cut(args) => args.into(),
         Command::Heal(args) => args.into(),
         Command::Provider(command) => {

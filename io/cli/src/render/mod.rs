@@ -1,5 +1,6 @@
 //! Documents as text for people, and as JSON.
 
+mod diagnosis;
 mod diagnostic;
 mod failover;
 mod layout;
@@ -42,6 +43,7 @@ pub(crate) fn text(response: &Response, screen: &Screen, sources: &Sources) -> S
         Response::Trace(doc) => path::trace(doc, screen),
         Response::Explain(doc) => path::explanation(doc, screen),
         Response::Failover(doc) => failover::render(doc, screen),
+        Response::Diagnosis(doc) => diagnosis::render(doc, screen),
         Response::Fault(doc) => path::fault(doc),
         Response::CaptureStart(_) | Response::CapturePortion(_) | Response::CaptureEnd(_) => {
             // `commands/capture.rs` writes these as they come.
@@ -94,6 +96,7 @@ pub(crate) fn json(response: &Response) -> String {
         Response::Trace(doc) => pretty(doc),
         Response::Explain(doc) => pretty(doc),
         Response::Failover(doc) => pretty(doc),
+        Response::Diagnosis(doc) => pretty(doc),
         Response::Fault(doc) => pretty(doc),
         Response::CaptureStart(doc) => pretty(doc),
         Response::CapturePortion(doc) => pretty(doc),

@@ -74,6 +74,7 @@ impl Engine for Script {
             | Request::Ping { .. }
             | Request::Trace { .. }
             | Request::Failover { .. }
+            | Request::Diagnose { .. }
             | Request::Cut { .. }
             | Request::Heal { .. }
             | Request::Provider(_)

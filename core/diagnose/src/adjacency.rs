@@ -1,0 +1,406 @@
+//! Two neighbours and what lies between them, from the bottom up to the first broken layer.
+
+use skybridge_blueprint::Owner;
+
+use crate::fault::Fault;
+use crate::layer::Layer;
+use crate::observation::{Adjacency, Arp, Carried, End, Segment};
+use crate::session;
+
+/// Frames that must have been sent before "none arrived" means something.
+const SENT_MIN: u64 = 2;
+/// Loss below one frame in this many is not called loss.
+const LOSS_ONE_IN: u64 = 100;
+/// Frames that must have been sent before some lost ones mean something.
+const LOSS_SENT_MIN: u64 = 10;
+
+impl Adjacency {
+    /// As people call it: its leg, else its ends.
+    pub(crate) fn title(&self) -> String {
+        if self.leg.is_empty() {
+            self.between()
+        } else {
+            self.leg.clone()
+        }
+    }
+
+    fn between(&self) -> String {
+        let [a, b] = &self.ends;
+        format!("{} – {}", a.node, b.node)
+    }
+
+    /// True when this is the interface at one of its ends.
+    pub(crate) fn has(&self, node: &str, interface: &str) -> bool {
+        (self.ends.iter()).any(|end| end.node == node && end.interface == interface)
+    }
+}
+
+/// The first broken layer of an adjacency.
+pub(crate) fn examine(adjacency: &Adjacency) -> Option<Fault> {
+    let below = device(adjacency)
+        .or_else(|| ports(adjacency))
+        // Where frames arrive with wrong tags, those that do not arrive are turned away for theirs.
+        .or_else(|| tags(adjacency))
+        .or_else(|| carriage(adjacency))
+        .or_else(|| loss(adjacency));
+    // Long messages are lost on a narrow link: it comes before the session that they break.
+    let fault = below
+        .or_else(|| arp(adjacency))
+        .or_else(|| mtu(adjacency))
+        .or_else(|| session::bgp(adjacency))
+        .or_else(|| session::bfd(adjacency))?;
+    Some(with_consequences(fault, adjacency))
+}
+
+fn device(adjacency: &Adjacency) -> Option<Fault> {
+    for end in &adjacency.ends {
+        if !end.answers {
+            let layer = if adjacency.is_access && end.role == "host" {
+                Layer::Host
+            } else {
+                Layer::Device
+            };
+            return Some(silent(layer, &end.node, end.owner, &end.role));
+        }
+    }
+    let between = adjacency.segments.iter().flat_map(|s| &s.ends);
+    let dead = between.into_iter().find(|end| !end.answers)?;
+    Some(silent(
+        Layer::Device,
+        &dead.node,
+        dead.owner,
+        "carrier's switch",
+    ))
+}
+
+fn silent(layer: Layer, node: &str, owner: Owner, role: &str) -> Fault {
+    let fault = Fault::new(
+        layer,
+        owner,
+        node,
+        format!("{node} ({role}) does not run, or does not answer"),
+    )
+    .saw(format!("{node} answers no question about itself"));
+    match owner {
+        Owner::Customer => fault
+            .place(format!("host/{node}"))
+            .mend(format!("start it; in this lab `skybridge heal {node}`")),
+        Owner::Provider | Owner::Azure | Owner::Oracle => fault.mend(ticket(owner, node)),
+    }
+}
+
+/// Whom to call, and what does it in the lab.
+pub(crate) fn ticket(owner: Owner, what: &str) -> String {
+    let whom = match owner {
+        Owner::Customer => return format!("in this lab `skybridge heal {what}`"),
+        Owner::Provider => "the provider",
+        Owner::Azure => "Microsoft",
+        Owner::Oracle => "Oracle",
+    };
+    format!("open a ticket with {whom} about {what}; in this lab `skybridge heal {what}`")
+}
+
+fn ports(adjacency: &Adjacency) -> Option<Fault> {
+    for segment in &adjacency.segments {
+        let down: Vec<&str> = (segment.ends.iter())
+            .filter(|end| end.up == Some(false))
+            .map(|end| end.node.as_str())
+            .collect();
+        if down.is_empty() {
+            continue;
+        }
+        let mut fault = Fault::new(
+            Layer::Link,
+            segment.owner,
+            &segment.link,
+            format!("the link {} is down", segment.link),
+        )
+        .mend(ticket(segment.owner, &segment.link));
+        for node in down {
+            fault = fault.saw(format!("the port of {node} on {} is down", segment.link));
+        }
+        return Some(fault);
+    }
+    None
+}
+
+/// Both directions of a segment with the names of their ends.
+fn directions(segment: &Segment) -> [(&str, &str, &Carried); 2] {
+    let [a, b] = &segment.ends;
+    [
+        (&a.node, &b.node, &segment.there),
+        (&b.node, &a.node, &segment.back),
+    ]
+}
+
+fn carriage(adjacency: &Adjacency) -> Option<Fault> {
+    for segment in &adjacency.segments {
+        let dead: Vec<_> = directions(segment)
+            .into_iter()
+            .filter(|(_, _, carried)| carried.sent >= SENT_MIN && carried.arrived == 0)
+            .collect();
+        let Some((from, to, _)) = dead.first() else {
+            continue;
+        };
+        let alive = directions(segment)
+            .into_iter()
+            .any(|(_, _, carried)| carried.arrived > 0);
+        let what = if alive {
+            format!(
+                "frames from {from} towards {to} vanish on {}; the other way passes",
+                segment.link
+            )
+        } else {
+            format!(
+                "frames vanish on {} although its ports are up",
+                segment.link
+            )
+        };
+        let mut fault = Fault::new(Layer::Link, segment.owner, &segment.link, what)
+            .mend(ticket(segment.owner, &segment.link));
+        for (from, to, carried) in directions(segment) {
+            fault = fault.saw(counted(from, to, carried));
+        }
+        return Some(fault);
+    }
+    None
+}
+
+fn counted(from: &str, to: &str, carried: &Carried) -> String {
+    format!(
+        "{from} sent {} frames, {} arrived at {to}",
+        carried.sent, carried.arrived
+    )
+}
+
+fn tags(adjacency: &Adjacency) -> Option<Fault> {
+    changed_tags(adjacency).or_else(|| unexpected_tags(adjacency))
+}
+
+/// A link that delivers other tags than were sent. A switch translates tags, its links do not.
+fn changed_tags(adjacency: &Adjacency) -> Option<Fault> {
+    for segment in adjacency.segments.iter().filter(|s| !s.is_device) {
+        for (from, to, carried) in directions(segment) {
+            let other = |tags: &&String| !carried.tags_sent.contains(tags);
+            let (Some(arrived), Some(sent)) = (
+                carried.tags_arrived.iter().find(other),
+                carried.tags_sent.first(),
+            ) else {
+                continue;
+            };
+            return Some(wrong_tags(
+                adjacency,
+                segment.owner,
+                (from, to),
+                (sent, arrived),
+            ));
+        }
+    }
+    None
+}
+
+/// Frames that reach the end with tags that it does not expect: a switch between changed them, or the
+/// two ends are configured differently.
+fn unexpected_tags(adjacency: &Adjacency) -> Option<Fault> {
+    let [a, b] = &adjacency.ends;
+    let last = adjacency.segments.last()?;
+    let first = adjacency.segments.first()?;
+    for (from, to, sent, arrived) in [
+        (a, b, &first.there.tags_sent, &last.there.tags_arrived),
+        (b, a, &last.back.tags_sent, &first.back.tags_arrived),
+    ] {
+        let Some(wrong) = arrived.iter().find(|tags| **tags != to.tags) else {
+            continue;
+        };
+        // A switch gives either end the tags it wants, or does not do what it is there for.
+        let carrier = carrier(adjacency);
+        if carrier.is_some() || a.tags == b.tags {
+            let owner = carrier.unwrap_or(first.owner);
+            let sent = sent.first().map_or("", String::as_str);
+            return Some(wrong_tags(
+                adjacency,
+                owner,
+                (&from.node, &to.node),
+                (sent, wrong),
+            ));
+        }
+        return Some(
+            Fault::new(
+                Layer::Tags,
+                Owner::Customer,
+                adjacency.title(),
+                format!("{} and {} are configured with different tags", a.node, b.node),
+            )
+            .saw(format!("{} sends {}", from.node, from.tags))
+            .saw(expected(to, wrong))
+            .place(format!("circuit/{}", adjacency.circuit))
+            .mend("give both ends the same VLAN: `vlan_id` of the peering and the edge's sub-interface"),
+        );
+    }
+    None
+}
+
+/// Whose the devices between the ends are.
+fn carrier(adjacency: &Adjacency) -> Option<Owner> {
+    (adjacency.segments.iter())
+        .find(|segment| segment.is_device)
+        .map(|segment| segment.owner)
+}
+
+fn expected(end: &End, wrong: &str) -> String {
+    format!(
+        "frames arrive at {} with {wrong}, expected {}: its unknown-tags drops rose by {}",
+        end.node, end.tags, end.unknown_tags
+    )
+}
+
+fn wrong_tags(
+    adjacency: &Adjacency,
+    owner: Owner,
+    (from, to): (&str, &str),
+    (sent, arrived): (&str, &str),
+) -> Fault {
+    let circuit = adjacency.circuit.as_str();
+    let mut fault = Fault::new(
+        Layer::Tags,
+        owner,
+        adjacency.title(),
+        format!("frames sent with {sent} arrive with {arrived}"),
+    )
+    .cause(format!("tags/{circuit}"))
+    .saw(format!("{from} sends {sent}"));
+    fault = match adjacency.ends.iter().find(|end| end.node == to) {
+        Some(end) => fault.saw(expected(end, arrived)),
+        None => fault.saw(format!("{to} receives {arrived}")),
+    };
+    if circuit.is_empty() {
+        return fault.mend("have the tags of this link carried as they are");
+    }
+    fault.place(format!("circuit/{circuit}")).mend(format!(
+        "the provider of {circuit} must carry its tags as they are ({sent}); in this lab \
+             `skybridge provider set {circuit} vlan=ok`"
+    ))
+}
+
+fn loss(adjacency: &Adjacency) -> Option<Fault> {
+    for segment in &adjacency.segments {
+        let lossy = directions(segment).into_iter().any(|(_, _, carried)| {
+            let small = carried.sent - carried.big_sent;
+            let lost = small.saturating_sub(carried.arrived - carried.big_arrived);
+            small >= LOSS_SENT_MIN && lost * LOSS_ONE_IN >= small
+        });
+        if !lossy {
+            continue;
+        }
+        let mut fault = Fault::new(
+            Layer::Loss,
+            segment.owner,
+            &segment.link,
+            format!("{} loses frames", segment.link),
+        )
+        .mend(ticket(segment.owner, &segment.link));
+        for (from, to, carried) in directions(segment) {
+            fault = fault.saw(counted(from, to, carried));
+        }
+        return Some(fault);
+    }
+    None
+}
+
+fn arp(adjacency: &Adjacency) -> Option<Fault> {
+    let [a, b] = &adjacency.ends;
+    for (end, other) in [(a, b), (b, a)] {
+        if end.arp != Arp::Incomplete {
+            continue;
+        }
+        let wanted = other.address.map_or_else(String::new, |a| a.to_string());
+        return Some(
+            Fault::new(
+                Layer::Arp,
+                if adjacency.circuit.is_empty() { other.owner } else { Owner::Customer },
+                adjacency.title(),
+                format!("{} does not answer ARP for the address that {} expects", other.node, end.node),
+            )
+            .saw(format!("ARP on {} for {} is incomplete", end.node, session::peer_address(adjacency, end).unwrap_or(wanted)))
+            .saw("frames arrive both ways with the right tags")
+            .place(format!("circuit/{}", adjacency.circuit))
+            .mend("give both ends addresses of the same /30: the first for you, the second for the cloud"),
+        );
+    }
+    None
+}
+
+fn mtu(adjacency: &Adjacency) -> Option<Fault> {
+    for segment in &adjacency.segments {
+        let small = directions(segment).into_iter().any(|(_, _, carried)| {
+            carried.big_sent >= SENT_MIN && carried.big_arrived == 0 && carried.arrived > 0
+        });
+        if !small {
+            continue;
+        }
+        let size = adjacency.ends.iter().map(|end| end.mtu).min().unwrap_or(0);
+        let mut fault = Fault::new(
+            Layer::Mtu,
+            segment.owner,
+            &segment.link,
+            format!(
+                "{} does not carry packets of {size} octets, and nobody says so",
+                segment.link
+            ),
+        )
+        .cause(format!("mtu/{}", adjacency.circuit))
+        .mend(format!(
+            "{}; until then lower the MTU of the hosts, or clamp the MSS",
+            ticket(segment.owner, &segment.link)
+        ));
+        for (from, to, carried) in directions(segment) {
+            fault = fault.saw(format!(
+                "{from} sent {} packets of {size} octets, {} arrived at {to}; of smaller ones {} of {}",
+                carried.big_sent,
+                carried.big_arrived,
+                carried.arrived - carried.big_arrived,
+                carried.sent - carried.big_sent,
+            ));
+        }
+        return Some(fault);
+    }
+    None
+}
+
+/// What is broken above only because of the fault.
+fn with_consequences(mut fault: Fault, adjacency: &Adjacency) -> Fault {
+    fault.legs.push(adjacency.leg.clone());
+    let [a, b] = &adjacency.ends;
+    for (end, other) in [(a, b), (b, a)] {
+        if end.answers && fault.layer < Layer::Arp && end.arp == Arp::Incomplete {
+            let address = other.address.map_or_else(String::new, |a| a.to_string());
+            fault
+                .consequences
+                .push(format!("ARP on {} for {address} is incomplete", end.node));
+        }
+    }
+    for (end, session) in adjacency.ends.iter().zip(&adjacency.sessions) {
+        let Some(session) = session.as_ref().filter(|_| end.answers) else {
+            continue;
+        };
+        if fault.layer < Layer::Bgp && !session.is_up {
+            fault.consequences.push(format!(
+                "BGP {} → {} on {} is {}{}",
+                session.local,
+                session.remote,
+                end.node,
+                session.state,
+                session::last(session),
+            ));
+        }
+        if fault.layer < Layer::Bfd
+            && session.bfd == Some(false)
+            && session::both_run_bfd(adjacency)
+        {
+            fault
+                .consequences
+                .push(format!("BFD to {} on {} is down", session.remote, end.node));
+        }
+    }
+    fault
+}

@@ -1,0 +1,235 @@
+//! The walk on observations made by hand.
+
+use std::collections::BTreeMap;
+
+use skybridge_blueprint::Owner;
+use skybridge_dataplane::DropReason;
+
+use crate::*;
+
+fn host(name: &str, address: &str) -> HostObservation {
+    HostObservation {
+        name: name.to_owned(),
+        address: address.parse().unwrap(),
+        answers: true,
+        listens: vec![1521],
+    }
+}
+
+fn end(node: &str, owner: Owner, interface: &str) -> End {
+    End {
+        node: node.to_owned(),
+        role: "router".to_owned(),
+        owner,
+        answers: true,
+        interface: interface.to_owned(),
+        address: None,
+        tags: "S 10 C 100".to_owned(),
+        arp: Arp::Known,
+        unknown_tags: 0,
+        mtu: 1500,
+    }
+}
+
+fn session(state: &str) -> SessionEnd {
+    SessionEnd {
+        local: "192.0.2.1".parse().unwrap(),
+        remote: "192.0.2.2".parse().unwrap(),
+        asn: (1, 1),
+        state: state.to_owned(),
+        is_up: state == "Established",
+        last_reset: String::new(),
+        is_enabled: true,
+        is_visible: true,
+        md5_drops: 0,
+        bfd: None,
+        since_s: 500,
+        sent: [None, None],
+        heard: [Vec::new(), Vec::new()],
+    }
+}
+
+fn whole() -> Carried {
+    Carried {
+        sent: 20,
+        arrived: 20,
+        big_sent: 5,
+        big_arrived: 5,
+        tags_sent: vec!["S 10 C 100".to_owned()],
+        tags_arrived: vec!["S 10 C 100".to_owned()],
+    }
+}
+
+fn leg(name: &str) -> Adjacency {
+    let port = |node: &str, owner| SegmentEnd {
+        node: node.to_owned(),
+        owner,
+        answers: true,
+        up: Some(true),
+    };
+    let (msee, edge) = (format!("msee {name}"), format!("edge {name}"));
+    Adjacency {
+        leg: format!("hq {name}"),
+        circuit: "hq".to_owned(),
+        is_access: false,
+        ends: [
+            end(&msee, Owner::Azure, "to-edge"),
+            end(&edge, Owner::Oracle, "to-msee"),
+        ],
+        segments: vec![Segment {
+            link: format!("xc/{name}"),
+            is_device: false,
+            owner: Owner::Provider,
+            ends: [port(&msee, Owner::Azure), port(&edge, Owner::Oracle)],
+            there: whole(),
+            back: whole(),
+        }],
+        sessions: [Some(session("Established")), Some(session("Established"))],
+    }
+}
+
+fn hop(node: &str, verdict: HopVerdict) -> HopView {
+    HopView {
+        node: node.to_owned(),
+        owner: Owner::Azure,
+        role: "MSEE".to_owned(),
+        table: "t".to_owned(),
+        route_interface: Some("to-edge".to_owned()),
+        route: "10.0.0.0/8 somewhere".to_owned(),
+        is_user_route: false,
+        verdict,
+    }
+}
+
+fn probe(outcome: Outcome, last: HopView) -> Probe {
+    Probe {
+        packet: Packet::Tcp(1521),
+        outcome,
+        there: vec![last],
+        back: Vec::new(),
+    }
+}
+
+fn answered() -> Probe {
+    probe(Outcome::Answered, hop("db", HopVerdict::Delivered))
+}
+
+fn seen(adjacencies: Vec<Adjacency>, probes: Vec<Probe>) -> Observations {
+    Observations {
+        hosts: [host("app", "10.1.0.4"), host("db", "10.2.0.4")],
+        tcp: Some(1521),
+        circuits: Vec::new(),
+        adjacencies,
+        routers: BTreeMap::new(),
+        probes,
+        places: BTreeMap::new(),
+    }
+}
+
+fn first(found: &Diagnosis) -> (Layer, &str) {
+    (found.findings[0].layer, &found.findings[0].owner)
+}
+
+#[test]
+fn nothing_is_healthy_without_an_answered_probe() {
+    let found = diagnose(&seen(vec![leg("primary")], Vec::new()));
+    assert_eq!(found.condition, Condition::Failed);
+    let found = diagnose(&seen(vec![leg("primary")], vec![answered()]));
+    assert_eq!(found.condition, Condition::Healthy);
+}
+
+#[test]
+fn an_answer_from_another_station_is_no_answer() {
+    let stray = probe(Outcome::Answered, hop("impostor", HopVerdict::Delivered));
+    let found = diagnose(&seen(vec![leg("primary")], vec![stray]));
+    assert_eq!(found.condition, Condition::Failed);
+    assert_eq!(first(&found), (Layer::Forwarding, "you"));
+}
+
+#[test]
+fn a_broken_redundant_path_is_degraded_and_not_failed() {
+    let mut second = leg("secondary");
+    second.segments[0].back.arrived = 0;
+    let found = diagnose(&seen(vec![leg("primary"), second], vec![answered()]));
+    assert_eq!(found.condition, Condition::Degraded);
+    assert_eq!(first(&found), (Layer::Link, "provider"));
+    assert!(found.findings[0].what.contains("the other way passes"));
+}
+
+#[test]
+fn the_lowest_broken_layer_is_the_finding_and_the_others_follow() {
+    let mut broken = leg("primary");
+    broken.segments[0].there.tags_arrived = vec!["S 10 C 200".to_owned()];
+    broken.ends[0].arp = Arp::Incomplete;
+    broken.ends[1].arp = Arp::Incomplete;
+    broken.sessions = [Some(session("Active")), Some(session("Connect"))];
+    let lost = probe(
+        Outcome::Failed("no route".to_owned()),
+        hop(
+            "msee primary",
+            HopVerdict::Dropped(DropReason::NeighbourUnresolved, String::new()),
+        ),
+    );
+    let found = diagnose(&seen(vec![broken], vec![lost]));
+    assert_eq!(found.condition, Condition::Failed);
+    assert_eq!(found.findings.len(), 1, "{found:#?}");
+    assert_eq!(first(&found), (Layer::Tags, "provider"));
+    assert_eq!(found.findings[0].consequences.len(), 4);
+}
+
+#[test]
+fn one_mistake_on_both_legs_is_one_finding() {
+    let legs = ["primary", "secondary"].map(|name| {
+        let mut broken = leg(name);
+        broken.segments[0].there.tags_arrived = vec!["S 10 C 200".to_owned()];
+        broken
+    });
+    let lost = probe(
+        Outcome::Failed("no reply".to_owned()),
+        hop("msee primary", HopVerdict::Forwarded("to-edge".to_owned())),
+    );
+    let found = diagnose(&seen(legs.into(), vec![lost]));
+    assert_eq!(found.findings.len(), 1, "{found:#?}");
+    assert_eq!(found.findings[0].at, ["hq primary", "hq secondary"]);
+}
+
+#[test]
+fn the_reason_of_a_session_decides_between_key_number_and_shutdown() {
+    let why = |change: fn(&mut SessionEnd)| {
+        let mut broken = leg("primary");
+        broken.sessions = [Some(session("Active")), Some(session("Active"))];
+        broken
+            .sessions
+            .iter_mut()
+            .flatten()
+            .take(1)
+            .for_each(change);
+        let found = diagnose(&seen(vec![broken], vec![answered()]));
+        let finding = &found.findings[0];
+        (finding.layer, finding.owner.clone(), finding.what.clone())
+    };
+    let (layer, owner, what) = why(|s| s.md5_drops = 3);
+    assert_eq!((layer, owner.as_str()), (Layer::Bgp, "you"));
+    assert!(what.contains("MD5"), "{what}");
+    let (_, owner, what) = why(|s| {
+        s.last_reset = "notification sent: OPEN Message Error: Bad Peer AS (2/2)".to_owned()
+    });
+    assert_eq!(owner, "you");
+    assert!(what.contains("AS numbers"), "{what}");
+    let (_, owner, what) = why(|s| s.last_reset = "administratively down".to_owned());
+    assert_eq!(owner, "Azure");
+    assert!(what.contains("shut down"), "{what}");
+}
+
+#[test]
+fn frames_lost_inside_a_carriers_device_are_the_carriers() {
+    let mut broken = leg("primary");
+    let mut device = broken.segments[0].clone();
+    device.is_device = true;
+    device.link = "metro".to_owned();
+    device.back.arrived = 0;
+    broken.segments.insert(1, device);
+    let found = diagnose(&seen(vec![broken], vec![answered()]));
+    assert_eq!(first(&found), (Layer::Link, "provider"));
+    assert_eq!(found.findings[0].at, ["metro"]);
+}

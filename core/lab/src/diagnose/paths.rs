@@ -1,0 +1,316 @@
+//! Which neighbours lie between two hosts, as documents have it: whatever runs at present.
+
+use std::collections::BTreeMap;
+
+use skybridge_blueprint::{
+    Blueprint, Endpoint, InterfaceName, LinkName, Node, NodeKind, NodeName, PortName, Role, Router,
+    VrfName,
+};
+
+use crate::lab::Lab;
+
+/// An interface of a router, or a host's.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Attached {
+    pub(super) node: NodeName,
+    pub(super) port: PortName,
+    /// None at a host.
+    pub(super) interface: Option<InterfaceName>,
+}
+
+/// Links with their ports, in the order in which they are passed.
+pub(super) type Chain = Vec<(LinkName, [Endpoint; 2])>;
+
+/// Two neighbours, the one towards the asking host first, and the links between them with their ports.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Wire {
+    pub(super) ends: [Attached; 2],
+    pub(super) links: Chain,
+}
+
+impl Wire {
+    fn turned(mut self) -> Self {
+        self.ends.reverse();
+        self.links.reverse();
+        for (_, ends) in &mut self.links {
+            ends.reverse();
+        }
+        self
+    }
+}
+
+/// A place in the graph: a router, or the part of an edge router that serves one circuit.
+type Vertex = (NodeName, Option<VrfName>);
+
+/// Devices that a chain of links may pass at most.
+const CHAIN_MAX: usize = 8;
+
+/// The neighbours on every shortest way between two hosts. Redundant ways are equally long in what is
+/// compiled. Where no way is left, everything that each host can reach.
+pub(super) fn between(lab: &Lab, from: &NodeName, to: &NodeName) -> Vec<Wire> {
+    let blueprint = &lab.network.compiled.blueprint;
+    let wires = wires(blueprint, from, to);
+    let from_here = distances(blueprint, &wires, from);
+    let to_there = distances(blueprint, &wires, to);
+    let whole = from_here.get(&(to.clone(), None)).copied();
+    let mut found: Vec<(u32, Wire)> = Vec::new();
+    for wire in wires {
+        let [a, b] = vertices(blueprint, &wire);
+        let length = weight(blueprint, &wire);
+        let known = |map: &BTreeMap<Vertex, u32>, v: &Vertex| map.get(v).copied();
+        if let Some(whole) = whole {
+            let on_way = |x: &Vertex, y: &Vertex| match (known(&from_here, x), known(&to_there, y))
+            {
+                (Some(before), Some(after)) => before + length + after == whole,
+                (None, _) | (_, None) => false,
+            };
+            if on_way(&a, &b) {
+                found.push((from_here[&a], wire));
+            } else if on_way(&b, &a) {
+                found.push((from_here[&b], wire.turned()));
+            }
+            continue;
+        }
+        if let (Some(near), Some(far)) = (known(&from_here, &a), known(&from_here, &b)) {
+            found.push(if near <= far {
+                (near, wire)
+            } else {
+                (far, wire.turned())
+            });
+        } else if let (Some(near), Some(far)) = (known(&to_there, &a), known(&to_there, &b)) {
+            let order = u32::MAX - near.max(far);
+            found.push(if near >= far {
+                (order, wire)
+            } else {
+                (order, wire.turned())
+            });
+        }
+    }
+    found.sort();
+    found.into_iter().map(|(_, wire)| wire).collect()
+}
+
+/// Every pair of neighbours that could lie between the hosts: no other host, no other cloud network.
+fn wires(blueprint: &Blueprint, from: &NodeName, to: &NodeName) -> Vec<Wire> {
+    let routers: Vec<&NodeName> = (blueprint.links.values())
+        .filter_map(|link| {
+            let ends = [(&link.a.node, &link.b.node), (&link.b.node, &link.a.node)];
+            (ends.into_iter())
+                .find(|(end, _)| *end == from || *end == to)
+                .map(|(_, other)| other)
+        })
+        .collect();
+    let is_allowed = |name: &NodeName, node: &Node| match node.role {
+        Role::Host => name == from || name == to,
+        Role::VnetRouter | Role::VcnRouter | Role::SiteLan => routers.contains(&name),
+        Role::Msee
+        | Role::FastConnectEdge
+        | Role::GatewayInstance
+        | Role::Drg
+        | Role::CustomerEdge
+        | Role::ProviderEdge => true,
+    };
+    let mut wires = Vec::new();
+    for (name, node) in &blueprint.nodes {
+        if !is_allowed(name, node) || passes(node) {
+            continue;
+        }
+        for port in ports(node) {
+            for (far, links) in chains(blueprint, name, port) {
+                let Some(other) = blueprint.nodes.get(&far.node) else {
+                    continue;
+                };
+                // Each pair once.
+                if is_allowed(&far.node, other) && (name, port) < (&far.node, &far.port) {
+                    pair(&mut wires, (name, node, port), (&far, other), &links);
+                }
+            }
+        }
+    }
+    wires
+}
+
+/// True for what passes frames on without being anybody's neighbour.
+const fn passes(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Router(_) | NodeKind::Host(_) | NodeKind::External(_) => false,
+        NodeKind::Switch(_) => true,
+    }
+}
+
+fn ports(node: &Node) -> Vec<&PortName> {
+    match &node.kind {
+        NodeKind::Router(router) => router.ports.keys().collect(),
+        NodeKind::Host(host) => vec![&host.port],
+        NodeKind::External(external) => vec![external.port()],
+        NodeKind::Switch(switch) => switch.ports.keys().collect(),
+    }
+}
+
+/// The ports of neighbours that frames of a port can reach, with the links passed.
+fn chains(blueprint: &Blueprint, node: &NodeName, port: &PortName) -> Vec<(Endpoint, Chain)> {
+    let mut found = Vec::new();
+    let start = Endpoint {
+        node: node.clone(),
+        port: port.clone(),
+    };
+    let mut open = vec![(start, Vec::new())];
+    while let Some((here, links)) = open.pop() {
+        let link = (blueprint.links.iter()).find(|(_, link)| link.a == here || link.b == here);
+        let Some((name, link)) = link else { continue };
+        let far = if link.a == here { &link.b } else { &link.a };
+        let mut links = links;
+        links.push((name.clone(), [here, far.clone()]));
+        let Some(other) = blueprint.nodes.get(&far.node) else {
+            continue;
+        };
+        if !passes(other) {
+            found.push((far.clone(), links));
+        } else if links.len() < CHAIN_MAX {
+            for port in ports(other).into_iter().filter(|p| **p != far.port) {
+                let next = Endpoint {
+                    node: far.node.clone(),
+                    port: port.clone(),
+                };
+                open.push((next, links.clone()));
+            }
+        }
+    }
+    found
+}
+
+/// Interfaces of two ports that belong together: by the addresses of their sessions, else by their tags,
+/// else because there is only one.
+fn pair(
+    wires: &mut Vec<Wire>,
+    (name, node, port): (&NodeName, &Node, &PortName),
+    (far, other): (&Endpoint, &Node),
+    links: &[(LinkName, [Endpoint; 2])],
+) {
+    let near_end = |interface: Option<&InterfaceName>| Attached {
+        node: name.clone(),
+        port: port.clone(),
+        interface: interface.cloned(),
+    };
+    let far_end = |interface: Option<&InterfaceName>| Attached {
+        node: far.node.clone(),
+        port: far.port.clone(),
+        interface: interface.cloned(),
+    };
+    let (a, b) = match (node.as_router(), other.as_router()) {
+        (Some(a), Some(b)) => (a, b),
+        (a, b) => {
+            let first = |router: Option<&Router>, port: &PortName| {
+                router.and_then(|r| on_port(r, port).next().cloned())
+            };
+            let ends = [
+                near_end(first(a, port).as_ref()),
+                far_end(first(b, &far.port).as_ref()),
+            ];
+            wires.push(Wire {
+                ends,
+                links: links.to_vec(),
+            });
+            return;
+        }
+    };
+    let theirs: Vec<&InterfaceName> = on_port(b, &far.port).collect();
+    let ours: Vec<&InterfaceName> = on_port(a, port).collect();
+    for mine in &ours {
+        let by_session = theirs
+            .iter()
+            .find(|j| speaks(a, mine, b, j) || speaks(b, j, a, mine));
+        let by_tags = || {
+            let tagging = a.interfaces.get(*mine).map(|i| i.tagging);
+            theirs
+                .iter()
+                .find(|j| b.interfaces.get(**j).map(|i| i.tagging) == tagging)
+        };
+        let only = || {
+            theirs
+                .first()
+                .filter(|_| theirs.len() == 1 && ours.len() == 1)
+        };
+        if let Some(partner) = by_session.or_else(by_tags).or_else(only) {
+            let ends = [near_end(Some(mine)), far_end(Some(partner))];
+            wires.push(Wire {
+                ends,
+                links: links.to_vec(),
+            });
+        }
+    }
+}
+
+fn on_port<'a>(router: &'a Router, port: &'a PortName) -> impl Iterator<Item = &'a InterfaceName> {
+    (router.interfaces.iter())
+        .filter(move |(_, i)| i.port == *port)
+        .map(|(name, _)| name)
+}
+
+/// A session on `mine` is with an address of `theirs`.
+fn speaks(a: &Router, mine: &InterfaceName, b: &Router, theirs: &InterfaceName) -> bool {
+    let Some(other) = b.interfaces.get(theirs) else {
+        return false;
+    };
+    (a.bgp.values().flat_map(|bgp| bgp.peers.values())).any(|peer| {
+        peer.interface == *mine && other.addresses.iter().any(|net| net.addr() == peer.remote)
+    })
+}
+
+fn vertices(blueprint: &Blueprint, wire: &Wire) -> [Vertex; 2] {
+    wire.ends.clone().map(|end| {
+        let node = blueprint.nodes.get(&end.node);
+        let is_edge = node.is_some_and(|n| matches!(n.role, Role::Msee | Role::FastConnectEdge));
+        let interface = end.interface.as_ref();
+        let vrf = (node.and_then(Node::as_router))
+            .and_then(|router| router.interfaces.get(interface?))
+            .map(|interface| interface.vrf.clone());
+        (end.node, vrf.filter(|_| is_edge))
+    })
+}
+
+/// The way from a network's router straight to an MSEE counts as that by the gateway: both are one way.
+fn weight(blueprint: &Blueprint, wire: &Wire) -> u32 {
+    let roles = wire
+        .ends
+        .clone()
+        .map(|end| blueprint.nodes.get(&end.node).map(|n| n.role));
+    match roles {
+        [Some(Role::VnetRouter), Some(Role::Msee)] | [Some(Role::Msee), Some(Role::VnetRouter)] => {
+            2
+        }
+        _ => 1,
+    }
+}
+
+fn distances(blueprint: &Blueprint, wires: &[Wire], from: &NodeName) -> BTreeMap<Vertex, u32> {
+    let mut found: BTreeMap<Vertex, u32> = [((from.clone(), None), 0)].into();
+    loop {
+        let mut moved = false;
+        for wire in wires {
+            let [a, b] = vertices(blueprint, wire);
+            let length = weight(blueprint, wire);
+            for (x, y) in [(&a, &b), (&b, &a)] {
+                // Hosts are ends: nothing goes through them.
+                let is_end = blueprint
+                    .nodes
+                    .get(&x.0)
+                    .is_some_and(|n| n.role == Role::Host);
+                let Some(near) = found.get(x).copied() else {
+                    continue;
+                };
+                if is_end && x.0 != *from {
+                    continue;
+                }
+                let far = near + length;
+                if found.get(y).is_none_or(|known| *known > far) {
+                    found.insert(y.clone(), far);
+                    moved = true;
+                }
+            }
+        }
+        if !moved {
+            return found;
+        }
+    }
+}
