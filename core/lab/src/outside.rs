@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
 use skybridge_base::Instant;
-use skybridge_blueprint::{External, NodeKind, NodeName};
+use skybridge_blueprint::{Device, External, NodeKind, NodeName};
 use skybridge_wire::Frame;
 use skybridge_world::{ExternalPort, World};
 
@@ -130,6 +130,20 @@ impl Outside {
         }
     }
 
+    /// The node of this name, or of the router in a namespace of this name.
+    fn called(&self, wanted: &str) -> Option<NodeName> {
+        let is_named = |open: &Open| match &open.spec {
+            External::Attached(attached) => match &attached.device {
+                Device::Namespace { name } => name == wanted,
+                Device::Tap { .. } | Device::Packet { .. } | Device::Interface { .. } => false,
+            },
+            External::Namespace(_) => false,
+        };
+        let mut open = self.open.iter();
+        let found = open.find(|(name, open)| name.as_str() == wanted || is_named(open));
+        found.map(|(name, _)| name.clone())
+    }
+
     /// True while the driver has not said of every device whether it is there.
     pub(crate) fn is_awaited(&self) -> bool {
         let mut open = self.open.values();
@@ -201,7 +215,10 @@ impl Lab {
 
     /// Lets a client into the namespace of a host.
     pub(crate) fn enter(&mut self, client: ClientId, host: &str) -> Result<(), ErrorDocument> {
-        let node = names::host(self, host)?;
+        let node = match self.outside.called(host) {
+            Some(node) => node,
+            None => names::host(self, host)?,
+        };
         let refusal = |message: String, help: &str| ErrorDocument {
             message,
             help: Some(help.to_owned()),

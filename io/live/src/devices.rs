@@ -13,9 +13,11 @@ use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use polling::Poller;
-use skybridge_blueprint::{Device, External, Host};
+use skybridge_blueprint::{Attached, Device, External, Host};
 use skybridge_lab::{PortId, PortNews};
-use skybridge_netdev::{Namespace, Port, PortCounters, Station, set_up};
+use skybridge_netdev::{
+    Namespace, Port, PortCounters, Station, is_name, set_up, set_up_without_address,
+};
 use skybridge_wire::{Frame, FramePool};
 
 use crate::driver::{Inbound, Inbox};
@@ -233,9 +235,12 @@ fn start(inbox: Inbox) -> io::Result<Sender<Order>> {
     thread::Builder::new()
         .name("devices".to_owned())
         .spawn(move || {
+            let mut named = Named::default();
             for order in orders {
                 let news = match order {
-                    Order::Make(id, spec) => Some(Inbound::Made(id, make(&spec).map(Box::new))),
+                    Order::Make(id, spec) => {
+                        Some(Inbound::Made(id, make(&spec, &mut named).map(Box::new)))
+                    }
                     Order::Change(id, namespace, old, new) => {
                         let (old, new) = (station(&old), station(&new));
                         namespace
@@ -256,7 +261,11 @@ fn start(inbox: Inbox) -> io::Result<Sender<Order>> {
     Ok(worker)
 }
 
-fn make(spec: &External) -> io::Result<Made> {
+/// Namespaces by the names that the lab file gives them, where the system has none of that name. They stay as
+/// long as the lab: an attached router's programs run there.
+type Named = BTreeMap<String, Namespace>;
+
+fn make(spec: &External, named: &mut Named) -> io::Result<Made> {
     match spec {
         External::Namespace(host) => {
             let namespace = Namespace::create()?;
@@ -271,20 +280,46 @@ fn make(spec: &External) -> io::Result<Made> {
                 namespace: Some(namespace),
             })
         }
-        External::Attached(attached) => attach(&attached.device),
+        External::Attached(attached) => attach(attached, named),
     }
 }
 
-fn attach(device: &Device) -> io::Result<Made> {
-    let refused = |what: &str| io::Error::new(io::ErrorKind::Unsupported, what);
-    match device {
-        Device::Tap { name } => Ok(Made {
-            port: Port::tap(name)?,
-            namespace: None,
-        }),
-        Device::Namespace { .. } | Device::Packet { .. } | Device::Interface { .. } => {
-            Err(refused("attaching to this kind of device is not modelled"))
+fn attach(attached: &Attached, named: &mut Named) -> io::Result<Made> {
+    let alone = |port| Made {
+        port,
+        namespace: None,
+    };
+    match &attached.device {
+        Device::Tap { name } => Port::tap(name).map(alone),
+        Device::Packet { interface } => Port::packet(interface).map(alone),
+        Device::Interface { interface } => {
+            set_up_without_address(interface)?;
+            Port::packet(interface).map(alone)
         }
+        Device::Namespace { name } => {
+            let port = attached.port.as_str();
+            let interface = if is_name(port) { port } else { INTERFACE };
+            let (namespace, is_ours) = match Namespace::named(name)? {
+                Some(namespace) => (namespace, false),
+                None => (own(name, named)?, true),
+            };
+            let port = namespace.inside(|| Port::tap(interface))?;
+            Ok(Made {
+                port,
+                namespace: is_ours.then_some(namespace),
+            })
+        }
+    }
+}
+
+/// The namespace of ours with this name, made when it is not there yet.
+fn own(name: &str, named: &mut Named) -> io::Result<Namespace> {
+    if !named.contains_key(name) {
+        named.insert(name.to_owned(), Namespace::create()?);
+    }
+    match named.get(name) {
+        Some(namespace) => namespace.try_clone(),
+        None => Err(io::ErrorKind::NotFound.into()),
     }
 }
 

@@ -344,7 +344,7 @@ impl<E: Engine> Driver<E> {
             }),
             None => Response::Error(ErrorDocument {
                 message: format!("{} stands in no namespace that is ours", entrance.host),
-                help: None,
+                help: Some("a namespace of /run/netns is entered by `ip netns exec`".to_owned()),
                 diagnostics: Vec::new(),
             }),
         };

@@ -19,7 +19,8 @@ mod port;
 mod vnet;
 #[cfg(target_os = "linux")]
 pub use linux::{
-    Namespace, Port, Tap, enter, enter_own_user_namespace, may_make_namespaces, set_up, show_hosts,
+    Namespace, Port, Tap, enter, enter_own_user_namespace, may_make_namespaces, set_up,
+    set_up_without_address, show_hosts,
 };
 pub use port::{PortCounters, Sent, Station};
 
@@ -27,7 +28,8 @@ pub use port::{PortCounters, Sent, Station};
 mod other;
 #[cfg(not(target_os = "linux"))]
 pub use other::{
-    Namespace, Port, Tap, enter, enter_own_user_namespace, may_make_namespaces, set_up, show_hosts,
+    Namespace, Port, Tap, enter, enter_own_user_namespace, may_make_namespaces, set_up,
+    set_up_without_address, show_hosts,
 };
 
 /// Longest interface name: `IFNAMSIZ` without its final zero.

@@ -68,6 +68,14 @@ impl Port {
         Err(unsupported())
     }
 
+    /// Always fails.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`].
+    pub fn packet(_interface: &str) -> io::Result<Self> {
+        Err(unsupported())
+    }
+
     /// What was lost here.
     #[must_use]
     pub const fn counters(&self) -> &PortCounters {
@@ -157,6 +165,14 @@ impl AsFd for Namespace {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self.never {}
     }
+}
+
+/// Always fails.
+///
+/// # Errors
+/// [`io::ErrorKind::Unsupported`].
+pub fn set_up_without_address(_interface: &str) -> io::Result<()> {
+    Err(unsupported())
 }
 
 /// Always fails.

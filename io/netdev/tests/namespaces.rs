@@ -6,14 +6,18 @@
     reason = "helpers of a test are part of it, and a test says when it is skipped"
 )]
 
-use std::net::UdpSocket;
+use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use skybridge_base::MacAddr;
-use skybridge_netdev::{Namespace, Port, Sent, Station, may_make_namespaces, set_up};
+use skybridge_base::{MacAddr, VlanId};
+use skybridge_netdev::{
+    Namespace, Port, Sent, Station, may_make_namespaces, set_up, set_up_without_address,
+};
 use skybridge_wire::arp::{self, ArpOperation};
-use skybridge_wire::{EtherType, EthernetRepr, Frame, FramePool, Tags, ethernet};
+use skybridge_wire::{
+    ChecksumState, EtherType, EthernetRepr, Frame, FramePool, Tags, ethernet, ipv4, protocol, tcp,
+};
 
 /// True when the tests cannot run here; with `CI=true` that is a failure.
 fn skipped() -> bool {
@@ -135,8 +139,103 @@ fn a_port_counts_what_a_downed_interface_loses_and_goes_on() {
     assert_eq!(port.counters().sent_unfit, 1);
 }
 
+/// The next frame that passes `wanted`.
+fn await_any(port: &mut Port, pool: &mut FramePool, wanted: impl Fn(&Frame) -> bool) -> Frame {
+    let until = Instant::now() + Duration::from_secs(10);
+    let mut frames = Vec::new();
+    loop {
+        port.receive(pool, &mut frames, 64).unwrap();
+        if let Some(frame) = frames.drain(..).find(&wanted) {
+            return frame;
+        }
+        assert!(Instant::now() < until, "the kernel sends nothing");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
-fn nothing_is_left_of_a_namespace_that_nobody_holds() {
+fn a_packet_port_carries_an_interfaces_frames_with_their_tags_and_super_frames() {
+    if skipped() {
+        return;
+    }
+    let namespace = Namespace::create().unwrap();
+    let mut pool = FramePool::new(64);
+    let (mut far, mut near) = namespace
+        .inside(|| {
+            let far = Port::tap("cable")?;
+            set_up_without_address("cable")?;
+            Ok((far, Port::packet("cable")?))
+        })
+        .unwrap();
+    let tags = Tags::qinq(VlanId::new(100).unwrap(), VlanId::new(7).unwrap());
+    let mut sent = pool.take(&[9; 200]);
+    let header = EthernetRepr {
+        dst: MacAddr::local(7),
+        src: MacAddr::local(2),
+        tags,
+        ethertype: EtherType::IPV4,
+    };
+    header.push(&mut sent);
+    let bytes = sent.bytes().to_vec();
+    assert_eq!(far.send(sent, &mut pool).unwrap(), Sent::Taken);
+    let came = await_any(&mut near, &mut pool, |frame| frame.len() == bytes.len());
+    assert_eq!(came.bytes(), bytes);
+    assert_eq!(near.send(came, &mut pool).unwrap(), Sent::Taken);
+    let back = await_any(&mut far, &mut pool, |frame| frame.len() == bytes.len());
+    assert_eq!(back.bytes(), bytes);
+
+    let large = super_frame(tags);
+    let (bytes, meta) = (large.bytes().to_vec(), large.meta);
+    assert_eq!(far.send(large, &mut pool).unwrap(), Sent::Taken);
+    let came = await_any(&mut near, &mut pool, |frame| frame.len() > 2000);
+    assert_eq!(came.bytes(), bytes);
+    assert_eq!(
+        (came.meta.gso_size, came.meta.csum),
+        (meta.gso_size, meta.csum)
+    );
+
+    namespace
+        .inside(|| set_up("cable", None, &station("10.9.0.1/24")))
+        .unwrap();
+    let refused = namespace.inside(|| set_up_without_address("cable"));
+    assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+}
+
+/// A TCP super-frame of three segments whose checksum is still to be filled in.
+fn super_frame(tags: Tags) -> Frame {
+    let (src, dst) = ([10, 0, 0, 1].into(), [10, 0, 0, 2].into());
+    let mut segment = Vec::new();
+    tcp::TcpRepr {
+        src_port: 1,
+        dst_port: 2,
+        seq: 0,
+        ack: 0,
+        flags: tcp::TcpFlags::ACK,
+        window: 1,
+        options: &[],
+    }
+    .emit(IpAddr::V4(src), IpAddr::V4(dst), &[7; 3000], &mut segment);
+    let mut packet = Vec::new();
+    ipv4::Ipv4Repr::new(src, dst, protocol::TCP, segment.len()).emit(&mut packet);
+    packet.extend(segment);
+    let mut frame = Frame::with_headroom(&packet);
+    frame.meta.gso_size = 1000;
+    frame.meta.csum = ChecksumState::Partial {
+        start: 20,
+        offset: 16,
+    };
+    EthernetRepr {
+        dst: MacAddr::local(7),
+        src: MacAddr::local(2),
+        tags,
+        ethertype: EtherType::IPV4,
+    }
+    .push(&mut frame);
+    frame
+}
+
+#[test]
+fn a_namespace_is_known_by_its_descriptor_and_not_by_name() {
     if skipped() {
         return;
     }

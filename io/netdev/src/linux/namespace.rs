@@ -125,6 +125,27 @@ pub fn set_up(interface: &str, old: Option<&Station>, new: &Station) -> io::Resu
     Ok(())
 }
 
+/// Brings an interface of the calling thread's namespace up for frames alone: the kernel is to say nothing
+/// there itself.
+///
+/// # Errors
+/// [`AddrInUse`](io::ErrorKind::AddrInUse) when it has an IPv4 address: then the kernel answers there, and
+/// whoever gave it that address may need it. What the kernel says otherwise.
+pub fn set_up_without_address(interface: &str) -> io::Result<()> {
+    let index = index_of(interface)?;
+    let mut netlink = Netlink::open()?;
+    if netlink.has_address(index)? {
+        return Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            format!(
+                "{interface} has an address of this machine; take it away, or attach packet:{interface}"
+            ),
+        ));
+    }
+    write_setting(&format!("ipv6/conf/{interface}/disable_ipv6"), "1");
+    netlink.set_link(index, None, None)
+}
+
 /// What programs in a namespace of ours may expect. None of it is needed for packets to flow.
 fn set_up_for_programs() {
     // The lab's own probes come from the dynamic range of RFC 6335 §6, the programs' from below it.

@@ -14,10 +14,13 @@ const RTM_NEWLINK: u16 = 16;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_NEWROUTE: u16 = 24;
+const RTM_GETADDR: u16 = 22;
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
 
 const NLM_F_REQUEST: u16 = 0x01;
 const NLM_F_ACK: u16 = 0x04;
+const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_REPLACE: u16 = 0x100;
 const NLM_F_CREATE: u16 = 0x400;
 
@@ -116,18 +119,42 @@ impl Netlink {
         self.ask(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &body)
     }
 
+    /// True when an interface has an IPv4 address.
+    pub(super) fn has_address(&mut self, index: u32) -> io::Result<bool> {
+        // struct ifaddrmsg: the kernel lists every interface's, whatever the index says.
+        let mut found = false;
+        self.list(
+            RTM_GETADDR,
+            &[AF_INET, 0, 0, 0, 0, 0, 0, 0],
+            |kind, body| {
+                let word = body.get(4..8).and_then(|word| word.try_into().ok());
+                found |= kind == RTM_NEWADDR && word.map(u32::from_ne_bytes) == Some(index);
+            },
+        )?;
+        Ok(found)
+    }
+
+    /// Asks for a list; `take` gets the type and body of each message of the answer.
+    fn list(&mut self, kind: u16, body: &[u8], mut take: impl FnMut(u16, &[u8])) -> io::Result<()> {
+        self.send(kind, NLM_F_DUMP, body)?;
+        let mut answer = vec![0_u8; 32_768];
+        loop {
+            let (count, _) = rustix::net::recv(&self.socket, &mut answer[..], RecvFlags::empty())?;
+            let mut rest = answer.get(..count).unwrap_or_default();
+            while let Some((kind, body, next)) = message(rest) {
+                match kind {
+                    NLMSG_DONE => return Ok(()),
+                    NLMSG_ERROR => return Err(io::Error::other("the kernel refuses the list")),
+                    _ => take(kind, body),
+                }
+                rest = next;
+            }
+        }
+    }
+
     /// Sends one request and waits for the kernel's word on it.
     fn ask(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
-        self.sequence += 1;
-        let len = u32::try_from(16 + body.len()).map_err(io::Error::other)?;
-        let mut message = Vec::with_capacity(16 + body.len());
-        message.extend(len.to_ne_bytes());
-        message.extend(kind.to_ne_bytes());
-        message.extend((flags | NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
-        message.extend(self.sequence.to_ne_bytes());
-        message.extend([0; 4]);
-        message.extend_from_slice(body);
-        rustix::net::send(&self.socket, &message, SendFlags::empty())?;
+        self.send(kind, flags | NLM_F_ACK, body)?;
         let mut answer = [0_u8; 8192];
         loop {
             let (count, _) = rustix::net::recv(&self.socket, &mut answer[..], RecvFlags::empty())?;
@@ -140,6 +167,30 @@ impl Netlink {
             }
         }
     }
+
+    fn send(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+        self.sequence += 1;
+        let len = u32::try_from(16 + body.len()).map_err(io::Error::other)?;
+        let mut message = Vec::with_capacity(16 + body.len());
+        message.extend(len.to_ne_bytes());
+        message.extend(kind.to_ne_bytes());
+        message.extend((flags | NLM_F_REQUEST).to_ne_bytes());
+        message.extend(self.sequence.to_ne_bytes());
+        message.extend([0; 4]);
+        message.extend_from_slice(body);
+        rustix::net::send(&self.socket, &message, SendFlags::empty())?;
+        Ok(())
+    }
+}
+
+/// The first message: its type, its body, and what follows it.
+fn message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let len = u32::from_ne_bytes(bytes.get(..4)?.try_into().ok()?);
+    let kind = u16::from_ne_bytes(bytes.get(4..6)?.try_into().ok()?);
+    let len = usize::try_from(len).ok()?;
+    let body = bytes.get(16..len)?;
+    let next = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
+    Some((kind, body, next))
 }
 
 /// The error number (0 is none) in an answer to request `sequence`, when that is what it is.

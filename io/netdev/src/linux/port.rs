@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use skybridge_wire::frame::HEADROOM;
 use skybridge_wire::{Frame, FramePool};
 
+use super::packet::{Packet, Tag};
 use super::tap::Tap;
 use crate::vnet::{self, HEADER_LEN};
 use crate::{PortCounters, Sent};
@@ -20,10 +21,16 @@ const SMALL_LEN_MAX: usize = 2_048;
 /// Emptied buffers of super-frames that are kept.
 const LANDINGS_MAX: usize = 64;
 
+#[derive(Debug)]
+enum Device {
+    Tap(Tap),
+    Packet(Packet),
+}
+
 /// A device of the kernel that carries unfinished frames: super-frames, and checksums to be filled in.
 #[derive(Debug)]
 pub struct Port {
-    tap: Tap,
+    device: Device,
     landing: Vec<u8>,
     landings: FramePool,
     counters: PortCounters,
@@ -35,12 +42,31 @@ impl Port {
     /// # Errors
     /// See [`Tap::create`].
     pub fn tap(name: &str) -> io::Result<Self> {
-        Ok(Self {
-            tap: Tap::create_offloading(name)?,
+        Ok(Self::of(Device::Tap(Tap::create_offloading(name)?)))
+    }
+
+    /// All frames of an interface of the calling thread's namespace, which stays what it is. Frames that
+    /// the kernel itself sends there are not among them.
+    ///
+    /// # Errors
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) without `CAP_NET_RAW`, or what else the kernel
+    /// says, such as that there is no such interface.
+    pub fn packet(interface: &str) -> io::Result<Self> {
+        Ok(Self::of(Device::Packet(Packet::open(interface)?)))
+    }
+
+    const fn of(device: Device) -> Self {
+        Self {
+            device,
             landing: Vec::new(),
             landings: FramePool::new(LANDINGS_MAX),
-            counters: PortCounters::default(),
-        })
+            counters: PortCounters {
+                sent_full: 0,
+                sent_down: 0,
+                sent_unfit: 0,
+                received_unfit: 0,
+            },
+        }
     }
 
     /// What was lost here.
@@ -64,14 +90,16 @@ impl Port {
             self.landing.clear();
             self.landing.reserve_exact(LANDING_LEN);
             self.landing.resize(HEADROOM - HEADER_LEN, 0);
-            match rustix::io::read(self.tap.as_fd(), spare_capacity(&mut self.landing)) {
-                Ok(_) => {}
-                Err(Errno::AGAIN) => break,
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(errno.into()),
-            }
+            let tag = match self.land() {
+                Ok(Some(tag)) => tag,
+                Ok(None) => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A packet socket tells so once; frames come again when the interface is up again.
+                Err(error) if error.kind() == io::ErrorKind::NetworkDown => break,
+                Err(error) => return Err(error),
+            };
             count += 1;
-            match self.landed(pool) {
+            match self.landed(tag, pool) {
                 Some(frame) => frames.push(frame),
                 None => self.counters.received_unfit += 1,
             }
@@ -79,8 +107,22 @@ impl Port {
         Ok(count)
     }
 
+    /// Reads one frame behind the headroom, with the tag that the kernel took off it. `None`: there is none.
+    fn land(&mut self) -> io::Result<Option<Option<Tag>>> {
+        match &self.device {
+            Device::Tap(tap) => {
+                match rustix::io::read(tap.as_fd(), spare_capacity(&mut self.landing)) {
+                    Ok(_) => Ok(Some(None)),
+                    Err(Errno::AGAIN) => Ok(None),
+                    Err(errno) => Err(errno.into()),
+                }
+            }
+            Device::Packet(packet) => packet.receive(&mut self.landing),
+        }
+    }
+
     /// Makes a frame of what the kernel has put behind the headroom.
-    fn landed(&mut self, pool: &mut FramePool) -> Option<Frame> {
+    fn landed(&mut self, tag: Option<Tag>, pool: &mut FramePool) -> Option<Frame> {
         let header = self.landing.get(HEADROOM - HEADER_LEN..HEADROOM)?;
         let header: [u8; HEADER_LEN] = header.try_into().ok()?;
         let bytes = self.landing.get(HEADROOM..)?;
@@ -91,6 +133,9 @@ impl Port {
             Frame::from_vec(std::mem::replace(&mut self.landing, next), HEADROOM)
         };
         vnet::take(header, &mut frame).ok()?;
+        if let Some(tag) = tag {
+            put_back(tag, &mut frame);
+        }
         Some(frame)
     }
 
@@ -105,7 +150,7 @@ impl Port {
         };
         frame.push_front(HEADER_LEN).copy_from_slice(&header);
         let sent = loop {
-            match rustix::io::write(self.tap.as_fd(), frame.bytes()) {
+            match rustix::io::write(self.as_fd(), frame.bytes()) {
                 // A frame goes whole or not at all.
                 Ok(_) => break Sent::Taken,
                 Err(Errno::INTR) => {}
@@ -137,12 +182,31 @@ impl Port {
     /// Shows whoever looks at the interface whether it is plugged in. A kernel that knows no such order
     /// shows it plugged in always.
     pub fn set_carrier(&self, up: bool) {
-        self.tap.set_carrier(up).ok();
+        match &self.device {
+            Device::Tap(tap) => drop(tap.set_carrier(up)),
+            // Whether it is plugged in is not ours to say.
+            Device::Packet(_) => {}
+        }
     }
+}
+
+/// Puts a tag between the addresses and the rest.
+fn put_back((tpid, tci): Tag, frame: &mut Frame) {
+    frame.push_front(4);
+    let bytes = frame.bytes_mut();
+    if bytes.len() < 16 {
+        return;
+    }
+    bytes.copy_within(4..16, 0);
+    bytes[12..14].copy_from_slice(&tpid.to_be_bytes());
+    bytes[14..16].copy_from_slice(&tci.to_be_bytes());
 }
 
 impl AsFd for Port {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.tap.as_fd()
+        match &self.device {
+            Device::Tap(tap) => tap.as_fd(),
+            Device::Packet(packet) => packet.as_fd(),
+        }
     }
 }
