@@ -178,7 +178,7 @@ impl Lab {
     /// Processes some of what is due up to `now`: for real time. True when more is due, so that the
     /// driver looks after its clients in between and calls again with the time that it is then.
     pub fn advance_some(&mut self, now: Instant) -> bool {
-        if !self.network.world.is_behind() {
+        if !self.network.world.is_held_up(now) {
             return self.advance_to_next(now);
         }
         self.now = now.max(self.now);

@@ -100,8 +100,8 @@ pub struct World<N = AnyNode> {
     pub(crate) external_lost: u64,
     pub(crate) captures: BTreeMap<CaptureId, Capture>,
     pub(crate) captures_made: u32,
-    /// See [`World::is_behind`].
-    pub(crate) is_behind: bool,
+    /// Since when, by the driver's time, work of one instant holds time up; see [`World::is_behind`].
+    pub(crate) behind_since: Option<Instant>,
     /// Frames have come in from outside.
     pub(crate) is_fed: bool,
     pub(crate) outbox: Outbox,
@@ -159,7 +159,7 @@ impl<N: Buildable> World<N> {
             captures_made: 0,
             outbox: Outbox::default(),
             batch: Vec::new(),
-            is_behind: false,
+            behind_since: None,
             is_fed: false,
             pool: FramePool::new(FRAMES_POOLED),
             flows: FlowCache::new(seed),
