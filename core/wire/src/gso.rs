@@ -118,33 +118,20 @@ pub fn split(
         return Ok(());
     }
     let layout = Layout::of(&frame)?;
-    let size = usize::from(frame.meta.gso_size);
-    let headers = bytes::range(frame.bytes(), 0, layout.payload_at);
-    let payload = bytes::range(frame.bytes(), layout.payload_at, layout.end);
-    let meta = Meta {
-        l3_offset: bytes::len_u16(layout.l3_at),
-        gso_size: 0,
-        csum: ChecksumState::Valid,
-        trace: frame.meta.trace,
-    };
-    let partial = matches!(frame.meta.csum, ChecksumState::Partial { .. });
-    let count = payload.len().div_ceil(size).max(1);
-    for at in 0..count {
-        let from = at.saturating_mul(size);
-        let chunk = bytes::range(payload, from, from.saturating_add(size).min(payload.len()));
-        let mut one = pool.take(headers);
-        one.extend(chunk);
-        one.meta = meta;
-        let place = Place {
-            number: at,
-            offset: from,
-            is_last: at.saturating_add(1) == count,
-        };
-        layout.finish(one.l3_mut(), place, partial);
-        out.push(one);
+    for at in 0..layout.count(frame.meta.gso_size) {
+        out.push(layout.segment(&frame, at, pool));
     }
     pool.give(frame);
     Ok(())
+}
+
+/// The first frame that a super-frame stands for; what an error about it quotes.
+///
+/// # Errors
+/// As [`split`].
+pub fn first(frame: &Frame) -> Result<Frame, Malformed> {
+    let layout = Layout::of(frame)?;
+    Ok(layout.segment(frame, 0, &mut FramePool::new(0)))
 }
 
 /// Does what the sender of a frame with a partial checksum left to its interface card.
@@ -218,10 +205,39 @@ impl Layout {
         })
     }
 
+    fn count(&self, gso_size: u16) -> usize {
+        let payload = self.end.saturating_sub(self.payload_at);
+        payload.div_ceil(usize::from(gso_size.max(1))).max(1)
+    }
+
+    /// Frame number `at` of those that `frame` stands for.
+    fn segment(&self, frame: &Frame, at: usize, pool: &mut FramePool) -> Frame {
+        let size = usize::from(frame.meta.gso_size.max(1));
+        let payload = bytes::range(frame.bytes(), self.payload_at, self.end);
+        let from = at.saturating_mul(size);
+        let to = from.saturating_add(size).min(payload.len());
+        let mut one = pool.take(bytes::range(frame.bytes(), 0, self.payload_at));
+        one.extend(bytes::range(payload, from, to));
+        one.meta = Meta {
+            l3_offset: bytes::len_u16(self.l3_at),
+            gso_size: 0,
+            csum: ChecksumState::Valid,
+            trace: frame.meta.trace,
+        };
+        let place = Place {
+            number: at,
+            offset: from,
+            is_last: to == payload.len(),
+        };
+        let partial = matches!(frame.meta.csum, ChecksumState::Partial { .. });
+        self.finish(one.l3_mut(), place, partial);
+        one
+    }
+
     fn shape(&self, gso_size: u16) -> Shape {
         let size = usize::from(gso_size.max(1));
         let payload = self.end.saturating_sub(self.payload_at);
-        let frames = payload.div_ceil(size).max(1);
+        let frames = self.count(gso_size);
         let headers = frames.saturating_mul(self.payload_at);
         Shape {
             frames: len_u64(frames),

@@ -184,7 +184,9 @@ proptest! {
         let whole = train.frame();
         let shape = gso::shape(&whole);
         let header = ethernet::parse(whole.bytes()).unwrap().repr();
+        let first = gso::first(&whole).unwrap();
         let frames = split(whole);
+        prop_assert_eq!(&frames[0], &first);
         prop_assert_eq!(frames.len() as u64, shape.frames);
         prop_assert_eq!(frames.iter().map(|f| f.len() as u64).sum::<u64>(), shape.octets);
         prop_assert_eq!(frames.iter().map(Frame::len).max(), Some(shape.frame_len_max));

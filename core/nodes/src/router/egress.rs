@@ -8,7 +8,7 @@ use skybridge_blueprint::{HopVisibility, Policer};
 use skybridge_dataplane::{InterfaceIndex, RouteHop, TableIndex};
 use skybridge_wire::icmpv4::{Icmpv4Kind, unreachable};
 use skybridge_wire::icmpv6::Icmpv6Kind;
-use skybridge_wire::{EtherType, EthernetRepr, Frame, flow, icmpv4, icmpv6, ipv4};
+use skybridge_wire::{EtherType, EthernetRepr, Frame, flow, gso, icmpv4, icmpv6, ipv4};
 
 use super::Router;
 use super::forward::Egress;
@@ -240,16 +240,23 @@ impl Router {
         if !speaks {
             return;
         }
+        // Whoever sent a train of packets is told of the first one.
+        let first = if frame.meta.gso_size > 0 {
+            gso::first(frame).ok()
+        } else {
+            None
+        };
+        let quoted = first.as_ref().unwrap_or(frame).l3();
         let error = match transit.info.dst {
             IpAddr::V4(_) => error_v4(refusal, transit).and_then(|kind| {
                 let src = self.error_source(ingress, true)?;
                 let IpAddr::V4(src) = src else { return None };
-                icmpv4::error_packet(src, kind, frame.l3())
+                icmpv4::error_packet(src, kind, quoted)
             }),
             IpAddr::V6(_) => error_v6(refusal).and_then(|kind| {
                 let src = self.error_source(ingress, false)?;
                 let IpAddr::V6(src) = src else { return None };
-                icmpv6::error_packet(src, kind, frame.l3())
+                icmpv6::error_packet(src, kind, quoted)
             }),
         };
         let Some(error) = error else { return };
