@@ -39,6 +39,8 @@ pub struct Options {
     pub loss_ppm: u32,
     /// Models in another order; the network is the same.
     pub reversed: bool,
+    /// Whether frames may go the way of earlier ones; what happens is the same.
+    pub flow_cache: bool,
 }
 
 impl Default for Options {
@@ -51,6 +53,7 @@ impl Default for Options {
             jitter: Duration::ZERO,
             loss_ppm: 0,
             reversed: false,
+            flow_cache: true,
         }
     }
 }

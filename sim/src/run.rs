@@ -65,6 +65,7 @@ pub fn options(seed: u64) -> Options {
         jitter: Duration::from_micros(rng.choose(&[0, 0, 300, 20_000]).copied().unwrap_or(0)),
         loss_ppm: rng.choose(&[0, 0, 100, 10_000]).copied().unwrap_or(0),
         reversed: false,
+        flow_cache: true,
     }
 }
 
@@ -131,7 +132,9 @@ impl Run {
     #[must_use]
     pub fn new(seed: u64, options: &Options) -> Self {
         let whole = network::blueprint(options);
-        let world = World::new(whole.clone(), seed).expect("compiled blueprints have no faults");
+        let mut world =
+            World::new(whole.clone(), seed).expect("compiled blueprints have no faults");
+        world.set_flow_cache(options.flow_cache);
         Self {
             seed,
             watcher: Watcher::new(&whole),

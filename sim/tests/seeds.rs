@@ -50,6 +50,18 @@ fn a_seed_repeats_itself() {
 }
 
 #[test]
+fn a_seed_is_the_same_with_and_without_a_flow_cache() {
+    for seed in 2000..2030 {
+        let with = options(seed);
+        let without = Options {
+            flow_cache: false,
+            ..with
+        };
+        assert_eq!(run_network(seed, &with), run_network(seed, &without));
+    }
+}
+
+#[test]
 fn a_seed_repeats_itself_in_another_process() {
     let output = Command::new(env!("CARGO_BIN_EXE_skybridge-sim"))
         .args(["--seed", "5"])

@@ -147,10 +147,7 @@ fn a_host_answers_each_datagram_of_a_train_and_every_link_counts_each() {
     assert_eq!(after.frames - before.frames, 5);
     assert_eq!(after.bytes - before.bytes, 4500 + 5 * (14 + 20 + 8));
     let counters = bench.world.router(&"b".into()).unwrap().counters();
-    let inward = counters
-        .interfaces
-        .iter()
-        .find(|i| i.name.as_str() == "a");
+    let inward = counters.interfaces.iter().find(|i| i.name.as_str() == "a");
     assert_eq!(inward.unwrap().counters.in_packets, 1 + 5);
 }
 
