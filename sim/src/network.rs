@@ -77,6 +77,7 @@ pub fn blueprint(options: &Options) -> Blueprint {
     ];
     let links = legs.map(|(leg, delay)| CrossConnectSettings {
         circuit: None,
+        access: None,
         path: Some(leg),
         delay: Some(delay),
         jitter: options.jitter,

@@ -85,6 +85,12 @@ pub(crate) fn carry(builder: &mut Builder<'_>, end: &CustomerEnd<'_>) -> Carriag
         LinkClass::Access,
         Owner::Provider,
     );
+    let settings = (builder.inputs.extras.links.iter()).rfind(|s| {
+        let of_router =
+            |(site, router): &(String, String)| site == end.site && router == end.router;
+        s.access.as_ref().is_some_and(of_router) && s.path.is_none_or(|p| p == end.path)
+    });
+    edge::set_properties(builder, settings, &access);
     let cross_connect = join_cloud(builder, end, (&name, &switch), customer, (mtu, delay));
     if let Some(cross_connect) = &cross_connect
         && let Some(index) = builder.index.circuits.get_mut(&circuit.id)

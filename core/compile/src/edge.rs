@@ -15,7 +15,7 @@ use crate::builder::{
     Builder, add_port, host_prefix, neighbour, plain_interface, router_node, table,
 };
 use crate::drg::{self, DrgEnd, ORACLE};
-use crate::{Leg, LegIndex, msee, tags};
+use crate::{CrossConnectSettings, Leg, LegIndex, msee, tags};
 
 /// The peer on the cross-connect.
 const FAR_PEER: &str = "azure";
@@ -170,8 +170,19 @@ pub(crate) fn apply_settings(
     name: &LinkName,
 ) {
     let settings = (builder.inputs.extras.links.iter()).rfind(|s| {
-        s.circuit.as_ref().is_none_or(|c| c == &circuit.id) && s.path.is_none_or(|p| p == leg)
+        s.access.is_none()
+            && s.circuit.as_ref().is_none_or(|c| c == &circuit.id)
+            && s.path.is_none_or(|p| p == leg)
     });
+    set_properties(builder, settings, name);
+}
+
+/// Gives a link what the lab file says about it.
+pub(crate) fn set_properties(
+    builder: &mut Builder<'_>,
+    settings: Option<&CrossConnectSettings>,
+    name: &LinkName,
+) {
     if let Some(settings) = settings
         && let Some(link) = builder.blueprint.links.get_mut(name)
     {

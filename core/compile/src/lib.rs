@@ -113,11 +113,13 @@ pub struct ExtraHost {
     pub address: Option<std::net::IpAddr>,
 }
 
-/// Properties of one leg of a circuit.
+/// Properties of one leg of a circuit, or of the access line of an edge router.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CrossConnectSettings {
     /// The circuit, or every circuit.
     pub circuit: Option<ResourceId>,
+    /// The access line of this site's router is meant, and no cross-connect.
+    pub access: Option<(String, String)>,
     /// `primary` or `secondary`, or both.
     pub path: Option<Leg>,
     /// One-way delay.

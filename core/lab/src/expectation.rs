@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use skybridge_blueprint::NodeName;
+use skybridge_compile::site_network_id;
 use skybridge_sites as sites;
 use skybridge_verify::{Claim, ElementClass, Pair, Proof, Within};
 
@@ -35,14 +36,24 @@ impl Expected {
         if matches!(self.source.protocol, sites::Protocol::Udp(_)) {
             return "UDP is not probed".to_owned();
         }
-        for end in self.source.from.iter().chain(&self.source.to) {
-            if find(lab, &self.stack, end).is_empty() {
+        let from = self.source.from.iter().map(|end| (end, true));
+        let to = self.source.to.iter().map(|end| (end, false));
+        for (end, is_source) in from.chain(to) {
+            let found = if is_source {
+                find(lab, &self.stack, end)
+            } else {
+                find_target(lab, &self.stack, end)
+            };
+            if found.is_empty() {
                 return match end {
                     sites::Endpoint::Resource(address) => {
                         format!("{address} is not a running host of this network")
                     }
                     sites::Endpoint::Host(name) => format!("there is no host {name}"),
                     sites::Endpoint::Ip(address) => format!("no host has {address}"),
+                    sites::Endpoint::SiteNetwork { site, network } => format!(
+                        "site.{site}.{network} has no host in the lab: what is behind the user's own routers is reached, not probed from"
+                    ),
                 };
             }
         }
@@ -58,7 +69,11 @@ pub(crate) fn all(lab: &Lab) -> Vec<Expected> {
         .map(|(stack, source)| {
             let mut pairs = Vec::new();
             for (from, _) in source.from.iter().flat_map(|end| find(lab, stack, end)) {
-                for (to, address) in source.to.iter().flat_map(|end| find(lab, stack, end)) {
+                for (to, address) in source
+                    .to
+                    .iter()
+                    .flat_map(|end| find_target(lab, stack, end))
+                {
                     pairs.push((from.clone(), to, address));
                 }
             }
@@ -82,6 +97,13 @@ fn find(lab: &Lab, stack: &str, end: &sites::Endpoint) -> Vec<(NodeName, IpAddr)
                 || vec![(format!("{address}").into(), *address)],
                 |(name, _)| vec![(name.clone(), *address)],
             ),
+        sites::Endpoint::SiteNetwork { site, network } => {
+            let subnet = site_network_id(site, network);
+            (hosts.iter())
+                .filter(|(_, h)| h.subnet == subnet)
+                .map(|(name, h)| (name.clone(), h.address))
+                .collect()
+        }
         sites::Endpoint::Resource(_) | sites::Endpoint::Host(_) => {
             let Some(wanted) = host_ref(&lab.control.estate, stack, end) else {
                 return Vec::new();
@@ -92,6 +114,24 @@ fn find(lab: &Lab, stack: &str, end: &sites::Endpoint) -> Vec<(NodeName, IpAddr)
                 .collect()
         }
     }
+}
+
+/// As [`find`], where packets go: a network that is wholly behind the user's own routers is reached at its
+/// first address.
+fn find_target(lab: &Lab, stack: &str, end: &sites::Endpoint) -> Vec<(NodeName, IpAddr)> {
+    let found = find(lab, stack, end);
+    let sites::Endpoint::SiteNetwork { site, network } = end else {
+        return found;
+    };
+    if !found.is_empty() {
+        return found;
+    }
+    let sites = lab.network.extras.sites.iter();
+    let networks = sites.filter(|s| s.name == *site).flat_map(|s| &s.networks);
+    let cidr = networks.filter(|n| n.name == *network).map(|n| n.cidr);
+    cidr.filter_map(|cidr| cidr.hosts().next())
+        .map(|address| (format!("{address}").into(), IpAddr::V4(address)))
+        .collect()
 }
 
 /// What is to be tried on live packets: every expectation, then reachability between networks.

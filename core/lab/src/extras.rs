@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use skybridge_compile::{CrossConnectSettings, ExtraHost, Extras, HostRef, Leg, ServicePlacement};
+use skybridge_compile::{CrossConnectSettings, ExtraHost, Extras, HostRef, ServicePlacement};
 use skybridge_estate::{Estate, ResourceId};
-use skybridge_sites::{Endpoint, LabFile, LinkTarget, Path};
+use skybridge_sites::{Endpoint, HostPlace, LabFile, LinkTarget, Path};
 use skybridge_terraform::Address;
+
+use crate::premises;
 
 /// Joins all lab files. What refers to something that is not there (yet) is left out.
 pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
@@ -28,7 +30,10 @@ pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
             }
         }
         for host in &file.hosts {
-            if let Some(subnet) = resource_at(estate, &file.stack, &host.subnet) {
+            let HostPlace::Subnet(subnet) = &host.subnet else {
+                continue;
+            };
+            if let Some(subnet) = resource_at(estate, &file.stack, subnet) {
                 extras.hosts.push(ExtraHost {
                     name: host.name.clone(),
                     subnet,
@@ -36,8 +41,31 @@ pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
                 });
             }
         }
+        for site in &file.sites {
+            // Of two sites of one name, the first; the other is named by a rule.
+            if !extras.sites.iter().any(|s| s.name == site.name) {
+                extras.sites.push(premises::site(estate, file, site));
+            }
+        }
+        extras
+            .carriers
+            .extend(file.carriers.iter().map(premises::carrier));
         for link in &file.links {
+            let properties = |circuit, access, path: Option<Path>| CrossConnectSettings {
+                circuit,
+                access,
+                path: path.map(premises::leg),
+                delay: link.delay,
+                jitter: link.jitter.unwrap_or(Duration::ZERO),
+                loss_ppm: link.loss_ppm.unwrap_or(0),
+                rate_bps: link.rate_bps,
+            };
             let (circuit, path) = match &link.target {
+                LinkTarget::Router { site, router, path } => {
+                    let access = Some((site.clone(), router.clone()));
+                    extras.links.push(properties(None, access, *path));
+                    continue;
+                }
                 LinkTarget::Circuit { circuit, path } => (circuit, *path),
                 // Between two resources: the circuit is the one of them that is a circuit.
                 LinkTarget::Between(a, b) => {
@@ -54,17 +82,7 @@ pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
             else {
                 continue;
             };
-            extras.links.push(CrossConnectSettings {
-                circuit: Some(circuit),
-                path: path.map(|p| match p {
-                    Path::Primary => Leg::Primary,
-                    Path::Secondary => Leg::Secondary,
-                }),
-                delay: link.delay,
-                jitter: link.jitter.unwrap_or(Duration::ZERO),
-                loss_ppm: link.loss_ppm.unwrap_or(0),
-                rate_bps: link.rate_bps,
-            });
+            extras.links.push(properties(Some(circuit), None, path));
         }
     }
     extras
@@ -75,12 +93,15 @@ pub(crate) fn host_ref(estate: &Estate, stack: &str, endpoint: &Endpoint) -> Opt
     match endpoint {
         Endpoint::Resource(address) => resource_at(estate, stack, address).map(HostRef::Resource),
         Endpoint::Host(name) => Some(HostRef::Lab(name.clone())),
+        Endpoint::SiteNetwork { site, network } => {
+            Some(HostRef::SiteNetwork(site.clone(), network.clone()))
+        }
         Endpoint::Ip(_) => None,
     }
 }
 
 /// The resource made for a Terraform address of a stack.
-fn resource_at(estate: &Estate, stack: &str, address: &Address) -> Option<ResourceId> {
+pub(crate) fn resource_at(estate: &Estate, stack: &str, address: &Address) -> Option<ResourceId> {
     let address = address.to_string();
     estate
         .resources()

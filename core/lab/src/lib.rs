@@ -29,6 +29,7 @@ mod names;
 mod network;
 mod output;
 mod outside;
+mod premises;
 mod preparation;
 mod probe;
 mod provider;

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use skybridge_azure::model::{AzureModel, Circuit, VirtualNetwork};
 use skybridge_blueprint::NodeName;
 use skybridge_catalogue::catalogue;
-use skybridge_compile::Compiled;
+use skybridge_compile::{Compiled, site_network_id};
 use skybridge_estate::{Estate, Finding, Grade, Level, Subject};
 use skybridge_oci::model::{AttachmentType, OciModel, Vcn, VirtualCircuit};
 use skybridge_sites::{Endpoint, LabFile, Protocol};
@@ -312,6 +312,13 @@ pub(crate) fn expected_paths(
     for (stack, expectation) in expectations {
         let ends = |end: &Endpoint| match end {
             Endpoint::Ip(address) => vec![(NodeName::from(""), *address)],
+            Endpoint::SiteNetwork { site, network } => {
+                let subnet = site_network_id(site, network);
+                (compiled.index.hosts.iter())
+                    .filter(|(_, host)| host.subnet == subnet)
+                    .map(|(name, host)| (name.clone(), host.address))
+                    .collect()
+            }
             Endpoint::Resource(_) | Endpoint::Host(_) => {
                 let wanted = host_ref(estate, stack, end);
                 (compiled.index.hosts.iter())

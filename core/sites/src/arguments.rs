@@ -1,6 +1,6 @@
 //! The arguments of one block: evaluated, checked, every fault collected.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use skybridge_estate::Place;
@@ -10,16 +10,26 @@ use skybridge_terraform::Address;
 
 use crate::model::Endpoint;
 
-/// The names of the stack, and `host`.
+/// What can be referred to in a site.
+#[derive(Default)]
+pub(crate) struct SiteNames {
+    pub(crate) networks: BTreeSet<String>,
+    pub(crate) routers: BTreeSet<String>,
+}
+
+/// The names of the stack, `host` and `site`.
 pub(crate) struct LabScope<'a> {
     pub(crate) stack: &'a dyn Scope,
     pub(crate) hosts: BTreeSet<String>,
+    pub(crate) sites: BTreeMap<String, SiteNames>,
 }
 
 impl Scope for LabScope<'_> {
     fn resolve(&self, name: &str, steps: &[Step], span: &Span) -> Resolved {
-        if name != "host" {
-            return self.stack.resolve(name, steps, span);
+        match name {
+            "host" => {}
+            "site" => return self.resolve_site(steps, span),
+            _ => return self.stack.resolve(name, steps, span),
         }
         let Some(Step::Attr(host, span)) = steps.first() else {
             let said = Diagnostic::error("Invalid reference", "a host is named as in host.probe");
@@ -38,9 +48,46 @@ impl Scope for LabScope<'_> {
 
     fn names(&self) -> Vec<String> {
         let mut names = self.stack.names();
-        names.push("host".to_owned());
+        names.extend(["host".to_owned(), "site".to_owned()]);
         names
     }
+}
+
+impl LabScope<'_> {
+    /// `site.hq.lan` or `site.hq.ce1`.
+    fn resolve_site(&self, steps: &[Step], span: &Span) -> Resolved {
+        let failed = |said: Diagnostic| Resolved::Failed(vec![said]);
+        let (Some(Step::Attr(site, at)), Some(Step::Attr(part, part_at))) =
+            (steps.first(), steps.get(1))
+        else {
+            let detail = "a site's networks and routers are named as in site.hq.lan";
+            return failed(Diagnostic::error("Invalid reference", detail).at(span));
+        };
+        let Some(names) = self.sites.get(site) else {
+            let detail = format!("the lab file has no site \"{site}\"");
+            let said = Diagnostic::error("Unknown site", detail).at(at);
+            return failed(said.suggest(site, self.sites.keys().map(String::as_str)));
+        };
+        let kind = if names.networks.contains(part) {
+            "network"
+        } else if names.routers.contains(part) {
+            "router"
+        } else {
+            let detail = format!("site \"{site}\" has no network or router \"{part}\"");
+            let said = Diagnostic::error("Unknown part of a site", detail).at(part_at);
+            let known = names.networks.iter().chain(&names.routers);
+            return failed(said.suggest(part, known.map(String::as_str)));
+        };
+        let value = Value::object_of([("name", Value::string(part))]);
+        Resolved::Value(value.with_origin(format!("{kind}/{site}/{part}")), 2)
+    }
+}
+
+/// The site and the part of it that a value of [`LabScope::resolve_site`] is.
+pub(crate) fn part_of_site(value: &Value, kind: &str) -> Option<(String, String)> {
+    let rest = value.origin()?.strip_prefix(kind)?.strip_prefix('/')?;
+    let (site, part) = rest.split_once('/')?;
+    Some((site.to_owned(), part.to_owned()))
 }
 
 /// What reading needs.
@@ -93,6 +140,16 @@ pub(crate) struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     /// Checks that the block has only the arguments in `names`, and no blocks.
     pub(crate) fn new(context: &mut Context<'_>, block: &'a Block, names: &[&str]) -> Self {
+        Self::with_blocks(context, block, names, &[])
+    }
+
+    /// Checks that the block has only the arguments in `names`, and only `blocks`.
+    pub(crate) fn with_blocks(
+        context: &mut Context<'_>,
+        block: &'a Block,
+        names: &[&str],
+        blocks: &[&str],
+    ) -> Self {
         for attribute in &block.body.attributes {
             if !names.contains(&attribute.name.as_str()) {
                 let detail = format!(
@@ -105,12 +162,16 @@ impl<'a> Arguments<'a> {
                 context.said.push(said);
             }
         }
-        for inner in &block.body.blocks {
+        let others = block.body.blocks.iter();
+        for inner in others.filter(|b| !blocks.contains(&b.kind.as_str())) {
             let detail = format!(
                 "a {} block has no block \"{}\" in it",
                 block.kind, inner.kind
             );
-            context.error("Unsupported block", detail, &inner.span);
+            let said = Diagnostic::error("Unsupported block", detail)
+                .at(&inner.span)
+                .suggest(&inner.kind, blocks.iter().copied());
+            context.said.push(said);
         }
         Self { block }
     }
@@ -202,8 +263,16 @@ const HOSTS: [&str; 6] = [
     "oci_core_vnic_attachment",
 ];
 
-/// A cloud host or a host of the lab file.
+/// A cloud host, a host of the lab file or a site's network.
 pub(crate) fn endpoint(value: &Value) -> Result<Endpoint, String> {
+    if let Some((site, network)) = part_of_site(value, "network") {
+        return Ok(Endpoint::SiteNetwork { site, network });
+    }
+    if let Some((site, router)) = part_of_site(value, "router") {
+        return Err(format!(
+            "site.{site}.{router} is a router; a host or a network of the site is expected"
+        ));
+    }
     if let Some(host) = value.origin().and_then(|o| o.strip_prefix("host.")) {
         return Ok(Endpoint::Host(host.to_owned()));
     }

@@ -7,13 +7,15 @@ use skybridge_hcl::ast::Block;
 use skybridge_hcl::{Diagnostic, Value, nearest_name};
 
 use crate::arguments::{
-    Arguments, Context, destination, endpoint, endpoints, place, port, resource, resource_of,
+    Arguments, Context, destination, endpoint, endpoints, part_of_site, place, port, resource,
+    resource_of,
 };
 use crate::limits::{canonical, limit_names};
 use crate::model::{
     Element, Expectation, LabFile, LabHost, LinkSettings, LinkTarget, Path, Protocol, Service,
     Target, Within,
 };
+use crate::premises::HostPlace;
 use crate::units::{parse_duration, parse_loss_ppm, parse_rate_bps};
 
 /// Most elements that may fail at once.
@@ -163,20 +165,43 @@ fn within(value: &Value) -> Result<Within, String> {
 
 pub(crate) fn host(context: &mut Context<'_>, block: &Block) -> Option<LabHost> {
     let name = label(context, block);
-    let arguments = Arguments::new(context, block, &["subnet", "address"]);
-    let whole = arguments.required(context, "subnet");
+    let arguments = Arguments::new(context, block, &["subnet", "network", "address"]);
+    let whole = one_place(context, &arguments);
     let types = ["azurerm_subnet", "oci_core_subnet"];
-    let subnet = arguments.parsed(context, "subnet", |v| resource_of(v, &types));
+    let subnet = arguments.parsed(context, "subnet", |v| {
+        resource_of(v, &types).map(HostPlace::Subnet)
+    });
+    let network = arguments.parsed(context, "network", |v| {
+        let (site, network) = part_of_site(v, "network")
+            .ok_or_else(|| "a network of a site is expected, such as site.hq.lan".to_owned())?;
+        Ok(HostPlace::Network { site, network })
+    });
     let address = arguments.text(context, "address", |text| {
         text.parse::<IpAddr>()
             .map_err(|_| format!("\"{text}\" is not an IP address"))
     });
     Some(LabHost {
         name: name.filter(|_| whole)?,
-        subnet: subnet?,
+        subnet: subnet.or(network)?,
         address,
         place: place(&block.span),
     })
+}
+
+/// True when a host has either a subnet or a site's network.
+fn one_place(context: &mut Context<'_>, arguments: &Arguments<'_>) -> bool {
+    match (
+        arguments.attribute("subnet"),
+        arguments.attribute("network"),
+    ) {
+        (Some(_), None) | (None, Some(_)) => true,
+        (None, None) => arguments.required(context, "subnet"),
+        (Some(_), Some(network)) => {
+            let detail = "a host stands in either a subnet or a network of a site";
+            context.error("Conflicting arguments", detail, &network.name_span);
+            false
+        }
+    }
 }
 
 pub(crate) fn limits(context: &mut Context<'_>, block: &Block, lab: &mut LabFile) {
@@ -222,7 +247,7 @@ pub(crate) fn limits(context: &mut Context<'_>, block: &Block, lab: &mut LabFile
 pub(crate) fn link(context: &mut Context<'_>, block: &Block) -> Option<LinkSettings> {
     let name = label(context, block);
     let names = [
-        "circuit", "path", "between", "delay", "jitter", "loss", "rate",
+        "circuit", "router", "path", "between", "delay", "jitter", "loss", "rate",
     ];
     let arguments = Arguments::new(context, block, &names);
     let target = link_target(context, &arguments);
@@ -247,17 +272,44 @@ pub(crate) fn link(context: &mut Context<'_>, block: &Block) -> Option<LinkSetti
     })
 }
 
-/// `circuit` with perhaps a `path`, or `between` two resources.
-fn link_target(context: &mut Context<'_>, arguments: &Arguments<'_>) -> Option<LinkTarget> {
-    let types = ["azurerm_express_route_circuit", "oci_core_virtual_circuit"];
-    let circuit = arguments.parsed(context, "circuit", |v| resource_of(v, &types));
-    let path = arguments.text(context, "path", |text| match text {
+/// A path's name.
+pub(crate) fn path(text: &str) -> Result<Path, String> {
+    match text {
         "primary" => Ok(Path::Primary),
         "secondary" => Ok(Path::Secondary),
         other => Err(format!(
             "\"{other}\" is neither \"primary\" nor \"secondary\""
         )),
-    });
+    }
+}
+
+/// The access lines of a site's router.
+fn router_lines(
+    context: &mut Context<'_>,
+    arguments: &Arguments<'_>,
+    path: Option<Path>,
+) -> Option<LinkTarget> {
+    for other in ["circuit", "between"] {
+        if let Some(attribute) = arguments.attribute(other) {
+            let detail = "a link block has one of circuit, router and between";
+            context.error("Conflicting arguments", detail, &attribute.name_span);
+        }
+    }
+    let (site, router) = arguments.parsed(context, "router", |v| {
+        part_of_site(v, "router")
+            .ok_or_else(|| "a router of a site is expected, such as site.hq.ce1".to_owned())
+    })?;
+    Some(LinkTarget::Router { site, router, path })
+}
+
+/// `circuit` with perhaps a `path`, or `between` two resources.
+fn link_target(context: &mut Context<'_>, arguments: &Arguments<'_>) -> Option<LinkTarget> {
+    let types = ["azurerm_express_route_circuit", "oci_core_virtual_circuit"];
+    let circuit = arguments.parsed(context, "circuit", |v| resource_of(v, &types));
+    let path = arguments.text(context, "path", path);
+    if arguments.attribute("router").is_some() {
+        return router_lines(context, arguments, path);
+    }
     let between = arguments.parsed(context, "between", |value| match value.as_slice() {
         Some([a, b]) => Ok(LinkTarget::Between(resource(a)?, resource(b)?)),
         _ => Err("a list of two resources is expected".to_owned()),
@@ -273,7 +325,8 @@ fn link_target(context: &mut Context<'_>, arguments: &Arguments<'_>) -> Option<L
             None
         }
         (None, None) => {
-            let detail = "a link block needs the argument \"circuit\" or \"between\"";
+            let detail =
+                "a link block needs the argument \"circuit\" or \"between\", or \"router\"";
             context.error("Missing argument", detail, span);
             None
         }

@@ -4,8 +4,8 @@
 //! link delays (design §3). They are HCL with the same names and values as the Terraform configuration
 //! beside them. Every error is collected, each with file, line and column.
 //!
-//! Blocks `site`, `carrier`, `network` and `router` belong to the language and are refused by name: they
-//! are not supported yet.
+//! `site` blocks with their `network` and `router` blocks, and `carrier` blocks, are the other half of a network:
+//! what stands on premises and what leads there. Carriers that are not of model `l2` are refused by name.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -13,13 +13,18 @@ mod arguments;
 mod blocks;
 mod limits;
 mod model;
+mod premises;
 mod read;
+mod site;
 mod units;
 
 pub use limits::limit_names;
 pub use model::{
     Element, Endpoint, Expectation, LabFile, LabHost, LinkSettings, LinkTarget, Path, Protocol,
     Service, Target, Within,
+};
+pub use premises::{
+    Attach, Bfd, Carrier, HandOff, HostPlace, Network, Persona, PortMode, Router, Site,
 };
 pub use read::read;
 pub use units::{parse_duration, parse_loss_ppm, parse_rate_bps};

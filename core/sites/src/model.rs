@@ -7,6 +7,8 @@ use std::time::Duration;
 use skybridge_estate::Place;
 use skybridge_terraform::Address;
 
+use crate::premises::{Carrier, HostPlace, Site};
+
 /// Everything that the lab files of a directory say, in the order of files and lines.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct LabFile {
@@ -16,8 +18,12 @@ pub struct LabFile {
     pub services: Vec<Service>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
-    /// Probe hosts added to subnets.
+    /// Hosts added to subnets and to networks of sites.
     pub hosts: Vec<LabHost>,
+    /// Sites on premises.
+    pub sites: Vec<Site>,
+    /// Layer 2 carriers.
+    pub carriers: Vec<Carrier>,
     /// Limits that differ from the catalogue's, by the names of [`crate::limit_names`].
     pub limits: BTreeMap<String, u64>,
     /// Where each limit is set.
@@ -33,6 +39,13 @@ pub enum Endpoint {
     Resource(Address),
     /// A host of the lab file.
     Host(String),
+    /// Every host of a site's network.
+    SiteNetwork {
+        /// The site.
+        site: String,
+        /// Its network.
+        network: String,
+    },
     /// An address; only where packets go to.
     Ip(IpAddr),
 }
@@ -145,13 +158,13 @@ impl Element {
     ];
 }
 
-/// `host "name" { subnet, address }`
+/// `host "name" { subnet | network, address }`
 #[derive(Clone, PartialEq, Debug)]
 pub struct LabHost {
     /// Its name.
     pub name: String,
-    /// The subnet, `azurerm_subnet` or `oci_core_subnet`.
-    pub subnet: Address,
+    /// Where it stands.
+    pub subnet: HostPlace,
     /// Its address; a free one of the subnet when not given.
     pub address: Option<IpAddr>,
     /// Where it is written.
@@ -189,6 +202,15 @@ pub enum LinkTarget {
     },
     /// The links between two resources.
     Between(Address, Address),
+    /// The access lines of a site's router, on one path or on all it has.
+    Router {
+        /// The site.
+        site: String,
+        /// Its router.
+        router: String,
+        /// One path; all when not given.
+        path: Option<Path>,
+    },
 }
 
 /// A path of a circuit.

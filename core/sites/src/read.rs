@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 use skybridge_hcl::ast::{Block, Body};
 use skybridge_hcl::{Diagnostic, Files, Scope, Span, join_path, parse_body};
 
-use crate::arguments::{Context, LabScope};
-use crate::blocks;
+use crate::arguments::{Context, LabScope, SiteNames};
 use crate::model::LabFile;
+use crate::{blocks, site};
 
 /// How the name of a lab file ends.
 const SUFFIX: &str = ".sky.hcl";
 
 /// Blocks that a lab file may have.
-const BLOCKS: [&str; 5] = ["service", "expect", "host", "limits", "link"];
+const BLOCKS: [&str; 7] = [
+    "service", "expect", "host", "limits", "link", "site", "carrier",
+];
 
-/// Blocks of the language that nobody acts on yet.
-const RESERVED: [&str; 4] = ["site", "carrier", "network", "router"];
+/// Blocks that stand in a site.
+const INNER: [&str; 2] = ["network", "router"];
 
 /// Reads every `*.sky.hcl` file in `directory` of `files`, in the order of their names. `scope` gives the
 /// names of the Terraform configuration: that of the stack after its apply
@@ -38,11 +40,18 @@ pub fn read(files: &dyn Files, directory: &str, scope: &dyn Scope) -> (LabFile, 
         }
     }
     let all = || bodies.iter().flat_map(|b| &b.blocks);
-    let hosts = all().filter(|b| b.kind == "host");
+    let sites = || all().filter(|b| b.kind == "site");
+    let inside = sites().flat_map(|site| &site.body.blocks);
+    let hosts = all()
+        .chain(inside.flat_map(|network| &network.body.blocks))
+        .filter(|b| b.kind == "host");
     let scope = LabScope {
         stack: scope,
         hosts: hosts
             .filter_map(|b| b.label(0).map(str::to_owned))
+            .collect(),
+        sites: sites()
+            .filter_map(|b| Some((b.label(0)?.to_owned(), site_names(b))))
             .collect(),
     };
     let mut context = Context { scope, files, said };
@@ -52,8 +61,14 @@ pub fn read(files: &dyn Files, directory: &str, scope: &dyn Scope) -> (LabFile, 
     }
     let mut lab = LabFile::default();
     let mut seen: BTreeMap<(String, String), Span> = BTreeMap::new();
+    let mut carriers = Vec::new();
     for block in all() {
         once(&mut context, &mut seen, block);
+        for network in block.body.blocks.iter().filter(|_| block.kind == "site") {
+            for host in network.body.blocks.iter().filter(|b| b.kind == "host") {
+                once(&mut context, &mut seen, host);
+            }
+        }
         match block.kind.as_str() {
             "service" => lab.services.extend(blocks::service(&mut context, block)),
             "expect" => lab
@@ -62,10 +77,32 @@ pub fn read(files: &dyn Files, directory: &str, scope: &dyn Scope) -> (LabFile, 
             "host" => lab.hosts.extend(blocks::host(&mut context, block)),
             "limits" => blocks::limits(&mut context, block, &mut lab),
             "link" => lab.links.extend(blocks::link(&mut context, block)),
+            "site" => site::site(&mut context, block, &mut lab),
+            "carrier" => {
+                let carrier = site::carrier(&mut context, block);
+                carriers.extend(carrier.map(|c| (c, block.span.clone())));
+            }
             other => unknown(&mut context, block, other),
         }
     }
+    site::one_carrier_each(&mut context, &carriers);
+    lab.carriers = carriers.into_iter().map(|(carrier, _)| carrier).collect();
+    site::services_have_one_host(&mut context, &lab);
     (lab, context.said)
+}
+
+/// What can be referred to in a site.
+fn site_names(block: &Block) -> SiteNames {
+    let labels = |kind: &str| {
+        let inner = block.body.blocks.iter().filter(|b| b.kind == kind);
+        inner
+            .filter_map(|b| b.label(0).map(str::to_owned))
+            .collect()
+    };
+    SiteNames {
+        networks: labels("network"),
+        routers: labels("router"),
+    }
 }
 
 fn text(files: &dyn Files, path: &str) -> Result<String, Vec<Diagnostic>> {
@@ -87,18 +124,18 @@ fn once(context: &mut Context<'_>, seen: &mut BTreeMap<(String, String), Span>, 
     }
 }
 
-/// A block that is reserved, or misspelt.
+/// A block in the wrong place, or misspelt.
 fn unknown(context: &mut Context<'_>, block: &Block, kind: &str) {
-    if RESERVED.contains(&kind) {
+    if INNER.contains(&kind) {
         let name = block.label(0).unwrap_or_default();
-        let detail = format!("the block {kind} \"{name}\" is not supported yet");
-        context.error("Not supported yet", detail, &block.span);
+        let detail = format!("{kind} \"{name}\" stands in a site block");
+        context.error("Unsupported block", detail, &block.span);
         return;
     }
     let detail = format!("a lab file has no {kind} blocks");
     let said = Diagnostic::error("Unsupported block", detail)
         .at(&block.span)
-        .suggest(kind, BLOCKS.into_iter().chain(RESERVED));
+        .suggest(kind, BLOCKS);
     context.said.push(said);
 }
 

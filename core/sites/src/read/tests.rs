@@ -10,6 +10,8 @@ use skybridge_terraform::{Apply, Schemas, Stack, StackState, VariableInputs};
 use super::read;
 use crate::{Element, Endpoint, LabFile, LinkTarget, Path, Protocol, Target, Within};
 
+mod sites;
+
 /// The names of a small stack.
 fn scope() -> BTreeMap<String, Value> {
     let instance =
@@ -174,7 +176,7 @@ link "l" {
     let (_, said) = lab(text);
     let wanted = [
         "lab.sky.hcl:1:1: Unsupported block: a lab file has no servce blocks Did you mean \"service\"?",
-        "lab.sky.hcl:2:1: Not supported yet: the block site \"hq\" is not supported yet",
+        "lab.sky.hcl:2:1: Missing argument: a site block needs the argument \"asn\"",
         "lab.sky.hcl:5:3: Unsupported argument: a service block has no argument \"tpc\" Did you mean \"tcp\"?",
         "lab.sky.hcl:3:1: Missing argument: a service block needs the argument \"tcp\"",
         "Unknown host: the lab file has no host \"prob\" Did you mean \"probe\"?",
@@ -195,10 +197,15 @@ link "l" {
 }
 
 #[test]
-fn each_reserved_block_is_named_and_not_passed_over() {
-    for kind in ["site", "carrier", "network", "router"] {
+fn parts_of_a_site_outside_one_and_carriers_of_other_models_are_named() {
+    for kind in ["network", "router"] {
         let (_, said) = lab(&format!("{kind} \"x\" {{ }}"));
-        let words = format!("the block {kind} \"x\" is not supported yet");
+        let words = format!("{kind} \"x\" stands in a site block");
+        assert!(said.len() == 1 && said[0].contains(&words), "{said:?}");
+    }
+    for model in ["l3", "exchange", "direct"] {
+        let (_, said) = lab(&format!("carrier \"x\" {{ model = \"{model}\" }}"));
+        let words = format!("the carrier model \"{model}\" is not supported yet");
         assert!(said.len() == 1 && said[0].contains(&words), "{said:?}");
     }
 }
