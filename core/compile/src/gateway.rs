@@ -134,7 +134,7 @@ fn instance(
     let name = node_name(&label, number);
     let port: PortName = "vnet".into();
     let (router_interface, router_address) =
-        vnet::attach(builder, network, (&name, &port), IpAddr::V4(address))?;
+        vnet::attach(builder, network, (&name, &port), IpAddr::V4(address), "")?;
     let inbound: InterfaceName = "vnet".into();
     let vrf = main_vrf();
     let policer = throughput(builder, &gateway.sku);
@@ -278,7 +278,12 @@ fn connect(
 
     // From the network's router: the outbound half, past the gateway.
     let port: PortName = format!("{connection_label}/vnet").into();
-    vnet::attach(builder, network, (&msee_name, &port), IpAddr::V4(endpoint))?;
+    let which = match number {
+        0 => String::new(),
+        _ => format!("/{connection_label}"),
+    };
+    let far = (&msee_name, &port);
+    vnet::attach(builder, network, far, IpAddr::V4(endpoint), &which)?;
     let msee = builder.router_mut(&msee_name)?;
     add_port(msee, &msee_name, &port);
     let tenant = Some(circuit.id.to_string());

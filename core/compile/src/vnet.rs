@@ -256,18 +256,20 @@ fn add_extra(
 }
 
 /// Joins the virtual network's router to a gateway instance or an MSEE. Both ends get `/32` addresses
-/// from the GatewaySubnet; the router's is its first usable address.
+/// from the GatewaySubnet; the router's is its first usable address. `which` tells connections apart that lead
+/// to one MSEE; it is empty for the first, whatever else there is.
 pub(crate) fn attach(
     builder: &mut Builder<'_>,
     vnet: &VirtualNetwork,
     far: (&NodeName, &PortName),
     far_address: IpAddr,
+    which: &str,
 ) -> Option<(InterfaceName, IpAddr)> {
     let subnet = gateway_subnet(vnet)?;
     let own = first_usable(subnet.prefixes.first()?)?;
     let name = node_name(builder, vnet);
     let vrf = subnet_vrf(subnet);
-    let port: PortName = format!("to/{}", far.0).into();
+    let port: PortName = format!("to/{}{which}", far.0).into();
     let interface: InterfaceName = port.as_str().into();
     let router = builder.router_mut(&name)?;
     add_port(router, &name, &port);
@@ -280,7 +282,7 @@ pub(crate) fn attach(
         .get_mut(&vrf)?
         .routes
         .push(crate::builder::neighbour(far_address, &interface));
-    let link: LinkName = format!("{name}--{}", far.0).into();
+    let link: LinkName = format!("{name}--{}{which}", far.0).into();
     builder.link(link, (&name, &port), far, LinkClass::Backbone, Owner::Azure);
     Some((interface, own))
 }
