@@ -649,6 +649,23 @@ pub struct ProviderRow {
     pub mode: String,
     /// S-tag handed out.
     pub s_tag: u16,
+    /// What carries its paths to a site.
+    pub paths: Vec<ProviderPathRow>,
+}
+
+/// A path of a circuit through a carrier.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProviderPathRow {
+    /// `primary` or `secondary`.
+    pub path: String,
+    /// The carrier.
+    pub carrier: String,
+    /// Its switch.
+    pub switch: String,
+    /// The cross-connect on the switch.
+    pub cross_connect: String,
+    /// What the carrier does wrong, as `provider set` takes it; empty when nothing.
+    pub faults: Vec<String>,
 }
 
 /// A type that is not network.

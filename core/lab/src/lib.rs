@@ -13,6 +13,7 @@
 
 mod bridge;
 mod capture;
+mod carrier;
 mod checks;
 mod control;
 mod diagnose;

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use skybridge_base::VlanId;
 use skybridge_blueprint::{LinkName, Tagging};
+use skybridge_compile::Leg;
 use skybridge_estate::{Command as EstateCommand, ProviderAction, Resource};
 use skybridge_world::{Command, TagFault, TagLevel};
 
+use crate::carrier;
 use crate::document::{AssumedRow, ErrorDocument, Listing, ProviderRow};
 use crate::lab::Lab;
 use crate::names::no_such;
@@ -132,6 +134,7 @@ fn rows(lab: &Lab) -> Vec<ProviderRow> {
                 }
                 .to_owned(),
                 s_tag: model.map_or(0, |c| c.s_tag.as_u16()),
+                paths: carrier::rows(lab, &service_key),
                 service_key,
                 provider,
             }
@@ -146,11 +149,15 @@ fn set(lab: &mut Lab, wanted: &str, name: &str, value: &str) -> Result<Response,
         help: Some(help.to_owned()),
         diagnostics: Vec::new(),
     };
-    if name != "vlan" {
-        return Err(error(
-            format!("providers have no setting called {name}"),
-            "known: vlan=N (a wrong customer tag on both links), vlan=ok",
-        ));
+    match name {
+        "vlan" => {}
+        "fault" => return set_fault(lab, wanted, value),
+        _ => {
+            return Err(error(
+                format!("providers have no setting called {name}"),
+                "known: vlan=N (a wrong customer tag on both links), vlan=ok, fault=F, fault=ok",
+            ));
+        }
     }
     let key = service_key(lab, wanted)?;
     let legs = legs(lab, &key);
@@ -160,8 +167,10 @@ fn set(lab: &mut Lab, wanted: &str, name: &str, value: &str) -> Result<Response,
             "provision it first",
         ));
     }
+    let carried = carrier::paths(lab, &key, None);
     if value == "ok" {
-        for (link, _) in &legs {
+        carrier::set_c_tag(lab, &carried, None)?;
+        for (link, _) in legs.iter().filter(|_| carried.is_empty()) {
             world(lab, Command::ClearTagFaults { link: link.clone() })?;
         }
         lab.providers.vlan_faults.remove(&key);
@@ -174,7 +183,8 @@ fn set(lab: &mut Lab, wanted: &str, name: &str, value: &str) -> Result<Response,
         .ok()
         .and_then(VlanId::new)
         .ok_or_else(|| error(format!("{value} is no VLAN id"), "1 to 4094, or ok"))?;
-    for (link, from) in legs {
+    carrier::set_c_tag(lab, &carried, Some(to))?;
+    for (link, from) in legs.into_iter().filter(|_| carried.is_empty()) {
         let fault = TagFault {
             level: TagLevel::Inner,
             from,
@@ -186,6 +196,30 @@ fn set(lab: &mut Lab, wanted: &str, name: &str, value: &str) -> Result<Response,
     Ok(done(format!(
         "the provider of {wanted} hands it on with customer tag {to}"
     )))
+}
+
+/// `fault=F` on every path that a carrier carries, or with `KEY/PATH` on one.
+fn set_fault(lab: &mut Lab, wanted: &str, value: &str) -> Result<Response, ErrorDocument> {
+    let (circuit, path) = match wanted.rsplit_once('/') {
+        Some((circuit, "primary")) => (circuit, Some(Leg::Primary)),
+        Some((circuit, "secondary")) => (circuit, Some(Leg::Secondary)),
+        _ => (wanted, None),
+    };
+    let key = service_key(lab, circuit)?;
+    let legs = carrier::paths(lab, &key, path);
+    if legs.is_empty() {
+        let help = if is_oracle(lab, &key) {
+            "a circuit of provider Oracle has no carrier in between; vlan=N is what can go wrong there"
+        } else {
+            "a site's router in the lab file, a private peering and a provisioned circuit make one"
+        };
+        return Err(ErrorDocument {
+            message: format!("no carrier carries {wanted}"),
+            help: Some(help.to_owned()),
+            diagnostics: Vec::new(),
+        });
+    }
+    carrier::set(lab, wanted, &legs, value).map(done)
 }
 
 fn world(lab: &mut Lab, command: Command) -> Result<(), ErrorDocument> {

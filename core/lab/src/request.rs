@@ -200,11 +200,12 @@ pub enum Provider {
         /// Service key or circuit name.
         key: String,
     },
-    /// Change how the provider behaves: `vlan=N` hands the circuit on with a wrong customer tag, `vlan=ok` mends it.
+    /// Change how the provider behaves: `vlan=N` hands the circuit on with a wrong customer tag, `vlan=ok` mends it;
+    /// `fault=F` makes the carrier between a site and the cloud go wrong, `fault=ok` mends it.
     Set {
-        /// Service key or circuit name; `*` for every circuit.
+        /// Service key or circuit name; with `/primary` or `/secondary` for one path.
         key: String,
-        /// Setting: `vlan`.
+        /// Setting: `vlan` or `fault`.
         name: String,
         /// Value.
         value: String,

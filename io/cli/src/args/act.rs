@@ -194,9 +194,12 @@ pub(crate) enum ProviderCommand {
         /// Service key or circuit name.
         key: String,
     },
-    /// Change how the provider behaves: `vlan=200` hands the circuit on with a wrong customer tag, `vlan=ok` mends it.
+    /// Change how the provider behaves: `vlan=200` hands the circuit on with a wrong customer tag, `vlan=ok` mends
+    /// it. Between a site and the cloud the carrier can go wrong on `KEY`, `KEY/primary` or `KEY/secondary`:
+    /// `fault=` strip-tag, wrong-s-tag[=N], wrong-c-tag[=N], mtu=N, loss=PERCENT, silent, one-way=customer,
+    /// one-way=cloud, or ok.
     Set {
-        /// Service key or circuit name; `*` for every circuit.
+        /// Service key or circuit name, with /primary or /secondary for one path.
         key: String,
         /// Setting; `NAME=VALUE` in one word is taken too.
         name: String,

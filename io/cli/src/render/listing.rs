@@ -2,7 +2,8 @@
 
 use skybridge_lab::document::{
     ArpTable, BfdRow, CircuitRow, CounterRow, DrgRow, EffectiveTable, GatewayRow, LinkRow,
-    PeeringRow, ProviderRow, RouteSummaryTable, RouteTable, SessionRow, VirtualCircuitRow,
+    PeeringRow, ProviderPathRow, ProviderRow, RouteSummaryTable, RouteTable, SessionRow,
+    VirtualCircuitRow,
 };
 
 use super::table::{heading, micros, or_dash, paragraph, table};
@@ -383,6 +384,7 @@ pub(super) fn provider(rows: &[ProviderRow], screen: &Screen) -> String {
             row.state.clone(),
             row.mode.clone(),
             row.s_tag.to_string(),
+            carriers(&row.paths),
         ]
     });
     table(
@@ -395,10 +397,28 @@ pub(super) fn provider(rows: &[ProviderRow], screen: &Screen) -> String {
             "State",
             "Mode",
             "S-tag",
+            "Carrier",
         ],
         cells,
         screen,
     )
+}
+
+/// The carrier, and what it does wrong on which path.
+fn carriers(paths: &[ProviderPathRow]) -> String {
+    let Some(first) = paths.first() else {
+        return String::new();
+    };
+    let wrong: Vec<String> = paths
+        .iter()
+        .filter(|p| !p.faults.is_empty())
+        .map(|p| format!("{} {}", p.path, p.faults.join(" ")))
+        .collect();
+    if wrong.is_empty() {
+        first.carrier.clone()
+    } else {
+        format!("{}: {}", first.carrier, wrong.join(", "))
+    }
 }
 
 fn each<T>(rows: &[T], text: impl FnMut(&T) -> String) -> String {

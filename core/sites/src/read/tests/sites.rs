@@ -124,38 +124,34 @@ carrier "metro" { model = "l2" }
     assert_eq!((lab.sites.len(), lab.carriers.len()), (1, 1));
 }
 
+/// Each text is refused with these words, at a place.
+fn refused(cases: &[(String, &str)]) {
+    for (text, words) in cases {
+        let (_, said) = lab(text);
+        assert!(
+            said.iter().any(|s| s.contains(words)),
+            "{text}\n{said:#?}\nshould say: {words}"
+        );
+        assert!(
+            said.iter().all(|s| s.starts_with("lab.sky.hcl:")),
+            "{said:#?}"
+        );
+    }
+}
+
+fn router(rest: &str) -> String {
+    let circuit = "circuit = azurerm_express_route_circuit.hq";
+    site(&format!("router \"r\" {{\n{circuit}\n{rest}\n}}"))
+}
+
+fn site(rest: &str) -> String {
+    format!("site \"s\" {{\n  asn = 1\n{rest}\n}}")
+}
+
 #[test]
-fn faults_of_sites_and_carriers_are_named() {
-    let router = |rest: &str| {
-        format!(
-            "site \"s\" {{\n  asn = 1\n  router \"r\" {{\n    circuit = azurerm_express_route_circuit.hq\n{rest}\n  }}\n}}"
-        )
-    };
-    let site = |rest: &str| format!("site \"s\" {{\n  asn = 1\n{rest}\n}}");
-    let cases = [
-        (site("asnn = 2"), "Did you mean \"asn\"?"),
-        ("site \"s\" { asn = 0 }".to_owned(), "an AS number from 1"),
-        (site("netwrk \"n\" {}"), "Did you mean \"network\"?"),
-        (site("network \"n\" {}"), "needs the argument \"cidr\""),
-        (
-            site("network \"n\" { cidr = \"fd00::/64\" }"),
-            "is not an IPv4 prefix",
-        ),
-        (
-            site("network \"n\" { cidr = \"10.0.0.1/24\" }"),
-            "10.0.0.0/24 has none",
-        ),
-        (site("network \"n\" { cidr = \"10.0.0.0/31\" }"), "no room"),
-        (
-            site(
-                "network \"n\" {\n cidr = \"10.0.0.0/24\"\n host \"h\" { address = \"10.0.0.1\" }\n}",
-            ),
-            "no host address of 10.0.0.0/24",
-        ),
-        (
-            site("network \"n\" { cidr = \"10.0.0.0/24\" }\n router \"n\" {}"),
-            "is defined in this site at",
-        ),
+fn faults_of_routers_are_named() {
+    let attached = |rest: &str| router(&format!("path = \"primary\"\n{rest}"));
+    refused(&[
         (
             router("path = \"third\""),
             "neither \"primary\" nor \"secondary\"",
@@ -164,17 +160,14 @@ fn faults_of_sites_and_carriers_are_named() {
             router("attach = \"netns:frr\""),
             "needs the path that ends there",
         ),
+        (attached("attach = \"veth:x\""), "is none of \"netns:NAME\""),
         (
-            router("path = \"primary\"\nattach = \"veth:x\""),
-            "is none of \"netns:NAME\"",
-        ),
-        (
-            router("path = \"primary\"\nattach = \"tap:a-name-far-too-long\""),
+            attached("attach = \"tap:a-name-far-too-long\""),
             "longer than an interface's name",
         ),
         (router("persona = \"frr\""), "this one the lab runs itself"),
         (
-            router("path = \"primary\"\nattach = \"tap:x\"\npersona = \"fr\""),
+            attached("attach = \"tap:x\"\npersona = \"fr\""),
             "did you mean \"frr\"?",
         ),
         (router("mode = \"trnk\""), "did you mean \"trunk\"?"),
@@ -191,6 +184,41 @@ fn faults_of_sites_and_carriers_are_named() {
         (router("bfd = \"yes\""), "true, false or"),
         (router("bfd = { interval = \"1ms\" }"), "10ms at least"),
         (router("prepend = 11"), "from 0 to 10"),
+    ]);
+}
+
+#[test]
+fn faults_of_sites_and_networks_are_named() {
+    let network = |rest: &str| site(&format!("network \"n\" {{\n{rest}\n}}"));
+    refused(&[
+        (site("asnn = 2"), "Did you mean \"asn\"?"),
+        ("site \"s\" { asn = 0 }".to_owned(), "an AS number from 1"),
+        (site("netwrk \"n\" {}"), "Did you mean \"network\"?"),
+        (network(""), "needs the argument \"cidr\""),
+        (network("cidr = \"fd00::/64\""), "is not an IPv4 prefix"),
+        (network("cidr = \"10.0.0.1/24\""), "10.0.0.0/24 has none"),
+        (network("cidr = \"10.0.0.0/31\""), "no room"),
+        (
+            network("cidr = \"10.0.0.0/24\"\nhost \"h\" { address = \"10.0.0.1\" }"),
+            "no host address of 10.0.0.0/24",
+        ),
+        (
+            network("cidr = \"10.0.0.0/24\"\n}\nrouter \"n\" {"),
+            "is defined in this site at",
+        ),
+        (
+            network("cidr = \"10.0.0.0/24\"\nhost \"h\" {}")
+                + "\nservice \"x\" {\n host = site.s.n\n tcp = 1\n}",
+            "name one, such as host.h",
+        ),
+    ]);
+}
+
+#[test]
+fn faults_of_carriers_and_references_are_named() {
+    let expect = |from: &str| format!("\nexpect \"e\" {{\n from = {from}\n to = \"10.0.0.2\"\n}}");
+    let lan = site("network \"lan\" { cidr = \"10.0.0.0/24\" }");
+    refused(&[
         (
             "carrier \"c\" { model = \"l4\" }".to_owned(),
             "no model of a carrier",
@@ -207,29 +235,11 @@ fn faults_of_sites_and_carriers_are_named() {
             "host \"h\" { network = azurerm_subnet.s }".to_owned(),
             "a network of a site is expected",
         ),
+        (lan + &expect("site.s.lam"), "Did you mean \"lan\"?"),
         (
-            site("network \"lan\" { cidr = \"10.0.0.0/24\" }")
-                + "\nexpect \"e\" {\n from = site.s.lam\n to = \"10.0.0.2\"\n}",
-            "Did you mean \"lan\"?",
-        ),
-        (
-            site("") + "\nexpect \"e\" {\n from = site.hq.lan\n to = \"10.0.0.2\"\n}",
+            site("") + &expect("site.hq.lan"),
             "the lab file has no site \"hq\"",
         ),
-        (
-            router("") + "\nexpect \"e\" {\n from = site.s.r\n to = \"10.0.0.2\"\n}",
-            "site.s.r is a router",
-        ),
-    ];
-    for (text, words) in cases {
-        let (_, said) = lab(&text);
-        assert!(
-            said.iter().any(|s| s.contains(words)),
-            "{text}\n{said:#?}\nshould say: {words}"
-        );
-        assert!(
-            said.iter().all(|s| s.starts_with("lab.sky.hcl:")),
-            "{said:#?}"
-        );
-    }
+        (router("") + &expect("site.s.r"), "site.s.r is a router"),
+    ]);
 }
