@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 
 mod checkers;
+pub mod exam;
 mod faults;
 pub mod network;
 mod oracle;

@@ -22,6 +22,7 @@ cargo xtask test                the whole gate: check, every test, corpora, simu
 cargo xtask check               formatting, lints, house rules, documentation
 cargo xtask tidy                house rules only
 cargo xtask sim [--seeds N]     worlds under random faults, seeds 0 to N - 1
+cargo xtask diagnose [--table]  what `diagnose` says of 416 broken and 120 whole estates
 cargo xtask interop [NAME]      against FRR, BIRD and tshark, in network namespaces (Linux, root)
 cargo xtask bench NAME          cold-start, circuits, pps, convergence, failover";
 
@@ -49,6 +50,8 @@ fn run(arguments: &[String]) -> Result<bool> {
             Ok(count) => stages::simulate(count),
             Err(_) => bail!("--seeds wants a number, not `{count}`"),
         },
+        ["diagnose"] => stages::diagnose(&[]),
+        ["diagnose", "--table"] => stages::diagnose(&["--table"]),
         ["interop", names @ ..] => Ok(stages::interop(names)),
         ["bench", name] => bench::run(name),
         [] => {

@@ -20,6 +20,7 @@ const DOCUMENTATION: Stage = ("documentation", documentation);
 const BUILD: Stage = ("build", build);
 const TESTS: Stage = ("tests and corpora", tests);
 const SIMULATION: Stage = ("simulation, twice the same", simulation);
+const DIAGNOSIS: Stage = ("diagnosis of broken estates", diagnosis);
 const PEERS: Stage = ("real peers", || peers(&[]));
 
 /// What `cargo xtask check` runs.
@@ -32,6 +33,7 @@ pub(crate) const TEST: &[Stage] = &[
     BUILD,
     TESTS,
     SIMULATION,
+    DIAGNOSIS,
     PEERS,
     LINTS,
     DOCUMENTATION,
@@ -94,6 +96,42 @@ pub(crate) fn simulate(seeds: u32) -> Result<bool> {
         &seeds,
     ]));
     Ok(result == Outcome::Passed)
+}
+
+/// The examination of the gate and of docs/diagnose.md: seeds that nobody looked at while writing.
+const EXAM: [&str; 8] = [
+    "--first",
+    "10001",
+    "--faults",
+    "416",
+    "--healthy",
+    "60",
+    "--degraded",
+    "60",
+];
+
+/// `cargo xtask diagnose`.
+pub(crate) fn diagnose(more: &[&str]) -> Result<bool> {
+    Ok(examine(more) == Outcome::Passed)
+}
+
+fn diagnosis() -> Outcome {
+    examine(&[])
+}
+
+fn examine(more: &[&str]) -> Outcome {
+    let mut arguments = vec![
+        "run",
+        "--quiet",
+        "--package",
+        "skybridge-sim",
+        "--bin",
+        "skybridge-examine",
+        "--",
+    ];
+    arguments.extend(EXAM);
+    arguments.extend(more);
+    outcome(&mut cargo(&arguments))
 }
 
 /// `cargo xtask interop`.

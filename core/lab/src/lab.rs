@@ -266,6 +266,17 @@ impl Lab {
         self.captures.note_slip(slip);
     }
 
+    /// Breaks something in the world for which there is no request: for simulators.
+    ///
+    /// # Errors
+    /// When the world refuses it.
+    pub fn inject(
+        &mut self,
+        command: skybridge_world::Command,
+    ) -> Result<(), skybridge_world::CommandError> {
+        self.network.world.command(command)
+    }
+
     /// The estate, for looking at.
     #[must_use]
     pub const fn estate(&self) -> &Estate {
