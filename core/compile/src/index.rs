@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use skybridge_blueprint::{CrossConnectName, InterfaceName, LinkName, NodeName, VrfName};
+use skybridge_blueprint::{CrossConnectName, InterfaceName, LinkName, NodeName, Router, VrfName};
 use skybridge_estate::ResourceId;
 
 use crate::{HostRef, Leg};
@@ -112,6 +112,8 @@ pub struct SiteRouterIndex {
     pub node: NodeName,
     /// It is the user's own.
     pub attached: bool,
+    /// What it runs, or is meant to run.
+    pub spec: Box<Router>,
     /// Its ends of circuits.
     pub legs: Vec<SiteLegIndex>,
 }

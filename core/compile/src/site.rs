@@ -141,6 +141,7 @@ fn build_router(
         (circuit.provider != skybridge_azure::ORACLE_PROVIDER).then_some(circuit)
     });
     let mut spec = edge(builder, site, router, &name, circuit, number);
+    let meant = Box::new(spec.clone());
     let node = |kind| Node {
         owner: Owner::Customer,
         role: Role::CustomerEdge,
@@ -180,6 +181,7 @@ fn build_router(
     SiteRouterIndex {
         node: name,
         attached: router.attach.is_some(),
+        spec: meant,
         legs,
     }
 }

@@ -164,7 +164,7 @@ fn at_place(diagnostic: Diagnostic, place: Option<&Place>) -> Diagnostic {
     }
 }
 
-fn level_words(level: Level) -> String {
+pub(crate) fn level_words(level: Level) -> String {
     match level {
         Level::Rejected(cloud) => format!("rejected by {}", cloud.label()),
         Level::WillNotWork => "will not work".to_owned(),

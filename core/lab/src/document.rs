@@ -653,6 +653,28 @@ pub struct ProviderRow {
     pub paths: Vec<ProviderPathRow>,
 }
 
+/// Configurations of a site's edge routers.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CeConfigs {
+    /// One for each router.
+    pub configs: Vec<CeConfig>,
+}
+
+/// The configuration of one customer edge router.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CeConfig {
+    /// The site.
+    pub site: String,
+    /// The router.
+    pub router: String,
+    /// `frr`, `bird`, `ios-xe`, `junos`.
+    pub format: String,
+    /// The configuration; its first lines are comments.
+    pub text: String,
+    /// What must be known to use it; also in the comments.
+    pub notes: Vec<String>,
+}
+
 /// A path of a circuit through a carrier.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProviderPathRow {

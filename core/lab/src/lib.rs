@@ -14,6 +14,7 @@
 mod bridge;
 mod capture;
 mod carrier;
+mod ce_config;
 mod checks;
 mod control;
 mod diagnose;
@@ -41,6 +42,7 @@ mod rules;
 mod run;
 mod show;
 mod simulation;
+mod site_rules;
 mod sources;
 mod task;
 mod trace;

@@ -16,7 +16,7 @@ use crate::document::{Diagnostic, IgnoredRow, NotModelledRow};
 use crate::extras::extras;
 use crate::rehearsal::{Rehearsal, rehearse};
 use crate::request::{StackSource, UpRequest};
-use crate::{diagnostics, rules, sources};
+use crate::{diagnostics, rules, site_rules, sources};
 
 /// A stack that is ready to be applied.
 #[derive(Debug)]
@@ -160,6 +160,7 @@ fn findings(control: &Control, lab_files: &[&LabFile]) -> Vec<Diagnostic> {
         .iter()
         .map(|finding| diagnostics::from_finding(estate, finding))
         .collect();
+    said.extend(site_rules::check(estate, &azure, lab_files));
     said.extend(rules::expected_paths(estate, &compiled, lab_files));
     said
 }

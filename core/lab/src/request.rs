@@ -144,6 +144,18 @@ pub enum Show {
         /// Host; absent: all.
         host: Option<String>,
     },
+    /// Configurations of a site's edge routers.
+    CeConfig {
+        /// The site.
+        site: String,
+        /// One router; absent: all.
+        router: Option<String>,
+        /// Whose language.
+        format: CeFormat,
+        /// Print keys instead of a placeholder.
+        #[serde(default)]
+        show_secrets: bool,
+    },
     /// Links with state and counters.
     Links,
     /// Drop counters and interface counters of every node.
@@ -151,6 +163,33 @@ pub enum Show {
         /// Node; absent: all.
         node: Option<String>,
     },
+}
+
+/// Whose language a configuration is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CeFormat {
+    /// FRR.
+    Frr,
+    /// BIRD 2.
+    Bird,
+    /// Cisco IOS XE.
+    IosXe,
+    /// Junos.
+    Junos,
+}
+
+impl CeFormat {
+    /// As the command line spells it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Frr => "frr",
+            Self::Bird => "bird",
+            Self::IosXe => "ios-xe",
+            Self::Junos => "junos",
+        }
+    }
 }
 
 /// How a thing breaks.
@@ -286,6 +325,8 @@ pub enum Response {
     Bfd(doc::Listing<doc::BfdRow>),
     /// A table per host or subnet.
     EffectiveRoutes(doc::Listing<doc::EffectiveTable>),
+    /// Configurations.
+    CeConfig(doc::CeConfigs),
     /// A table.
     Links(doc::Listing<doc::LinkRow>),
     /// A table.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{Virtual, read};
 use skybridge_lab::document::{ArpTable, Mode, ProviderRow, Report, SessionRow, Verdict};
-use skybridge_lab::request::{Provider, Request, Response, Show, StackSource, UpRequest};
+use skybridge_lab::request::{CeFormat, Provider, Request, Response, Show, StackSource, UpRequest};
 
 fn site_example(name: &str) -> StackSource {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -289,4 +289,229 @@ fn a_site_does_not_reach_oci_through_azure_on_live_packets() {
     let last = trace.forward.last().unwrap();
     assert_eq!(last.node, "lan@hq");
     assert!(last.verdict.contains("no route"), "{}", last.verdict);
+}
+
+/// The example with edits in its files, each a text and what takes its place.
+fn edited(edits: &[(&str, &str, &str)]) -> StackSource {
+    let mut source = site_example("site-to-azure");
+    for (file, from, to) in edits {
+        let text = source.files.get_mut(*file).unwrap();
+        assert!(text.contains(from), "{file} has no {from:?}");
+        *text = text.replacen(from, to, 1);
+    }
+    source
+}
+
+const LAB: &str = "lab.sky.hcl";
+const FIRST: &str = "    path    = \"primary\"\n";
+const SECOND: &str = "    path    = \"secondary\"\n";
+
+#[test]
+fn what_does_not_fit_between_site_and_cloud_is_said_at_its_place() {
+    let will_not_work = "will not work";
+    let cases = [
+        (
+            "site.asn-differs",
+            will_not_work,
+            vec![(LAB, "asn = var.site_asn", "asn = 65011")],
+        ),
+        (
+            "site.overlaps-vnet",
+            will_not_work,
+            vec![
+                (LAB, "192.168.0.0/16", "10.0.0.0/8"),
+                (LAB, "192.168.0.10", "10.0.0.10"),
+            ],
+        ),
+        (
+            "site.overlaps-peering",
+            will_not_work,
+            vec![
+                (LAB, "192.168.0.0/16", "172.16.0.0/12"),
+                (LAB, "192.168.0.10", "172.16.0.10"),
+            ],
+        ),
+        (
+            "site.networks-overlap",
+            will_not_work,
+            vec![(
+                LAB,
+                "  router \"ce1\"",
+                "  network \"more\" { cidr = \"192.168.9.0/24\" }\n  router \"ce1\"",
+            )],
+        ),
+        (
+            "site.vlan-differs",
+            will_not_work,
+            vec![(
+                LAB,
+                FIRST,
+                "    path = \"primary\"\n    mode = \"trunk\"\n    vlan = 300\n",
+            )],
+        ),
+        (
+            "site.key-differs",
+            will_not_work,
+            vec![(LAB, FIRST, "    path = \"primary\"\n    md5 = \"Other1\"\n")],
+        ),
+        ("site.path-taken", will_not_work, vec![(LAB, SECOND, FIRST)]),
+        ("site.one-path", "advice", vec![(LAB, SECOND, FIRST)]),
+        (
+            "site.no-bfd",
+            "advice",
+            vec![(LAB, FIRST, "    path = \"primary\"\n    bfd = false\n")],
+        ),
+        (
+            "site.no-persona",
+            "advice",
+            vec![(
+                LAB,
+                SECOND,
+                "    path = \"secondary\"\n    attach = \"netns:frr\"\n",
+            )],
+        ),
+        (
+            "carrier.unused",
+            "advice",
+            vec![(
+                LAB,
+                "provider = var.provider_name",
+                "provider = \"Megaport\"",
+            )],
+        ),
+    ];
+    for (rule, level, edits) in cases {
+        let mut lab = Virtual::new();
+        let report = lab.up(vec![edited(&edits)]);
+        let found = report
+            .diagnostics
+            .iter()
+            .find(|d| d.rule.as_deref() == Some(rule));
+        let found = found.unwrap_or_else(|| panic!("{rule}: {:#?}", report.diagnostics));
+        assert_eq!(found.level, level, "{rule}");
+        assert_eq!(found.file.as_deref(), Some(LAB), "{rule}");
+        assert!(found.line.is_some() && found.help.is_some() && found.source.is_some());
+    }
+}
+
+#[test]
+fn a_circuit_without_a_peering_for_its_router_will_not_work() {
+    let mut source = site_example("site-to-azure");
+    let text = source.files.get_mut("circuit.tf").unwrap();
+    text.truncate(
+        text.find("resource \"azurerm_express_route_circuit_peering\"")
+            .unwrap(),
+    );
+    let report = Virtual::new().up(vec![source]);
+    let rules: Vec<_> = report
+        .diagnostics
+        .iter()
+        .filter_map(|d| d.rule.as_deref())
+        .collect();
+    assert!(
+        rules.contains(&"site.no-peering"),
+        "{:#?}",
+        report.diagnostics
+    );
+}
+
+#[test]
+fn two_stacks_do_not_have_a_site_of_one_name() {
+    let first = site_example("site-to-azure");
+    let mut second = StackSource {
+        directory: "/elsewhere".to_owned(),
+        ..StackSource::default()
+    };
+    let text = "site \"hq\" {\n  asn = 65020\n  network \"lan\" { cidr = \"10.77.0.0/16\" }\n}\n";
+    second.files.insert(LAB.to_owned(), text.to_owned());
+    let report = Virtual::new().up(vec![first, second]);
+    let rules: Vec<_> = report
+        .diagnostics
+        .iter()
+        .filter_map(|d| d.rule.as_deref())
+        .collect();
+    assert!(
+        rules.contains(&"site.name-twice"),
+        "{:#?}",
+        report.diagnostics
+    );
+}
+
+#[test]
+fn a_directory_with_only_lab_files_is_a_network_too() {
+    let mut source = StackSource {
+        directory: "/only".to_owned(),
+        ..StackSource::default()
+    };
+    let text = r#"
+site "hq" {
+  asn = 65010
+  network "lan" { cidr = "192.168.0.0/24" }
+  network "lab" { cidr = "192.168.1.0/24" }
+}
+expect "one network reaches the other" {
+  from = site.hq.lan
+  to   = site.hq.lab
+}
+"#;
+    source.files.insert(LAB.to_owned(), text.to_owned());
+    let mut lab = Virtual::new();
+    let report = lab.up(vec![source]);
+    all_hold(&report);
+    assert_eq!(ping(&mut lab, "hq-lab", "hq-lan", 56), 3);
+}
+
+#[test]
+fn the_edges_configuration_is_that_of_the_peering() {
+    let mut lab = up();
+    let request = |router: Option<&str>, show_secrets| {
+        Request::Show(Show::CeConfig {
+            site: "hq".to_owned(),
+            router: router.map(str::to_owned),
+            format: CeFormat::Frr,
+            show_secrets,
+        })
+    };
+    let Response::CeConfig(all) = lab.ask(request(None, false)) else {
+        panic!("no configuration");
+    };
+    assert_eq!(all.configs.len(), 2);
+    let Response::CeConfig(one) = lab.ask(request(Some("ce2"), true)) else {
+        panic!("no configuration");
+    };
+    let text = &one.configs[0].text;
+    for line in [
+        "router bgp 65010",
+        " ip address 172.30.255.5/30",
+        " neighbor 172.30.255.6 remote-as 12076",
+        " neighbor 172.30.255.6 password Skybridge1Example",
+        "  network 192.168.0.0/16",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line:?} in\n{text}");
+    }
+    let Response::Error(error) = lab.ask(request(Some("ce3"), false)) else {
+        panic!("taken");
+    };
+    assert!(error.message.contains("ce3"));
+}
+
+#[test]
+fn a_circuit_of_provider_oracle_leads_to_no_site() {
+    let mut source = site_example("site-azure-oci");
+    let text = source.files.get_mut(LAB).unwrap();
+    *text = text.replace(
+        "azurerm_express_route_circuit.hq",
+        "azurerm_express_route_circuit.oci",
+    );
+    let report = Virtual::new().up(vec![source]);
+    let rules: Vec<_> = report
+        .diagnostics
+        .iter()
+        .filter_map(|d| d.rule.as_deref())
+        .collect();
+    assert!(
+        rules.contains(&"site.circuit-of-oracle"),
+        "{:#?}",
+        report.diagnostics
+    );
 }

@@ -75,6 +75,7 @@ pub(crate) fn of_response(response: &Response, force: bool) -> u8 {
         | Response::Bfd(_)
         | Response::EffectiveRoutes(_)
         | Response::Links(_)
+        | Response::CeConfig(_)
         | Response::Counters(_)
         | Response::Ping(_)
         | Response::Trace(_)

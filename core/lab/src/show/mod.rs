@@ -10,6 +10,7 @@ pub(crate) mod sessions;
 use skybridge_compile::{CircuitIndex, Leg, LegIndex};
 use skybridge_hcl::Value;
 
+use crate::ce_config;
 use crate::document::{ErrorDocument, Listing};
 use crate::lab::Lab;
 use crate::names::no_such;
@@ -42,6 +43,18 @@ pub(crate) fn show(lab: &Lab, show: &Show) -> Result<Response, ErrorDocument> {
         Show::EffectiveRoutes { host } => {
             Response::EffectiveRoutes(listing(effective::tables(lab, host.as_deref())?))
         }
+        Show::CeConfig {
+            site,
+            router,
+            format,
+            show_secrets,
+        } => Response::CeConfig(ce_config::answer(
+            lab,
+            site,
+            router.as_deref(),
+            *format,
+            *show_secrets,
+        )?),
         Show::Links => Response::Links(listing(links::links(lab))),
         Show::Counters { node } => {
             Response::Counters(listing(links::counters(lab, node.as_deref())?))

@@ -1,7 +1,7 @@
 //! Tables, and the requests behind them.
 
-use clap::Subcommand;
-use skybridge_lab::request::Show;
+use clap::{Subcommand, ValueEnum};
+use skybridge_lab::request::{CeFormat, Show};
 
 /// One of the tables.
 #[derive(Clone, Debug, Subcommand)]
@@ -44,6 +44,19 @@ pub(crate) enum ShowCommand {
         /// Host; all without.
         host: Option<String>,
     },
+    /// Configurations of a site's edge routers, ready for the device.
+    CeConfig {
+        /// Site of the lab file.
+        site: String,
+        /// Router; all without.
+        router: Option<String>,
+        /// Whose language.
+        #[arg(long, value_enum)]
+        format: FormatArg,
+        /// Print the shared key instead of a placeholder.
+        #[arg(long)]
+        show_secrets: bool,
+    },
     /// Links with state and counters; their names are what `cut` takes.
     Links,
     /// Counters that are not zero.
@@ -67,8 +80,43 @@ impl From<ShowCommand> for Show {
             ShowCommand::Bgp { all } => Self::Bgp { all },
             ShowCommand::Bfd => Self::Bfd,
             ShowCommand::EffectiveRoutes { host } => Self::EffectiveRoutes { host },
+            ShowCommand::CeConfig {
+                site,
+                router,
+                format,
+                show_secrets,
+            } => Self::CeConfig {
+                site,
+                router,
+                format: format.into(),
+                show_secrets,
+            },
             ShowCommand::Links => Self::Links,
             ShowCommand::Counters { node } => Self::Counters { node },
+        }
+    }
+}
+
+/// Whose language a configuration is in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// FRR.
+    Frr,
+    /// BIRD 2.
+    Bird,
+    /// Cisco IOS XE.
+    IosXe,
+    /// Junos.
+    Junos,
+}
+
+impl From<FormatArg> for CeFormat {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Frr => Self::Frr,
+            FormatArg::Bird => Self::Bird,
+            FormatArg::IosXe => Self::IosXe,
+            FormatArg::Junos => Self::Junos,
         }
     }
 }

@@ -37,6 +37,10 @@ pub(crate) fn text(response: &Response, screen: &Screen, sources: &Sources) -> S
         Response::Bfd(doc) => listing::bfd(&doc.rows, screen),
         Response::EffectiveRoutes(doc) => listing::effective_routes(&doc.rows, screen),
         Response::Links(doc) => listing::links(&doc.rows, screen),
+        Response::CeConfig(doc) => {
+            let texts: Vec<&str> = doc.configs.iter().map(|c| c.text.as_str()).collect();
+            texts.join("\n")
+        }
         Response::Counters(doc) => listing::counters(&doc.rows, screen),
         Response::Provider(doc) => listing::provider(&doc.rows, screen),
         Response::Ping(doc) => path::ping(doc),
@@ -90,6 +94,7 @@ pub(crate) fn json(response: &Response) -> String {
         Response::Bfd(doc) => pretty(doc),
         Response::EffectiveRoutes(doc) => pretty(doc),
         Response::Links(doc) => pretty(doc),
+        Response::CeConfig(doc) => pretty(doc),
         Response::Counters(doc) => pretty(doc),
         Response::Provider(doc) => pretty(doc),
         Response::Ping(doc) => pretty(doc),
