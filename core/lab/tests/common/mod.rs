@@ -17,7 +17,7 @@ use skybridge_base::{Instant, WallTime};
 use skybridge_estate::Pace;
 use skybridge_lab::document::{Progress, Report};
 use skybridge_lab::request::{Request, Response, StackSource, UpRequest};
-use skybridge_lab::{BridgeInput, ClientId, Lab, LabConfig, LabOutput};
+use skybridge_lab::{BridgeInput, ClientId, Lab, LabConfig, LabOutput, PortNews};
 
 pub(crate) struct Virtual {
     pub(crate) lab: Lab,
@@ -90,6 +90,10 @@ impl Virtual {
                     }
                     LabOutput::BridgeOpen { id, .. } => {
                         self.lab.bridge(self.now, id, BridgeInput::Refused);
+                    }
+                    LabOutput::PortOpen { id, .. } => {
+                        let none = PortNews::Failed("virtual time has no devices".to_owned());
+                        self.lab.port(self.now, id, none);
                     }
                     _ => {}
                 }
