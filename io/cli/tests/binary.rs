@@ -111,6 +111,21 @@ fn up_once_prints_the_report_as_one_document() {
     assert_eq!(status, Some(2), "nothing stays behind");
 }
 
+/// Every example that needs nothing but this binary, with its proofs.
+#[test]
+fn the_examples_hold() {
+    let home = Home::new();
+    for name in ["azure-oci", "site-to-azure", "site-azure-oci"] {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../examples")
+            .join(name);
+        let directory = directory.to_str().unwrap();
+        let (code, report) = home.json(&["up", directory, "--once"]);
+        assert_eq!(code, Some(0), "{name}: {report:#}");
+        assert!(!report["expectations"].as_array().unwrap().is_empty());
+    }
+}
+
 #[test]
 fn a_lab_in_the_background_answers_until_it_is_taken_down() {
     let home = Home::new();
