@@ -6,6 +6,8 @@ use skybridge_estate::ResourceId;
 pub const VNET: &str = "Microsoft.Network/virtualNetworks";
 /// Subnet of a virtual network.
 pub const SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets";
+/// Peering of a virtual network with another one: kept, its traffic is not modelled.
+pub const VNET_PEERING: &str = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings";
 /// Network security group.
 pub const NSG: &str = "Microsoft.Network/networkSecurityGroups";
 /// Rule of a network security group that is a resource of its own.
@@ -34,9 +36,10 @@ pub const AUTHORIZATION: &str = "Microsoft.Network/expressRouteCircuits/authoriz
 pub const MACHINE: &str = "Microsoft.Compute/virtualMachines";
 
 /// Every type that [`crate::Azure`] decides.
-pub const ALL: [&str; 15] = [
+pub const ALL: [&str; 16] = [
     VNET,
     SUBNET,
+    VNET_PEERING,
     NSG,
     SECURITY_RULE,
     ASG,

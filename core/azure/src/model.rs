@@ -52,6 +52,19 @@ pub struct VirtualNetwork {
     pub address_space: Vec<IpNet>,
     /// Subnets by id.
     pub subnets: Vec<Subnet>,
+    /// What peerings with other networks say; what becomes of a packet that takes one is not modelled.
+    pub peered: Peered,
+}
+
+/// What the peerings of a virtual network lead to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Peered {
+    /// Ranges of the networks at the other end.
+    pub prefixes: Vec<IpNet>,
+    /// Those of them that this network's gateway announces, because it lends it to them.
+    pub announced: Vec<IpNet>,
+    /// It uses the gateway of another network.
+    pub remote_gateway: bool,
 }
 
 /// `Microsoft.Network/virtualNetworks/subnets`.
@@ -153,6 +166,8 @@ pub enum UserNextHop {
     Internet,
     /// `VirtualAppliance` with its address.
     VirtualAppliance(IpAddr),
+    /// One that rests on a placeholder.
+    Unknown,
     /// `None`.
     None,
 }

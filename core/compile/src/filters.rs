@@ -145,6 +145,7 @@ fn azure_addresses(
 /// (service-tags-overview).
 fn virtual_network_tag(builder: &Builder<'_>, network: &VirtualNetwork, set: &mut AddressSet) {
     set.prefixes.extend(network.address_space.iter().copied());
+    set.prefixes.extend(network.peered.prefixes.iter().copied());
     for subnet in &network.subnets {
         let routes = (builder.inputs.azure.route_tables.iter())
             .filter(|t| subnet.route_table.as_ref() == Some(&t.id))

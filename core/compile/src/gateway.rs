@@ -7,6 +7,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use ipnet::IpNet;
 use skybridge_azure::model::{Circuit, Connection, Gateway, VirtualNetwork};
 use skybridge_base::Asn;
 use skybridge_blueprint::{
@@ -154,9 +155,9 @@ fn instance(
     }
     let mut routes = table("gateway", vnet::ECMP_MAX);
     routes.routes.push(neighbour(router_address, &inbound));
-    for range in &network.address_space {
+    for range in announced(network) {
         routes.routes.push(system(
-            *range,
+            range,
             NextHop::Via {
                 interface: inbound.clone(),
                 address: router_address,
@@ -175,10 +176,10 @@ fn instance(
         asn: gateway.asn,
         router_id: address,
         tables: vec![vrf.clone()],
-        originated: (network.address_space.iter())
+        originated: announced(network)
             .map(|prefix| Originated {
                 table: vrf.clone(),
-                prefix: *prefix,
+                prefix,
                 communities: Vec::new(),
                 source_tag: tags::VNET,
             })
@@ -216,6 +217,12 @@ fn instance(
     let bgp = builder.router_mut(&router_name)?.bgp.get_mut(PLATFORM)?;
     bgp.peers.insert(format!("{label}/instance-{number}"), peer);
     Some(())
+}
+
+/// What a gateway announces: the network's ranges, and those of peers that it is lent to.
+fn announced(network: &VirtualNetwork) -> impl Iterator<Item = IpNet> {
+    let own = network.address_space.iter();
+    own.chain(&network.peered.announced).copied()
 }
 
 /// Into every subnet's table, but nothing inside the network's own ranges.

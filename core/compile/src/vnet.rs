@@ -126,11 +126,21 @@ fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -
         vrf.routes
             .push(system(*prefix, NextHop::Table { vrf: local_vrf() }));
     }
+    for prefix in &vnet.peered.prefixes {
+        vrf.routes
+            .push(system(*prefix, NextHop::Drop(DropKind::NotModelled)));
+    }
     for prefix in everywhere() {
         vrf.routes
             .push(system(prefix, NextHop::Drop(DropKind::Internet)));
     }
     // A user's default route removes the rows to nowhere (virtual-networks-udr-overview, worked example).
+    // What a peer's gateway has learned is not known here; it lies in these ranges.
+    let reserved_hop = if vnet.peered.remote_gateway {
+        NextHop::Drop(DropKind::NotModelled)
+    } else {
+        NextHop::Drop(DropKind::None)
+    };
     let default_overridden = user_routes.iter().any(|r| r.prefix.prefix_len() == 0);
     for reserved in RESERVED.iter().filter_map(|p| p.parse::<IpNet>().ok()) {
         let inside = vnet
@@ -138,8 +148,7 @@ fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -
             .iter()
             .any(|range| range.contains(&reserved));
         if !default_overridden && !inside {
-            vrf.routes
-                .push(system(reserved, NextHop::Drop(DropKind::None)));
+            vrf.routes.push(system(reserved, reserved_hop.clone()));
         }
     }
     for route in user_routes {
@@ -153,6 +162,7 @@ fn user_route(builder: &Builder<'_>, vnet: &VirtualNetwork, route: &UserRoute) -
         UserNextHop::VnetLocal => NextHop::Table { vrf: local_vrf() },
         UserNextHop::Internet => NextHop::Drop(DropKind::Internet),
         UserNextHop::None => NextHop::Drop(DropKind::None),
+        UserNextHop::Unknown => NextHop::Drop(DropKind::NotModelled),
         // Selects the VPN gateway only, never ExpressRoute (virtual-networks-udr-overview).
         UserNextHop::VirtualNetworkGateway => NextHop::Drop(DropKind::DeadTarget),
         UserNextHop::VirtualAppliance(address) => appliance(builder, vnet, *address),

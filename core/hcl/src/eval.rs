@@ -338,12 +338,14 @@ impl Evaluator<'_> {
             };
             return Err(self.error(span, "Invalid index", format!("{which} is null")));
         }
+        // Nobody knows how many elements a placeholder stands for.
+        let stands_in = !value.marks().placeholder.is_empty();
         let found = match value.kind() {
-            Kind::List(element, items) => match self.position(key, items.len(), span)? {
+            Kind::List(element, items) => match self.position(key, items.len(), stands_in, span)? {
                 Some(at) => items[at].clone(),
                 None => Value::unknown(element.clone()),
             },
-            Kind::Tuple(items) => match self.position(key, items.len(), span)? {
+            Kind::Tuple(items) => match self.position(key, items.len(), stands_in, span)? {
                 Some(at) => items[at].clone(),
                 None => Value::unknown(Type::Dynamic),
             },
@@ -384,7 +386,14 @@ impl Evaluator<'_> {
         Ok(found.with_marks(&marks))
     }
 
-    fn position(&mut self, key: &Value, len: usize, span: &Span) -> Result<Option<usize>, Failed> {
+    /// The place of an element; `None` when the key is not known, or beyond the end of an `open` list.
+    fn position(
+        &mut self,
+        key: &Value,
+        len: usize,
+        open: bool,
+        span: &Span,
+    ) -> Result<Option<usize>, Failed> {
         let number = match convert(key, &Type::Number) {
             Ok(number) => number,
             Err(e) => return Err(self.error(span, "Invalid index", e.to_string())),
@@ -395,6 +404,7 @@ impl Evaluator<'_> {
         let at = number.as_u64().and_then(|n| usize::try_from(n).ok());
         match at.filter(|at| *at < len) {
             Some(at) => Ok(Some(at)),
+            None if open && number.as_u64().is_some() => Ok(None),
             None => {
                 let detail = match len {
                     0 => "the collection has no elements".to_owned(),

@@ -33,7 +33,8 @@ pub(crate) struct Source<'a> {
 /// may nest 64 deep and 128 binary operators may be chained.
 pub fn parse_body(file: &str, text: &str) -> Result<Body, Vec<Diagnostic>> {
     let mut source = Source::new(file, text)?;
-    let parsed = hcl_edit::parser::parse_body(source.text).map_err(|e| source.syntax(&e))?;
+    let parsed =
+        tolerant(source.text, hcl_edit::parser::parse_body).map_err(|e| source.syntax(&e))?;
     let body = source.body(&parsed);
     source.done(body)
 }
@@ -44,7 +45,8 @@ pub fn parse_body(file: &str, text: &str) -> Result<Body, Vec<Diagnostic>> {
 /// As [`parse_body`].
 pub fn parse_expr(file: &str, text: &str) -> Result<Expr, Vec<Diagnostic>> {
     let mut source = Source::new(file, text)?;
-    let parsed = hcl_edit::parser::parse_expr(source.text).map_err(|e| source.syntax(&e))?;
+    let parsed =
+        tolerant(source.text, hcl_edit::parser::parse_expr).map_err(|e| source.syntax(&e))?;
     let expr = source.expr(&parsed);
     source.done(expr)
 }
@@ -55,7 +57,8 @@ pub fn parse_expr(file: &str, text: &str) -> Result<Expr, Vec<Diagnostic>> {
 /// As [`parse_body`].
 pub fn parse_template(file: &str, text: &str) -> Result<Expr, Vec<Diagnostic>> {
     let mut source = Source::new(file, text)?;
-    let parsed = hcl_edit::parser::parse_template(source.text).map_err(|e| source.syntax(&e))?;
+    let parsed =
+        tolerant(source.text, hcl_edit::parser::parse_template).map_err(|e| source.syntax(&e))?;
     let span = source.span(Some(0..source.text.len()));
     let template = source.template(&parsed);
     source.done(Expr {
@@ -64,7 +67,53 @@ pub fn parse_template(file: &str, text: &str) -> Result<Expr, Vec<Diagnostic>> {
     })
 }
 
+/// Most keys of objects in a file that may stand twice.
+const REPEATED_KEYS_MAX: usize = 256;
+
+/// Parses a text in which keys of an object stand twice, as Terraform allows (the later one wins) and the
+/// parser does not. For the parser the later key gets another first letter; [`Source::key`] reads what
+/// stands in the source.
+fn tolerant<T>(
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, hcl_edit::parser::Error>,
+) -> Result<T, hcl_edit::parser::Error> {
+    let mut error = match parse(text) {
+        Ok(parsed) => return Ok(parsed),
+        Err(error) => error,
+    };
+    let mut altered = text.to_owned();
+    let (mut last, mut letters) = (usize::MAX, b'A'..=b'Z');
+    for _ in 0..REPEATED_KEYS_MAX * 26 {
+        let at = error.location().offset();
+        if at != last {
+            (last, letters) = (at, b'A'..=b'Z');
+        }
+        let first = altered.get(at..).and_then(|rest| rest.chars().next());
+        let first = first.filter(|c| c.is_alphabetic() || *c == '_');
+        let repeated = error.message().contains("redefined object key");
+        let (Some(first), true, Some(letter)) = (first, repeated, letters.next()) else {
+            return Err(error);
+        };
+        // As many octets as before: places stay what they are.
+        let len = first.len_utf8();
+        let other = format!("{}{}", char::from(letter), "_".repeat(len - 1));
+        altered.replace_range(at..at + len, &other);
+        match parse(&altered) {
+            Ok(parsed) => return Ok(parsed),
+            Err(next) => error = next,
+        }
+    }
+    Err(error)
+}
+
 impl<'a> Source<'a> {
+    /// The name of an object's key as the source has it.
+    fn key(&self, name: &hcl_edit::Decorated<hcl_edit::Ident>) -> ObjectKey {
+        let written = name.span().and_then(|at| self.text.get(at));
+        let written = written.unwrap_or_else(|| name.as_str());
+        ObjectKey::Name(written.to_owned(), self.span(name.span()))
+    }
+
     fn new(file: &str, text: &'a str) -> Result<Self, Vec<Diagnostic>> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.len() > TEXT_LEN_MAX {
@@ -227,12 +276,8 @@ impl<'a> Source<'a> {
             .iter()
             .map(|(key, value)| ObjectItem {
                 key: match key {
-                    he::ObjectKey::Ident(name) => {
-                        ObjectKey::Name(name.as_str().to_owned(), self.span(name.span()))
-                    }
-                    he::ObjectKey::Expression(Expression::Variable(name)) => {
-                        ObjectKey::Name(name.as_str().to_owned(), self.span(name.span()))
-                    }
+                    he::ObjectKey::Ident(name)
+                    | he::ObjectKey::Expression(Expression::Variable(name)) => self.key(name),
                     he::ObjectKey::Expression(expr) => ObjectKey::Expr(self.expr(expr)),
                 },
                 value: self.expr(value.expr()),

@@ -253,6 +253,9 @@ fn object_keys_are_names_texts_or_expressions() {
         ("{a : 1}", "{\"a\":1}"),
         ("{\n a = 1\n b = 2\n}", "{\"a\":1,\"b\":2}"),
         ("{list = 1}", "{\"list\":1}"),
+        // Written twice the later one wins, wherever they stand.
+        ("{a = 1, b = 2, a = 3, a = 4}", "{\"a\":4,\"b\":2}"),
+        ("{x = {é = 1, é = 2}}", "{\"x\":{\"é\":2}}"),
         ("{\"${\"k\"}-x\" = 1}", "{\"k-x\":1}"),
     ]);
     errors(&[
@@ -506,6 +509,9 @@ fn files_are_read_through_the_caller() {
         .with("loop.tftpl", "${templatefile(\"loop.tftpl\", {})}");
     let run = |text: &str| evaluate(&parse_expr("t.tf", text).unwrap(), &scope(), &files);
     assert_eq!(run("file(\"a.txt\")").unwrap().as_str(), Some("hello\n"));
+    // A key in somebody's home is not sent along; it may be there.
+    let key = run("file(\"~/.ssh/id_rsa.pub\")").unwrap();
+    assert!(key.is_unknown() && key.is_placeholder());
     assert_eq!(
         run("file(\"./sub/../a.txt\")").unwrap().as_str(),
         Some("hello\n")

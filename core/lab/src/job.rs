@@ -61,6 +61,8 @@ pub(crate) struct Job {
     pub(crate) stop: bool,
     /// A `down`: nothing is checked.
     pub(crate) is_down: bool,
+    /// What a client is told in the place of the report when all went well.
+    pub(crate) done: Option<String>,
 }
 
 impl Job {
@@ -78,6 +80,7 @@ impl Job {
             checked_at: None,
             stop: false,
             is_down: false,
+            done: None,
         }
     }
 

@@ -72,6 +72,15 @@ pub(crate) struct StackRecord {
     pub(crate) not_modelled: Vec<NotModelledRow>,
 }
 
+/// A request that waits for its turn.
+#[derive(Debug)]
+struct Waiting {
+    client: ClientId,
+    request: Request,
+    /// What the client is told in the place of the report when all went well.
+    done: Option<String>,
+}
+
 /// One running estate with its stacks and its world.
 #[derive(Debug)]
 pub struct Lab {
@@ -92,7 +101,7 @@ pub struct Lab {
     pub(crate) outside: Outside,
     schemas: Arc<Schemas>,
     job: Option<Box<Job>>,
-    queue: VecDeque<(ClientId, Request)>,
+    queue: VecDeque<Waiting>,
     tasks: Tasks,
     outputs: VecDeque<LabOutput>,
 }
@@ -129,11 +138,7 @@ impl Lab {
         self.catch_up(now);
         match request {
             Request::Up(_) | Request::Down { .. } | Request::Status | Request::Stop => {
-                if self.queue.len() >= QUEUE_MAX {
-                    self.refuse(client, "too many requests wait already", None);
-                } else {
-                    self.queue.push_back((client, request));
-                }
+                self.enqueue(client, request, None);
             }
             Request::Enter { host } => {
                 if let Err(error) = self.enter(client, &host) {
@@ -158,9 +163,23 @@ impl Lab {
         self.work();
     }
 
+    /// Puts a request that takes time in the queue. With `done` the client is told that in the place of
+    /// the report when all went well.
+    pub(crate) fn enqueue(&mut self, client: ClientId, request: Request, done: Option<String>) {
+        if self.queue.len() >= QUEUE_MAX {
+            self.refuse(client, "too many requests wait already", None);
+            return;
+        }
+        self.queue.push_back(Waiting {
+            client,
+            request,
+            done,
+        });
+    }
+
     /// The client has gone: what it waited for is not answered any more. Work goes on.
     pub fn forget(&mut self, client: ClientId) {
-        self.queue.retain(|(c, _)| *c != client);
+        self.queue.retain(|w| w.client != client);
         self.tasks.forget(client);
         self.captures.forget(&mut self.network.world, client);
     }
@@ -382,10 +401,13 @@ impl Lab {
     /// Moves the job on, or begins the next. True when something moved.
     fn work_on_job(&mut self) -> bool {
         let Some(mut job) = self.job.take() else {
-            let Some((client, request)) = self.queue.pop_front() else {
+            let Some(waiting) = self.queue.pop_front() else {
                 return false;
             };
-            self.job = self.begin(client, request).map(Box::new);
+            self.job = self.begin(waiting.client, waiting.request).map(Box::new);
+            if let Some(job) = &mut self.job {
+                job.done = waiting.done;
+            }
             return true;
         };
         let stage = std::mem::replace(&mut job.stage, Stage::Between);
@@ -642,6 +664,13 @@ impl Lab {
             // Before the answer: whoever has it finds the lab's place free.
             self.outputs.push_back(LabOutput::Stopped);
         }
-        self.respond(job.client, Response::Report(Box::new(report)), true);
+        let failed = job.diagnostics.iter().any(|d| d.level == "error");
+        let response = match &job.done {
+            Some(message) if !failed => Response::Done {
+                message: message.clone(),
+            },
+            Some(_) | None => Response::Report(Box::new(report)),
+        };
+        self.respond(job.client, response, true);
     }
 }

@@ -44,6 +44,7 @@ mod show;
 mod simulation;
 mod site_rules;
 mod sources;
+mod stub;
 mod task;
 mod trace;
 

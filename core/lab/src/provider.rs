@@ -1,6 +1,6 @@
 //! The connectivity provider: a party of its own, automatic unless told otherwise.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use skybridge_base::VlanId;
 use skybridge_blueprint::{LinkName, Tagging};
@@ -12,7 +12,9 @@ use crate::carrier;
 use crate::document::{AssumedRow, ErrorDocument, Listing, ProviderRow};
 use crate::lab::Lab;
 use crate::names::no_such;
-use crate::request::{Provider, Response};
+use crate::output::ClientId;
+use crate::request::{Provider, Request, Response, UpRequest};
+use crate::stub::{PROBE, Stub};
 
 const CIRCUITS: &str = "Microsoft.Network/expressRouteCircuits";
 
@@ -20,47 +22,90 @@ const CIRCUITS: &str = "Microsoft.Network/expressRouteCircuits";
 #[derive(Debug, Default)]
 pub(crate) struct Providers {
     /// Stubs of the OCI side that were made, by service key.
-    stubs: BTreeSet<String>,
+    stubs: BTreeMap<String, Stub>,
     /// Tags that a provider changes, by circuit: what was set.
     vlan_faults: BTreeMap<String, u16>,
 }
 
 impl Providers {
-    /// What was made up, for the report.
-    pub(crate) fn stubs(&self) -> impl Iterator<Item = AssumedRow> {
-        self.stubs.iter().map(|key| AssumedRow {
-            name: format!("OCI side of service key {key}"),
-            value: "provisioned by `skybridge provider provision`".to_owned(),
-            source: "assumed".to_owned(),
-        })
+    /// What was made up and is there, for the report.
+    pub(crate) fn stubs(&self, is_up: impl Fn(&str) -> bool) -> impl Iterator<Item = AssumedRow> {
+        let up = move |stub: &Stub| is_up(&stub.source.directory);
+        let stubs = self.stubs.iter().filter(move |(_, stub)| up(stub));
+        stubs.map(|(key, stub)| stub.assumed(key))
     }
 }
 
 /// Answers a `provider` order.
-pub(crate) fn answer(lab: &mut Lab, order: &Provider) -> Result<Response, ErrorDocument> {
+pub(crate) fn answer(
+    lab: &mut Lab,
+    client: ClientId,
+    order: &Provider,
+) -> Result<Option<Response>, ErrorDocument> {
     match order {
-        Provider::List => Ok(Response::Provider(Listing { rows: rows(lab) })),
+        Provider::List => Ok(Some(Response::Provider(Listing { rows: rows(lab) }))),
         Provider::Provision { key } => {
             let key = service_key(lab, key)?;
+            if is_oracle(lab, &key) && !has_virtual_circuit(lab, &key) {
+                return make_stub(lab, client, &key).map(|()| None);
+            }
             for action in [
                 ProviderAction::Begin,
                 ProviderAction::Provision { peering: None },
             ] {
                 act(lab, &key, action)?;
             }
-            if is_oracle(lab, &key) {
-                lab.providers.stubs.insert(key.clone());
-            }
-            Ok(done(format!("{key} is provisioned")))
+            Ok(Some(done(format!("{key} is provisioned"))))
         }
         Provider::Deprovision { key } => {
             let key = service_key(lab, key)?;
-            act(lab, &key, ProviderAction::Deprovision)?;
-            lab.providers.stubs.remove(&key);
-            Ok(done(format!("{key} is not provisioned any more")))
+            let Some(stub) = lab.providers.stubs.remove(&key) else {
+                act(lab, &key, ProviderAction::Deprovision)?;
+                return Ok(Some(done(format!("{key} is not provisioned any more"))));
+            };
+            let down = Request::Down {
+                directory: Some(stub.source.directory),
+            };
+            let message = format!("{key} is not provisioned any more; its stub is gone");
+            lab.enqueue(client, down, Some(message));
+            Ok(None)
         }
-        Provider::Set { key, name, value } => set(lab, key, name, value),
+        Provider::Set { key, name, value } => set(lab, key, name, value).map(Some),
     }
+}
+
+/// Whether a virtual circuit of this estate holds a service key.
+fn has_virtual_circuit(lab: &Lab, key: &str) -> bool {
+    let circuits = &lab.network.oci.virtual_circuits;
+    circuits
+        .iter()
+        .any(|vc| vc.service_key.as_deref() == Some(key))
+}
+
+/// Brings up a stand-in for the OCI side of a circuit.
+fn make_stub(lab: &mut Lab, client: ClientId, key: &str) -> Result<(), ErrorDocument> {
+    let error = |message: String| ErrorDocument {
+        message,
+        help: None,
+        diagnostics: Vec::new(),
+    };
+    let circuits = &lab.network.azure.circuits;
+    let Some(circuit) = circuits.iter().find(|c| c.service_key == key) else {
+        return Err(error(format!("the circuit of {key} is not there yet")));
+    };
+    let stub = Stub::of(lab, circuit).map_err(error)?;
+    let message = format!(
+        "{key} is provisioned; a stub of the OCI side stands for yours: VCN {} with host {PROBE}",
+        stub.prefix
+    );
+    let up = UpRequest {
+        stacks: vec![stub.source.clone()],
+        force: true,
+        skip_simulation: true,
+    };
+    lab.providers.stubs.insert(key.to_owned(), stub);
+    lab.enqueue(client, Request::Up(up), Some(message));
+    Ok(())
 }
 
 const fn done(message: String) -> Response {

@@ -212,7 +212,8 @@ fn assumed(lab: &Lab) -> Vec<AssumedRow> {
             source: behaviour.source.clone(),
         })
     });
-    behaviours.chain(lab.providers.stubs()).collect()
+    let is_up = |directory: &str| lab.stacks.contains_key(directory);
+    behaviours.chain(lab.providers.stubs(is_up)).collect()
 }
 
 fn outputs(lab: &Lab) -> Vec<(String, String)> {

@@ -192,7 +192,7 @@ pub(crate) fn answer(
         Request::Heal { element } => {
             faults::heal(lab, element.as_deref()).map(|r| Some(Response::Fault(r)))
         }
-        Request::Provider(order) => provider::answer(lab, &order).map(Some),
+        Request::Provider(order) => provider::answer(lab, client, &order),
         Request::Ping {
             from,
             to,

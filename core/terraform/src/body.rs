@@ -9,7 +9,9 @@ use skybridge_hcl::{
     evaluate_with,
 };
 
-use crate::schema::{AttributeSchema, Becoming, BlockSchema, BodySchema, Compare, TypeSchema};
+use crate::schema::{
+    AttributeSchema, Becoming, BlockSchema, BodySchema, Category, Compare, TypeSchema,
+};
 
 /// What evaluating a body needs.
 pub(crate) struct BodyContext<'a> {
@@ -38,6 +40,7 @@ pub(crate) fn evaluate_body(
     let mut builder = Builder {
         context,
         complete: schema.is_some_and(|s| s.complete),
+        ignored: schema.is_some_and(|s| s.category == Category::Other),
         spans,
         diagnostics,
         failed: false,
@@ -56,6 +59,8 @@ pub(crate) fn evaluate_body(
 struct Builder<'a> {
     context: &'a BodyContext<'a>,
     complete: bool,
+    /// What the type's arguments say has no effect anyway.
+    ignored: bool,
     spans: &'a mut Spans,
     diagnostics: &'a mut Vec<Diagnostic>,
     failed: bool,
@@ -162,6 +167,9 @@ impl Builder<'_> {
             .chain(schema.blocks.keys())
             .map(String::as_str);
         let what = self.context.what;
+        if self.ignored && !self.complete {
+            return;
+        }
         let diagnostic = if self.complete {
             let detail = format!("an argument named \"{name}\" is not expected here ({what})");
             Diagnostic::error("Unsupported argument", detail)

@@ -249,12 +249,12 @@ data "azurerm_resource_group" "after" {
 fn what_nobody_models_gets_marked_stand_ins_and_is_said_once_per_type() {
     let text = r#"
 data "http" "ip" { url = "http://example.test" }
-resource "azurerm_firewall" "a" { name = "a" }
-resource "azurerm_firewall" "b" { name = "b" }
+resource "azurerm_application_gateway" "a" { name = "a" }
+resource "azurerm_application_gateway" "b" { name = "b" }
 resource "random_id" "r" { byte_length = 4 }
 resource "oci_core_drg" "d" {
   compartment_id = "c"
-  display_name   = "${chomp(data.http.ip.response_body)}/32-${random_id.r.hex}-${azurerm_firewall.a.virtual_hub}"
+  display_name   = "${chomp(data.http.ip.response_body)}/32-${random_id.r.hex}-${azurerm_application_gateway.a.virtual_hub}"
 }
 "#;
     let (rounds, first) = apply(&stack(text), StackState::default());
@@ -268,7 +268,7 @@ resource "oci_core_drg" "d" {
     assert_eq!(
         marks,
         [
-            "azurerm_firewall.a.virtual_hub",
+            "azurerm_application_gateway.a.virtual_hub",
             "data.http.ip.response_body",
             "random_id.r.hex"
         ]
@@ -279,13 +279,13 @@ resource "oci_core_drg" "d" {
     );
     let said = show(&first.diagnostics);
     assert_eq!(
-        said.matches("azurerm_firewall is a network resource")
+        said.matches("azurerm_application_gateway is a network resource")
             .count(),
         1,
         "{said}"
     );
     assert!(
-        said.contains("azurerm_firewall.a (main.tf:3:1), azurerm_firewall.b (main.tf:4:1)"),
+        said.contains("azurerm_application_gateway.a (main.tf:3:1), azurerm_application_gateway.b (main.tf:4:1)"),
         "{said}"
     );
     let kinds: Vec<(String, bool)> = first
@@ -296,7 +296,7 @@ resource "oci_core_drg" "d" {
     assert_eq!(
         kinds,
         [
-            ("azurerm_firewall".to_owned(), true),
+            ("azurerm_application_gateway".to_owned(), true),
             ("http".to_owned(), false),
             ("random_id".to_owned(), false)
         ]

@@ -8,7 +8,8 @@ use super::{exists, gap};
 use crate::doc::{Doc, prefix, subnet_prefixes};
 use crate::kinds;
 use crate::model::{
-    Gap, Machine, NetworkInterface, RouteTable, Subnet, UserNextHop, UserRoute, VirtualNetwork,
+    Gap, Machine, NetworkInterface, Peered, RouteTable, Subnet, UserNextHop, UserRoute,
+    VirtualNetwork,
 };
 
 pub(super) fn vnets(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<VirtualNetwork> {
@@ -22,7 +23,49 @@ pub(super) fn vnets(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<VirtualNetwork>
             location: region_name(doc.text("/location").unwrap_or_default()),
             address_space: prefixes(resource, &doc.texts(space), doc.has_unknown(space), gaps),
             subnets: subnets(estate, resource, gaps),
+            peered: peered(estate, resource, gaps),
         });
+    }
+    out
+}
+
+/// The peerings of a network.
+fn peerings<'a>(
+    estate: &'a Estate,
+    vnet: &'a Resource,
+) -> impl Iterator<Item = &'a Resource> + use<'a> {
+    let children = estate.children(&vnet.id);
+    children.filter(|p| p.kind.as_str() == kinds::VNET_PEERING && exists(p))
+}
+
+/// What the peerings of a network lead to.
+fn peered(estate: &Estate, vnet: &Resource, gaps: &mut Vec<Gap>) -> Peered {
+    let mut out = Peered::default();
+    let far = |p: &Resource| Doc::of(p).reference("/properties/remoteVirtualNetwork/id");
+    for peering in peerings(estate, vnet) {
+        gap(
+            gaps,
+            peering,
+            "peering of virtual networks is not modelled: whether it carries traffic is not known",
+        );
+        let flag = |p: &Resource, name: &str| {
+            Doc::of(p).flag(&format!("/properties/{name}")) == Some(true)
+        };
+        out.remote_gateway |= flag(peering, "useRemoteGateways");
+        let Some(remote) = far(peering).and_then(|id| estate.resource(&id)) else {
+            continue;
+        };
+        let doc = Doc::of(remote);
+        let space = doc.texts("/properties/addressSpace/addressPrefixes");
+        let ranges: Vec<IpNet> = space.iter().filter_map(|(_, text)| prefix(text)).collect();
+        let borrows = peerings(estate, remote).any(|p| {
+            let back = far(p).is_some_and(|id| kinds::same_id(&id, &vnet.id));
+            back && flag(p, "useRemoteGateways")
+        });
+        if borrows && flag(peering, "allowGatewayTransit") {
+            out.announced.extend(&ranges);
+        }
+        out.prefixes.extend(ranges);
     }
     out
 }
@@ -126,15 +169,17 @@ fn route(resource: &Resource, doc: &Doc<'_>, at: &str, gaps: &mut Vec<Gap>) -> O
         .unwrap_or(&resource.name)
         .to_owned();
     let field = |f: &str| format!("{at}/properties/{f}");
-    if doc.has_unknown(&field("addressPrefix"))
-        || doc.has_unknown(&field("nextHopType"))
-        || doc.has_unknown(&field("nextHopIpAddress"))
-    {
+    let hop_unknown =
+        doc.has_unknown(&field("nextHopType")) || doc.has_unknown(&field("nextHopIpAddress"));
+    let prefix_unknown = doc.has_unknown(&field("addressPrefix"));
+    if prefix_unknown || hop_unknown {
         gap(
             gaps,
             resource,
             format!("route {name} rests on an unknown value"),
         );
+    }
+    if prefix_unknown {
         return None;
     }
     let text = doc.text(&field("addressPrefix"))?;
@@ -143,6 +188,14 @@ fn route(resource: &Resource, doc: &Doc<'_>, at: &str, gaps: &mut Vec<Gap>) -> O
         gap(gaps, resource, what);
         return None;
     };
+    if hop_unknown {
+        let next_hop = UserNextHop::Unknown;
+        return Some(UserRoute {
+            name,
+            prefix,
+            next_hop,
+        });
+    }
     let kind = doc.text(&field("nextHopType"))?;
     let next_hop = match kind.to_ascii_lowercase().as_str() {
         "virtualnetworkgateway" => UserNextHop::VirtualNetworkGateway,

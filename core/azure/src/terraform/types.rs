@@ -20,7 +20,7 @@ pub(super) struct Row {
 
 const NAME: &[&str] = &["name"];
 
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 18] = [
     Row {
         ty: "azurerm_virtual_network",
         kind: kinds::VNET,
@@ -32,6 +32,12 @@ const ROWS: [Row; 17] = [
         kind: kinds::SUBNET,
         names: &["virtual_network_name", "name"],
         build: subnet,
+    },
+    Row {
+        ty: "azurerm_virtual_network_peering",
+        kind: kinds::VNET_PEERING,
+        names: &["virtual_network_name", "name"],
+        build: vnet_peering,
     },
     Row {
         ty: "azurerm_network_security_group",
@@ -236,6 +242,21 @@ fn subnet_fields(made: &mut Made<'_>, from: &str, to: &str) {
     for (i, _) in (0..made.blocks(&format!("{from}service_endpoints"))).enumerate() {
         let service = format!("{from}service_endpoints[{i}]");
         made.value(&service, &field(&format!("serviceEndpoints/{i}/service")));
+    }
+}
+
+fn vnet_peering(made: &mut Made<'_>) {
+    made.value(
+        "remote_virtual_network_id",
+        "/properties/remoteVirtualNetwork/id",
+    );
+    for (argument, field) in [
+        ("allow_virtual_network_access", "allowVirtualNetworkAccess"),
+        ("allow_forwarded_traffic", "allowForwardedTraffic"),
+        ("allow_gateway_transit", "allowGatewayTransit"),
+        ("use_remote_gateways", "useRemoteGateways"),
+    ] {
+        made.value(argument, &format!("/properties/{field}"));
     }
 }
 

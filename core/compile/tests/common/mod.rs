@@ -32,6 +32,7 @@ pub(crate) fn azure() -> az::AzureModel {
                 route_table: None,
             },
         ],
+        peered: az::Peered::default(),
     };
     az::AzureModel {
         vnets: vec![vnet],

@@ -26,7 +26,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     pure("dirname", &[P::Str], string, |c| {
         Ok(Value::string(dirname(c.str(0))))
     }),
-    pure("file", &[P::Str], string, |c| text(c).map(Value::string)),
+    pure("file", &[P::Str], string, |c| {
+        if is_elsewhere(c) {
+            return Ok(Value::unknown(Type::String).placeholder(c.str(0)));
+        }
+        text(c).map(Value::string)
+    }),
     pure("filebase64", &[P::Str], string, |c| {
         Ok(Value::string(
             base64::engine::general_purpose::STANDARD.encode(bytes(c)?),
@@ -67,6 +72,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn bytes(c: &Call<'_>) -> Result<Vec<u8>> {
     c.files.read(c.str(0)).map_err(|e| CallError::arg(0, e))
+}
+
+/// A file on the writer's own machine (`~/.ssh/id_rsa.pub`): it may be there, and nobody reads it.
+fn is_elsewhere(c: &Call<'_>) -> bool {
+    c.str(0).starts_with(['/', '~']) && !c.files.exists(c.str(0))
 }
 
 fn text(c: &Call<'_>) -> Result<String> {

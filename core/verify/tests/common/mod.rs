@@ -34,6 +34,7 @@ fn azure() -> az::AzureModel {
                 route_table: None,
             },
         ],
+        peered: az::Peered::default(),
     };
     az::AzureModel {
         vnets: vec![vnet],
