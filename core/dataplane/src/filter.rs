@@ -10,6 +10,7 @@ use skybridge_blueprint::{
 use skybridge_wire::{Fragment, PacketInfo};
 
 use crate::TableIndex;
+use crate::rule_index::RuleIndex;
 
 /// Which rule decided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +45,7 @@ struct Set {
     name: String,
     mode: RuleSetMode,
     rules: Vec<CompiledRule>,
+    index: Option<RuleIndex>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +75,15 @@ impl CompiledFilter {
         Self {
             sets: sets.map(|set| compile_set(set, &table)).collect(),
         }
+    }
+
+    /// The same filter, asking rule after rule: what an index must agree with.
+    #[must_use]
+    pub fn without_index(mut self) -> Self {
+        for set in &mut self.sets {
+            set.index = None;
+        }
+        self
     }
 
     /// Judges a packet that belongs to no known flow. `learned` says whether a BGP route of a table
@@ -136,6 +147,18 @@ impl Set {
         }
     }
 
+    /// The rules that could match, in order.
+    fn candidates(&self, packet: &PacketInfo) -> impl Iterator<Item = (usize, &CompiledRule)> {
+        let some = self.index.as_ref().and_then(|i| i.candidates(packet));
+        let all = if some.is_some() {
+            0..0
+        } else {
+            0..self.rules.len()
+        };
+        let numbers = some.into_iter().flatten().chain(all);
+        numbers.filter_map(|at| Some((at, self.rules.get(at)?)))
+    }
+
     fn first_match(
         &self,
         set: u16,
@@ -148,7 +171,7 @@ impl Set {
             Access::Allow => deny,
             Access::Deny => allow,
         };
-        for (at, rule) in self.rules.iter().enumerate() {
+        for (at, rule) in self.candidates(packet) {
             if !rule.matches(packet, learned) {
                 continue;
             }
@@ -180,7 +203,7 @@ impl Set {
     ) -> Decision {
         let mut unknown_allow = false;
         let mut stateful = None;
-        for (at, rule) in self.rules.iter().enumerate() {
+        for (at, rule) in self.candidates(packet) {
             if rule.access == Access::Deny {
                 continue;
             }
@@ -300,6 +323,7 @@ fn compile_set(set: &RuleSet, table: &impl Fn(&VrfName) -> Option<TableIndex>) -
         name: set.name.clone(),
         mode: set.mode,
         rules: set.rules.iter().map(|r| compile_rule(r, table)).collect(),
+        index: RuleIndex::new(&set.rules),
     }
 }
 

@@ -19,6 +19,7 @@ pub mod filter;
 pub mod flows;
 pub mod lpm;
 mod policer;
+mod rule_index;
 
 pub use counters::{DropCounters, InterfaceCounters};
 pub use drop_reason::DropReason;

@@ -144,6 +144,16 @@ impl Router {
         let mut fresh = Vec::new();
         for (name, interface) in &spec.interfaces {
             let existing = self.interface_by_name.get(name).copied();
+            let before = old.interfaces.get(name);
+            let unchanged = before == Some(interface) && old.vrfs.keys().eq(spec.vrfs.keys());
+            if let (Some(index), true) = (existing, unchanged) {
+                // Nothing to take over, but a policer may have another place.
+                let places = [&interface.policer_in, &interface.policer_out]
+                    .map(|policer| self.policer_place(policer.as_ref()));
+                let live = &mut self.interfaces[usize::from(index.0)];
+                [live.policer_in, live.policer_out] = places;
+                continue;
+            }
             let Some(mut state) = self.build_interface(name, interface) else {
                 continue;
             };
@@ -154,14 +164,6 @@ impl Router {
                 fresh.push(index);
                 continue;
             };
-            let before = old.interfaces.get(name);
-            if before == Some(interface) && old.vrfs.keys().eq(spec.vrfs.keys()) {
-                // Nothing to take over, but a policer may have another place.
-                let live = &mut self.interfaces[usize::from(index.0)];
-                live.policer_in = state.policer_in;
-                live.policer_out = state.policer_out;
-                continue;
-            }
             let moved = before.is_none_or(|b| {
                 b.port != interface.port
                     || b.tagging != interface.tagging
@@ -182,6 +184,10 @@ impl Router {
         fresh
     }
 
+    fn policer_place(&self, name: Option<&String>) -> Option<usize> {
+        self.policer_by_name.get(name?).copied()
+    }
+
     fn build_interface(
         &self,
         name: &InterfaceName,
@@ -191,10 +197,6 @@ impl Router {
         let table = *self.table_by_name.get(&spec.vrf)?;
         let compile = |filter: &Filter| {
             CompiledFilter::new(filter, |vrf| self.table_by_name.get(vrf).copied())
-        };
-        let policer = |name: &Option<String>| {
-            name.as_ref()
-                .and_then(|name| self.policer_by_name.get(name).copied())
         };
         let filtered = spec.filter_in.is_some() || spec.filter_out.is_some();
         let flows_seed = || Rng::new(self.seed).child(name.as_str()).next_u64();
@@ -213,8 +215,8 @@ impl Router {
             filter_out: spec.filter_out.as_ref().map(compile),
             flows: filtered
                 .then(|| FlowTable::new(flows::FLOWS_MAX, FlowTimeouts::default(), flows_seed())),
-            policer_in: policer(&spec.policer_in),
-            policer_out: policer(&spec.policer_out),
+            policer_in: self.policer_place(spec.policer_in.as_ref()),
+            policer_out: self.policer_place(spec.policer_out.as_ref()),
             zone: spec.zone,
             source_check: spec.source_check.clone(),
             counters: InterfaceCounters::default(),
