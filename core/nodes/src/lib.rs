@@ -20,7 +20,7 @@ pub use event::{
 };
 pub use external::{External, ExternalCounters, OUTSIDE};
 pub use host::{Host, HostConnection, HostCounters, HostNeighbour, TestEcho};
-pub use node::{Like, Node, Outbox, Passage, PortIndex, Terms, Ticket};
+pub use node::{Acceptance, Like, Node, Outbox, Passage, PortIndex, Terms, Ticket};
 pub use router::{
     BgpPathObservation, BgpPeerObservation, BgpRouteObservation, InterfaceObservation,
     NeighbourObservation, PolicerObservation, RouteObservation, Router, RouterCounters,

@@ -66,6 +66,17 @@ pub struct Terms {
     pub cuts_padding: bool,
 }
 
+/// What a node says about a packet like one that has a ticket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acceptance {
+    /// It would pass as the ticket's packet did.
+    Accepted,
+    /// Not this one now: a policer refuses it. Others may pass.
+    NotNow,
+    /// The ticket no longer stands.
+    Expired,
+}
+
 /// A packet like one that has a ticket.
 #[derive(Clone, Copy, Debug)]
 pub struct Like<'a> {
@@ -99,9 +110,9 @@ pub trait Node {
         None
     }
     /// Whether a packet that keeps to the terms of `ticket` would pass as the ticket's did. Changes nothing.
-    fn accepts(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> bool {
+    fn accepts(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> Acceptance {
         let _ = (now, ticket, like);
-        false
+        Acceptance::Expired
     }
     /// Counts and charges a packet that passes by `ticket`, which was accepted.
     fn charge(&mut self, now: Instant, ticket: &Ticket, like: &Like<'_>) {

@@ -16,7 +16,8 @@ use skybridge_wire::{Frame, FramePool, Tag, Tags, ethernet, flow, gso};
 
 use crate::router::{tag_key, tagging_key, wire_len, wire_tags};
 use crate::{
-    DropReason, Hop, HopVerdict, Like, Node, NodeEvent, Outbox, Passage, PortIndex, Terms, Ticket,
+    Acceptance, DropReason, Hop, HopVerdict, Like, Node, NodeEvent, Outbox, Passage, PortIndex,
+    Terms, Ticket,
 };
 
 /// What one port counted.
@@ -485,8 +486,11 @@ impl Node for Switch {
         self.on_frame(now, port, frame, out)
     }
 
-    fn accepts(&self, _now: Instant, ticket: &Ticket, _like: &Like<'_>) -> bool {
-        matches!(ticket, Ticket::Switch(ticket) if ticket.epoch == self.epoch)
+    fn accepts(&self, _now: Instant, ticket: &Ticket, _like: &Like<'_>) -> Acceptance {
+        match ticket {
+            Ticket::Switch(ticket) if ticket.epoch == self.epoch => Acceptance::Accepted,
+            Ticket::Switch(_) | Ticket::Router(_) => Acceptance::Expired,
+        }
     }
 
     fn charge(&mut self, _now: Instant, ticket: &Ticket, like: &Like<'_>) {

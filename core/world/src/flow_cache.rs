@@ -211,10 +211,9 @@ pub(crate) struct Way {
     pub(crate) lowered: u8,
     /// The last node, and the port by which frames leave it.
     pub(crate) exit: (NodeIndex, PortIndex),
-    /// The header with which they do.
-    pub(crate) header: Header,
     pub(crate) hops: Vec<Hop>,
-    /// The headers after each hop, for those who watch frames on their way.
+    /// The headers after each hop: the last for the frame as it leaves, those before for whoever watches
+    /// frames on their way.
     pub(crate) headers: Vec<Header>,
 }
 
@@ -314,8 +313,15 @@ impl FlowCache {
         again || self.first_comings.is_multiple_of(8)
     }
 
+    /// Takes a way out for good.
+    pub(crate) fn forget(&mut self, at: usize) -> Option<Box<Way>> {
+        let way = self.take(at);
+        self.stats.held = self.stats.held.saturating_sub(usize::from(way.is_some()));
+        way
+    }
+
     /// Remembers a way.
-    pub(crate) fn insert(&mut self, way: Way) {
+    pub(crate) fn insert(&mut self, way: Box<Way>) {
         let hash = self.hash(&way.key);
         self.stats.recorded += 1;
         let at = match self.find(hash, &way.key) {
@@ -328,7 +334,7 @@ impl FlowCache {
             }
             *place = Place {
                 hash,
-                way: Some(Box::new(way)),
+                way: Some(way),
             };
         }
     }

@@ -165,9 +165,10 @@ impl<N: Buildable> World<N> {
                 break;
             }
             self.arrived(ahead.link, ahead.side, &frame, checker);
-            if let Some(recording) = &mut recording {
-                recording.onto(ahead.link, ahead.side, &frame, self.link(ahead.link));
-            }
+            let link = self.link(ahead.link);
+            recording = link
+                .zip(recording)
+                .and_then(|(link, r)| r.onto(link, (ahead.link, ahead.side), &frame));
             at = (ahead.node, ahead.port);
         }
         self.outbox = out;

@@ -3,7 +3,8 @@
 use skybridge_base::{Deadline, Instant};
 use skybridge_blueprint::{Blueprint, Fault, NodeKind, NodeName, PortName};
 use skybridge_nodes::{
-    External, Host, HostCommand, Like, Node, Outbox, Passage, PortIndex, Router, Switch, Ticket,
+    Acceptance, External, Host, HostCommand, Like, Node, Outbox, Passage, PortIndex, Router,
+    Switch, Ticket,
 };
 use skybridge_wire::Frame;
 
@@ -49,11 +50,11 @@ impl Node for AnyNode {
         }
     }
 
-    fn accepts(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> bool {
+    fn accepts(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> Acceptance {
         match self {
             Self::Router(router) => router.accepts(now, ticket, like),
             Self::Switch(switch) => switch.accepts(now, ticket, like),
-            Self::Host(_) | Self::External(_) => false,
+            Self::Host(_) | Self::External(_) => Acceptance::Expired,
         }
     }
 

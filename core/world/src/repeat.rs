@@ -6,7 +6,8 @@
 //! been charged, and the frame is judged node by node. Those who watch frames on their way (trace hash,
 //! checkers) see each on each link in either case.
 
-use skybridge_nodes::{PortIndex, Terms, Ticket};
+use skybridge_base::Instant;
+use skybridge_nodes::{Acceptance, PortIndex, Terms, Ticket};
 use skybridge_wire::Frame;
 
 use crate::flow_cache::{FlowCacheStats, Header, Hop, Key, Packet, Way};
@@ -16,30 +17,37 @@ use crate::world::{Checker, World};
 
 /// A way as far as it is known.
 #[derive(Debug)]
-pub(crate) struct Recording {
-    key: Key,
-    terms: Terms,
-    lowered: u8,
-    hops: Vec<Hop>,
-    headers: Vec<Header>,
-    is_whole: bool,
-}
+pub(crate) struct Recording(Box<Way>);
 
 impl Recording {
-    const fn new(key: Key) -> Self {
-        Self {
-            key,
-            terms: Terms {
-                until: skybridge_base::Instant::MAX,
-                packet_len_max: usize::MAX,
-                lowers_ttl: false,
-                cuts_padding: false,
-            },
-            lowered: 0,
-            hops: Vec::new(),
-            headers: Vec::new(),
-            is_whole: true,
+    /// Begins, in the place of a way that no longer stands if there is one.
+    fn new(key: Key, wiring: u64, old: Option<Box<Way>>) -> Self {
+        let (mut hops, mut headers) = (Vec::new(), Vec::new());
+        let mut place = old;
+        if let Some(old) = &mut place {
+            hops = std::mem::take(&mut old.hops);
+            headers = std::mem::take(&mut old.headers);
+            hops.clear();
+            headers.clear();
         }
+        let way = Way {
+            key,
+            wiring,
+            until: Instant::MAX,
+            packet_len_max: usize::MAX,
+            cuts_padding: false,
+            lowered: 0,
+            exit: (NodeIndex(0), PortIndex(0)),
+            hops,
+            headers,
+        };
+        Self(match place {
+            Some(mut place) => {
+                *place = way;
+                place
+            }
+            None => Box::new(way),
+        })
     }
 
     /// Adds a node; without its ticket there is nothing to record.
@@ -49,25 +57,18 @@ impl Recording {
         ticket: Option<(Ticket, Terms)>,
     ) -> Option<Self> {
         let mut recording = recording?;
+        let way = &mut recording.0;
         let (ticket, terms) = ticket?;
-        // Each policer is asked before any is charged, so that none may be asked twice.
-        let again = ticket.policers().any(|at| {
-            let mut earlier = recording.hops.iter().filter(|hop| hop.node == node);
-            earlier.any(|hop| hop.ticket.policers().any(|other| other == at))
-        });
-        let twice =
-            ticket.policers().min() == ticket.policers().max() && ticket.policers().count() > 1;
-        if again || twice {
+        if ticket.policers().next().is_some() && asks_twice(way, node, &ticket) {
             return None;
         }
-        let all = &mut recording.terms;
-        all.until = all.until.min(terms.until);
-        all.packet_len_max = all.packet_len_max.min(terms.packet_len_max);
-        if recording.hops.is_empty() {
-            all.cuts_padding = terms.cuts_padding;
+        way.until = way.until.min(terms.until);
+        way.packet_len_max = way.packet_len_max.min(terms.packet_len_max);
+        if way.hops.is_empty() {
+            way.cuts_padding = terms.cuts_padding;
         }
-        recording.lowered += u8::from(terms.lowers_ttl);
-        recording.hops.push(Hop {
+        way.lowered += u8::from(terms.lowers_ttl);
+        way.hops.push(Hop {
             ticket,
             node,
             onto: None,
@@ -79,23 +80,31 @@ impl Recording {
 
     /// Notes the link that the frame has gone over, and how it came out.
     pub(crate) fn onto(
-        &mut self,
-        index: LinkIndex,
-        side: usize,
+        mut self,
+        link: &LinkState,
+        ahead: (LinkIndex, usize),
         frame: &Frame,
-        link: Option<&LinkState>,
-    ) {
-        let (Some(hop), Some(header), Some(link)) = (self.hops.last_mut(), Header::of(frame), link)
-        else {
-            self.is_whole = false;
-            return;
-        };
+    ) -> Option<Self> {
+        let way = &mut self.0;
+        let (hop, header) = (way.hops.last_mut()?, Header::of(frame)?);
         let mtu = usize::from(link.properties.mtu);
-        self.terms.packet_len_max = self.terms.packet_len_max.min(mtu);
+        way.packet_len_max = way.packet_len_max.min(mtu);
+        let (index, side) = ahead;
         hop.onto = Some((index, u8::from(side == 1)));
         hop.header_len = header.len();
-        self.headers.push(header);
+        way.headers.push(header);
+        Some(self)
     }
+}
+
+/// Each policer is asked before any is charged, so that none may be asked twice.
+fn asks_twice(way: &Way, node: NodeIndex, ticket: &Ticket) -> bool {
+    let again = ticket.policers().any(|at| {
+        let mut earlier = way.hops.iter().filter(|hop| hop.node == node);
+        earlier.any(|hop| hop.ticket.policers().any(|other| other == at))
+    });
+    let count = ticket.policers().count();
+    again || (count > 1 && ticket.policers().min() == ticket.policers().max())
 }
 
 impl<N: Buildable> World<N> {
@@ -142,12 +151,20 @@ impl<N: Buildable> World<N> {
         let Some((at, way)) = found.and_then(|at| Some((at, self.flows.take(at)?))) else {
             self.flows.stats.misses += 1;
             let recording = self.flows.comes_again(hash);
-            return Some((frame, recording.then(|| Recording::new(packet.key))));
+            return Some((
+                frame,
+                recording.then(|| Recording::new(packet.key, self.flows.wiring, None)),
+            ));
         };
-        if !self.stands(&way, &packet) {
+        let acceptance = self.acceptance(&way, &packet);
+        if acceptance != Acceptance::Accepted {
             self.flows.put_back(at, way);
             self.flows.stats.misses += 1;
-            return Some((frame, Some(Recording::new(packet.key))));
+            let recording = (acceptance == Acceptance::Expired).then(|| {
+                let old = self.flows.forget(at);
+                Recording::new(packet.key, self.flows.wiring, old)
+            });
+            return Some((frame, recording));
         }
         self.flows.stats.hits += 1;
         self.take_way(&way, &packet, &mut frame, checker);
@@ -158,22 +175,36 @@ impl<N: Buildable> World<N> {
     }
 
     /// Whether a packet would go the way. Charges nothing.
-    fn stands(&self, way: &Way, packet: &Packet) -> bool {
-        let keeps_terms = way.wiring == self.flows.wiring
-            && self.now < way.until
-            && packet.info.ttl > way.lowered
+    fn acceptance(&self, way: &Way, packet: &Packet) -> Acceptance {
+        if way.wiring != self.flows.wiring || self.now >= way.until {
+            return Acceptance::Expired;
+        }
+        let keeps_terms = packet.info.ttl > way.lowered
             && packet.wire.len_max <= way.packet_len_max
             && (way.cuts_padding || !packet.is_padded);
+        if !keeps_terms {
+            return Acceptance::NotNow;
+        }
         let like = packet.like();
-        keeps_terms
-            && way.hops.iter().all(|hop| {
-                let is_clear = hop.onto.is_none_or(|(link, side)| {
-                    self.link(link)
-                        .is_some_and(|link| link.is_clear(usize::from(side)))
-                });
-                let accepts = |node: &N| node.accepts(self.now, &hop.ticket, &like);
-                is_clear && self.running(hop.node).is_some_and(accepts)
-            })
+        let mut all = Acceptance::Accepted;
+        for hop in &way.hops {
+            let one = self.running(hop.node).map_or(Acceptance::Expired, |node| {
+                node.accepts(self.now, &hop.ticket, &like)
+            });
+            match one {
+                Acceptance::Accepted => {}
+                Acceptance::NotNow => all = Acceptance::NotNow,
+                Acceptance::Expired => return Acceptance::Expired,
+            }
+            let is_clear = hop.onto.is_none_or(|(link, side)| {
+                self.link(link)
+                    .is_some_and(|link| link.is_clear(usize::from(side)))
+            });
+            if !is_clear {
+                all = Acceptance::NotNow;
+            }
+        }
+        all
     }
 
     /// Charges everybody on the way, and leaves the frame as it is at the end of it.
@@ -209,7 +240,9 @@ impl<N: Buildable> World<N> {
         }
         let last = way.hops.last().is_some_and(|hop| hop.lowers_ttl);
         let lowered = if watched { u8::from(last) } else { way.lowered };
-        way.header.dress(frame, lowered);
+        if let Some(header) = way.headers.last() {
+            header.dress(frame, lowered);
+        }
     }
 
     /// Remembers a way whose end a frame has reached.
@@ -220,19 +253,11 @@ impl<N: Buildable> World<N> {
         port: PortIndex,
         frame: &Frame,
     ) {
-        if let (true, Some(header)) = (recording.is_whole, Header::of(frame)) {
-            self.flows.insert(Way {
-                key: recording.key,
-                wiring: self.flows.wiring,
-                until: recording.terms.until,
-                packet_len_max: recording.terms.packet_len_max,
-                cuts_padding: recording.terms.cuts_padding,
-                lowered: recording.lowered,
-                exit: (node, port),
-                header,
-                hops: recording.hops,
-                headers: recording.headers,
-            });
+        let mut way = recording.0;
+        if let Some(header) = Header::of(frame) {
+            way.exit = (node, port);
+            way.headers.push(header);
+            self.flows.insert(way);
         }
     }
 }

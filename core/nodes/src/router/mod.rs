@@ -36,7 +36,7 @@ pub use observe::{
     RouterCounters,
 };
 
-use crate::{DropReason, Like, Node, NodeEvent, Outbox, Passage, PortIndex, Ticket};
+use crate::{Acceptance, DropReason, Like, Node, NodeEvent, Outbox, Passage, PortIndex, Ticket};
 pub(crate) use forward::wire_len;
 pub(crate) use state::{tag_key, tagging_key, wire_tags};
 
@@ -203,8 +203,11 @@ impl Node for Router {
         self.on_frame(now, port, frame, wants_ticket, out)
     }
 
-    fn accepts(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> bool {
-        matches!(ticket, Ticket::Router(ticket) if self.accepts_ticket(now, ticket, like))
+    fn accepts(&self, now: Instant, ticket: &Ticket, like: &Like<'_>) -> Acceptance {
+        match ticket {
+            Ticket::Router(ticket) => self.accepts_ticket(now, ticket, like),
+            Ticket::Switch(_) => Acceptance::Expired,
+        }
     }
 
     fn charge(&mut self, now: Instant, ticket: &Ticket, like: &Like<'_>) {

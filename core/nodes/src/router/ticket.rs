@@ -12,7 +12,7 @@ use skybridge_dataplane::{Direction, FlowRef, InterfaceIndex, TableIndex};
 use super::Router;
 use super::forward::Egress;
 use super::trace::Transit;
-use crate::node::{Like, Terms, Ticket};
+use crate::node::{Acceptance, Like, Terms, Ticket};
 
 /// What filter and flows of an interface had to do with a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -106,9 +106,9 @@ impl Router {
         now: Instant,
         ticket: &RouterTicket,
         like: &Like<'_>,
-    ) -> bool {
+    ) -> Acceptance {
         if self.stamp(ticket.table) != ticket.stamp {
-            return false;
+            return Acceptance::Expired;
         }
         if let Some(flows) = &ticket.flows {
             let ways = [
@@ -126,14 +126,19 @@ impl Router {
                     FlowUse::Once => false,
                 };
                 if !same {
-                    return false;
+                    return Acceptance::Expired;
                 }
             }
         }
-        ticket.policers().into_iter().flatten().all(|at| {
+        let allows = |at: u16| {
             let policer = self.policers.get(usize::from(at));
             policer.is_some_and(|p| p.bucket.allows(now, like.packets, like.bytes))
-        })
+        };
+        if ticket.policers().into_iter().flatten().all(allows) {
+            Acceptance::Accepted
+        } else {
+            Acceptance::NotNow
+        }
     }
 
     /// Charges a packet for which the ticket stands.
