@@ -25,6 +25,11 @@ pub(crate) fn run(name: &str) -> Result<bool> {
             command.args(["skybridge-bench", "--bin", "pps"]);
             command
         }
+        "netns" => {
+            let mut command = Command::new("bash");
+            command.arg("bench/netns.sh");
+            command
+        }
         "failover" => {
             let mut command = Command::new("bash");
             command.arg("bench/failover.sh");
@@ -36,7 +41,7 @@ pub(crate) fn run(name: &str) -> Result<bool> {
             command
         }
         other => bail!(
-            "no measurement `{other}`; there are cold-start, circuits, pps, convergence, failover"
+            "no measurement `{other}`; there are cold-start, circuits, pps, netns, convergence, failover"
         ),
     };
     Ok(outcome(&mut command) == Outcome::Passed)

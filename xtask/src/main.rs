@@ -24,7 +24,7 @@ cargo xtask tidy                house rules only
 cargo xtask sim [--seeds N]     worlds under random faults, seeds 0 to N - 1
 cargo xtask diagnose [--table]  what `diagnose` says of 416 broken and 120 whole estates
 cargo xtask interop [NAME]      against FRR, BIRD and tshark, in network namespaces (Linux, root)
-cargo xtask bench NAME          cold-start, circuits, pps, convergence, failover";
+cargo xtask bench NAME          cold-start, circuits, pps, netns, convergence, failover";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -5,13 +5,16 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use skybridge_blueprint::{
     Blueprint, External, Filter, Host, Interface, InterfaceName, LinkClass, LinkName, NextHop,
-    Node, NodeKind, NodeName, Owner, PortName, Role, RouteSource, Service, ServiceKind,
+    Node, NodeKind, NodeName, Owner, Policer, PortName, Role, RouteSource, Service, ServiceKind,
     StaticRoute, VrfName,
 };
 use skybridge_estate::ResourceId;
 
 use crate::builder::{Builder, add_port, host_prefix, mac, plain_interface};
 use crate::{HostIndex, HostRef, tags};
+
+/// No machine carries as much.
+const CEILING_LIFTED_BPS: u64 = 1 << 50;
 
 /// A host to be added behind a distributed router.
 pub(crate) struct HostPlan {
@@ -182,5 +185,23 @@ pub fn place_in_namespaces(blueprint: &mut Blueprint) {
             let external = External::Namespace(host.clone());
             node.kind = NodeKind::External(Box::new(external));
         }
+    }
+}
+
+/// Takes every ceiling off that a cloud or a link would set: policers stay where they are and never bind.
+pub fn lift_ceilings(blueprint: &mut Blueprint) {
+    for node in blueprint.nodes.values_mut() {
+        if let NodeKind::Router(router) = &mut node.kind {
+            for policer in router.policers.values_mut() {
+                *policer = Policer {
+                    rate_bps: CEILING_LIFTED_BPS,
+                    burst_bytes: CEILING_LIFTED_BPS,
+                    rate_pps: None,
+                };
+            }
+        }
+    }
+    for link in blueprint.links.values_mut() {
+        link.rate_bps = None;
     }
 }

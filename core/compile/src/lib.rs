@@ -34,7 +34,7 @@ mod tags;
 mod vcn;
 mod vnet;
 
-pub use hosts::place_in_namespaces;
+pub use hosts::{lift_ceilings, place_in_namespaces};
 pub use index::{
     CarriedLeg, CircuitIndex, GatewayIndex, HostIndex, Index, LegIndex, SiteIndex, SiteLegIndex,
     SiteRouterIndex, SubnetIndex,

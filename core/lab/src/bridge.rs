@@ -227,6 +227,7 @@ mod tests {
             pace: skybridge_estate::Pace::Compressed,
             epoch: skybridge_base::WallTime(0),
             hosts: crate::Hosts::Internal,
+            ceilings: true,
         });
         let files = [
             (

@@ -51,6 +51,8 @@ pub struct LabConfig {
     pub epoch: WallTime,
     /// What hosts are.
     pub hosts: Hosts,
+    /// Whether the clouds' and the links' ceilings hold: bandwidths, and the gateways' throughput.
+    pub ceilings: bool,
 }
 
 /// What the hosts of a lab are, those apart that are added to have something to probe from.
@@ -103,7 +105,7 @@ pub struct Lab {
     job: Option<Box<Job>>,
     queue: VecDeque<Waiting>,
     tasks: Tasks,
-    outputs: VecDeque<LabOutput>,
+    pub(crate) outputs: VecDeque<LabOutput>,
 }
 
 impl Lab {
@@ -113,7 +115,11 @@ impl Lab {
         Self {
             now: Instant::ZERO,
             control: Control::new(config.secret_seed, config.pace),
-            network: Network::new(config.seed, config.hosts == Hosts::Namespaces),
+            network: Network::new(
+                config.seed,
+                config.hosts == Hosts::Namespaces,
+                config.ceilings,
+            ),
             probes: Probes::default(),
             stacks: BTreeMap::new(),
             providers: Providers::default(),
@@ -368,6 +374,10 @@ impl Lab {
     fn events(&mut self) {
         while let Some(event) = self.network.world.poll_event() {
             let WorldEvent { at, node, kind } = event;
+            if let WorldEventKind::Link { link, .. } = &kind {
+                self.outside
+                    .note_link(&self.network.world, link, &mut self.outputs);
+            }
             let (Some(node), WorldEventKind::Node(event)) = (node, kind) else {
                 continue;
             };

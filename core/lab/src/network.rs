@@ -29,12 +29,14 @@ pub(crate) struct Network {
     compile_at: Option<Instant>,
     /// Hosts are network namespaces of the kernel.
     in_namespaces: bool,
+    /// The clouds' ceilings hold.
+    has_ceilings: bool,
     /// Counts what the world was told to be.
     pub(crate) generation: u64,
 }
 
 impl Network {
-    pub(crate) fn new(seed: u64, in_namespaces: bool) -> Self {
+    pub(crate) fn new(seed: u64, in_namespaces: bool, has_ceilings: bool) -> Self {
         let mut world =
             World::new(Blueprint::default(), seed).expect("an empty blueprint has no faults");
         // Nobody compares a lab's trace with another's; twins repeat its commands, not its hash.
@@ -49,6 +51,7 @@ impl Network {
             stale: false,
             compile_at: None,
             in_namespaces,
+            has_ceilings,
             generation: 0,
         }
     }
@@ -87,6 +90,9 @@ impl Network {
             oci: &self.oci,
             extras: &self.extras,
         });
+        if !self.has_ceilings {
+            skybridge_compile::lift_ceilings(&mut self.compiled.blueprint);
+        }
         if self.in_namespaces {
             skybridge_compile::place_in_namespaces(&mut self.compiled.blueprint);
         }

@@ -80,6 +80,13 @@ pub enum LabOutput {
         /// The device.
         id: PortId,
     },
+    /// Show whether a device's cable is plugged in; it is when it is made.
+    PortCarrier {
+        /// The device.
+        id: PortId,
+        /// Plugged in.
+        up: bool,
+    },
     /// Tell a client where the namespace of a device is.
     Enter {
         /// Who asked.

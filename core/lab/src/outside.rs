@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
 use skybridge_base::Instant;
-use skybridge_blueprint::{Device, External, NodeKind, NodeName};
+use skybridge_blueprint::{Device, External, Link, LinkName, NodeKind, NodeName};
 use skybridge_wire::Frame;
 use skybridge_world::{ExternalPort, World};
 
@@ -20,6 +20,8 @@ struct Open {
     port: ExternalPort,
     spec: External,
     state: State,
+    /// The device shows a carrier.
+    has_carrier: bool,
     /// Frames that the device lost, by reason.
     losses: Vec<(&'static str, u64)>,
 }
@@ -106,6 +108,7 @@ impl Outside {
             port,
             spec: spec.clone(),
             state: State::Awaited,
+            has_carrier: true,
             losses: Vec::new(),
         };
         self.open.insert(name.clone(), open);
@@ -117,14 +120,52 @@ impl Outside {
         });
     }
 
+    /// A link went up or down: the devices at its ends show it.
+    pub(crate) fn note_link(
+        &mut self,
+        world: &World,
+        link: &LinkName,
+        outputs: &mut VecDeque<LabOutput>,
+    ) {
+        let (Some(spec), Some(view)) = (world.blueprint().links.get(link), world.link_state(link))
+        else {
+            return;
+        };
+        for (end, up) in [(&spec.a, view.a_up), (&spec.b, view.b_up)] {
+            if let Some(open) = self.open.get_mut(&end.node)
+                && open.spec.port() == &end.port
+                && matches!(open.state, State::Ready)
+                && open.has_carrier != up
+            {
+                open.has_carrier = up;
+                outputs.push_back(LabOutput::PortCarrier { id: open.id, up });
+            }
+        }
+    }
+
     /// News of a device.
-    pub(crate) fn news(&mut self, id: PortId, news: PortNews) {
-        let open = self.by_id.get(&id).and_then(|name| self.open.get_mut(name));
-        let Some(open) = open else {
+    pub(crate) fn news(
+        &mut self,
+        world: &World,
+        id: PortId,
+        news: PortNews,
+        outputs: &mut VecDeque<LabOutput>,
+    ) {
+        let Some(name) = self.by_id.get(&id).cloned() else {
+            return;
+        };
+        let Some(open) = self.open.get_mut(&name) else {
             return;
         };
         match news {
-            PortNews::Ready => open.state = State::Ready,
+            PortNews::Ready => {
+                open.state = State::Ready;
+                let links = &world.blueprint().links;
+                let on = |link: &Link| link.a.node == name || link.b.node == name;
+                for (link, _) in links.iter().filter(|(_, link)| on(link)) {
+                    self.note_link(world, link, outputs);
+                }
+            }
             PortNews::Failed(why) => open.state = State::Failed(why),
             PortNews::Lost(losses) => open.losses = losses,
         }
@@ -209,7 +250,8 @@ impl Lab {
     /// News of a device.
     pub fn port(&mut self, now: Instant, id: PortId, news: PortNews) {
         self.advance(now);
-        self.outside.news(id, news);
+        self.outside
+            .news(&self.network.world, id, news, &mut self.outputs);
         self.work();
     }
 

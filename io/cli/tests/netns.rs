@@ -238,6 +238,11 @@ fn programs_in_two_clouds_talk_through_the_network() {
     let trace = home.run(&["trace", "db", "app-0"]);
     let hops = text(&trace.stdout);
     assert!(hops.contains("delivered both ways"), "{hops}");
+    for (order, carrier) in [("cut", "0"), ("heal", "1")] {
+        home.run(&[order, "vnet/payments-app--app-1"]);
+        let shown = home.run(&["exec", "app-1", "--", "cat", "/sys/class/net/eth0/carrier"]);
+        assert_eq!(text(&shown.stdout).trim(), carrier, "{order}");
+    }
     let interfaces = home.run(&["exec", "db", "--", "ls", "/sys/class/net"]);
     assert_eq!(
         text(&interfaces.stdout)

@@ -139,6 +139,13 @@ impl Devices {
         }
     }
 
+    /// Plugs a device's cable in or out.
+    pub(crate) fn set_carrier(&self, id: PortId, up: bool) {
+        if let Some(open) = self.open.get(&id) {
+            open.made.port.set_carrier(up);
+        }
+    }
+
     /// The descriptor of the namespace of a device.
     pub(crate) fn descriptor(&self, id: PortId) -> Option<i32> {
         Some(self.open.get(&id)?.made.namespace.as_ref()?.number())

@@ -377,6 +377,7 @@ impl<E: Engine> Driver<E> {
                 LabOutput::PortOpen { id, spec } => self.parts.devices.make(id, spec)?,
                 LabOutput::PortChange { id, spec } => self.parts.devices.change(id, *spec)?,
                 LabOutput::PortClose { id } => self.parts.devices.close(id),
+                LabOutput::PortCarrier { id, up } => self.parts.devices.set_carrier(id, up),
                 LabOutput::Enter {
                     client,
                     id,

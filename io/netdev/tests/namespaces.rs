@@ -235,6 +235,63 @@ fn super_frame(tags: Tags) -> Frame {
 }
 
 #[test]
+fn a_device_that_nobody_reads_loses_frames_and_counts_them_and_never_blocks() {
+    if skipped() {
+        return;
+    }
+    let namespace = Namespace::create().unwrap();
+    let mut pool = FramePool::new(64);
+    let (mut stalled, mut near) = namespace
+        .inside(|| {
+            let stalled = Port::tap("cable")?;
+            set_up_without_address("cable")?;
+            Ok((stalled, Port::packet("cable")?))
+        })
+        .unwrap();
+    let frame = |pool: &mut FramePool| {
+        let mut frame = pool.take(&[9; 1400]);
+        EthernetRepr {
+            dst: MacAddr::local(7),
+            src: MacAddr::local(2),
+            tags: Tags::Untagged,
+            ethertype: EtherType::IPV4,
+        }
+        .push(&mut frame);
+        frame
+    };
+    let mut taken = 0_u64;
+    for _ in 0..5000 {
+        let frame = frame(&mut pool);
+        taken += u64::from(near.send(frame, &mut pool).unwrap() == Sent::Taken);
+    }
+    let counters = *near.counters();
+    assert!(taken > 0, "{counters:?}");
+    assert_eq!(taken + counters.sent_full, 5000, "{counters:?}");
+    // Twelfth number: what the kernel itself has dropped on the interface.
+    let table = namespace.inside(|| std::fs::read_to_string("/proc/thread-self/net/dev"));
+    let table = table.unwrap();
+    let line = table
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("cable:"));
+    let dropped: u64 = line
+        .unwrap()
+        .split_whitespace()
+        .nth(11)
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(counters.sent_full + dropped > 0, "{table}");
+    // Once somebody reads, frames pass again.
+    let mut frames = Vec::new();
+    while stalled.receive(&mut pool, &mut frames, 64).unwrap() > 0 {
+        frames.clear();
+    }
+    let fresh = frame(&mut pool);
+    assert_eq!(near.send(fresh, &mut pool).unwrap(), Sent::Taken);
+    await_any(&mut stalled, &mut pool, |frame| frame.len() == 1414);
+}
+
+#[test]
 fn a_namespace_is_known_by_its_descriptor_and_not_by_name() {
     if skipped() {
         return;

@@ -30,6 +30,7 @@ impl Driver {
                 pace: Pace::Compressed,
                 epoch: WallTime(0),
                 hosts: Hosts::Internal,
+                ceilings: true,
             }),
             now: Instant::ZERO,
             clients: 0,

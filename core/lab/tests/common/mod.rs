@@ -38,6 +38,7 @@ impl Virtual {
             pace,
             epoch: WallTime(0),
             hosts: skybridge_lab::Hosts::Internal,
+            ceilings: true,
         };
         Self {
             lab: Lab::new(&config),

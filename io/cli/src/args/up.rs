@@ -43,6 +43,9 @@ pub(crate) struct WorldArgs {
     /// What hosts are: inside the program, or network namespaces in which `skybridge exec` runs programs.
     #[arg(long, value_enum, default_value_t = HostsArg::Internal)]
     pub(crate) hosts: HostsArg,
+    /// Carry as much as this machine can: bandwidths and the gateways' throughput set no ceiling.
+    #[arg(long)]
+    pub(crate) no_ceilings: bool,
     /// Make the world repeatable: jitter, loss, ids and service keys follow from this number.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,

@@ -32,6 +32,7 @@ pub(super) fn start(seat: Option<Seat>, world: &WorldArgs) -> Result<Running, Fa
         pace: world.pace.pace(),
         epoch: wall_time(),
         hosts: world.hosts.hosts(),
+        ceilings: !world.no_ceilings,
     };
     if world.hosts == HostsArg::Netns {
         prepare_namespaces()?;
@@ -119,6 +120,9 @@ pub(super) fn detach(place: &Place, world: &WorldArgs) -> Result<(), Failure> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log);
+    if world.no_ceilings {
+        command.arg("--no-ceilings");
+    }
     if let Some(seed) = world.seed {
         command.args(["--seed", &seed.to_string()]);
     }

@@ -210,3 +210,57 @@ impl AsFd for Port {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    /// A port on one end of a pair of sockets that behave as a device does: frames whole, and EAGAIN when full.
+    fn pair() -> (Port, Port) {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let (a, b) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+        let port = |end| Port::of(Device::Tap(Tap::over(end)));
+        (port(a), port(b))
+    }
+
+    #[test]
+    fn a_full_device_loses_the_frame_counts_it_and_takes_the_next_when_there_is_room() {
+        let (mut near, mut far) = pair();
+        let mut pool = FramePool::new(8);
+        let mut taken = 0_u64;
+        while near.counters().sent_full == 0 {
+            let frame = pool.take(&[1; 1000]);
+            taken += u64::from(near.send(frame, &mut pool).unwrap() == Sent::Taken);
+        }
+        assert!(taken > 0);
+        let mut frames = Vec::new();
+        assert_eq!(
+            far.receive(&mut pool, &mut frames, 2).unwrap(),
+            2,
+            "no more than asked"
+        );
+        let frame = pool.take(&[2; 1000]);
+        assert_eq!(near.send(frame, &mut pool).unwrap(), Sent::Taken);
+        while far.receive(&mut pool, &mut frames, 64).unwrap() > 0 {}
+        assert_eq!(frames.len() as u64, taken + 1);
+        assert_eq!(frames.last().unwrap().bytes(), [2; 1000]);
+        assert_eq!(near.counters().sent_full, 1);
+    }
+
+    #[test]
+    fn short_and_long_frames_arrive_whole_with_room_in_front() {
+        let (mut near, mut far) = pair();
+        let mut pool = FramePool::new(8);
+        for len in [60, SMALL_LEN_MAX, SMALL_LEN_MAX + 1, 65_549] {
+            let bytes: Vec<u8> = (0..=250).cycle().take(len).collect();
+            let frame = pool.take(&bytes);
+            assert_eq!(near.send(frame, &mut pool).unwrap(), Sent::Taken, "{len}");
+            let mut frames = Vec::new();
+            far.receive(&mut pool, &mut frames, 1).unwrap();
+            assert_eq!(frames[0].bytes(), bytes);
+            assert!(frames[0].headroom() >= 22, "for two tags");
+        }
+    }
+}

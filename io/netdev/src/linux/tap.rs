@@ -126,6 +126,15 @@ impl Tap {
         Ok(Self { device, name })
     }
 
+    /// A datagram socket in the place of the device.
+    #[cfg(test)]
+    pub(super) fn over(device: OwnedFd) -> Self {
+        Self {
+            device,
+            name: String::new(),
+        }
+    }
+
     /// The interface's name.
     #[must_use]
     pub fn name(&self) -> &str {
