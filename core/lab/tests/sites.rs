@@ -515,3 +515,25 @@ fn a_circuit_of_provider_oracle_leads_to_no_site() {
         report.diagnostics
     );
 }
+
+#[test]
+fn the_own_routers_have_the_configurations_that_are_printed() {
+    let source = site_example("own-routers");
+    let mut lab = Virtual::new();
+    lab.up(vec![source.clone()]);
+    for (router, format, file) in [
+        ("ce1", CeFormat::Frr, "ce1-frr.conf"),
+        ("ce2", CeFormat::Bird, "ce2-bird.conf"),
+    ] {
+        let request = Request::Show(Show::CeConfig {
+            site: "hq".to_owned(),
+            router: Some(router.to_owned()),
+            format,
+            show_secrets: true,
+        });
+        let Response::CeConfig(printed) = lab.ask(request) else {
+            panic!("no configuration");
+        };
+        assert_eq!(printed.configs[0].text, source.files[file], "{file}");
+    }
+}
