@@ -16,18 +16,15 @@ use polling::Poller;
 use skybridge_blueprint::{Attached, Device, External, Host};
 use skybridge_lab::{PortId, PortNews};
 use skybridge_netdev::{
-    Namespace, Port, PortCounters, Station, is_name, set_up, set_up_without_address,
+    Buffers, Namespace, Port, PortCounters, Station, is_name, set_up, set_up_without_address,
 };
-use skybridge_wire::{Frame, FramePool};
+use skybridge_wire::Frame;
 
 use crate::driver::{Inbound, Inbox};
 use crate::poll::Watched;
 
 /// Frames taken from one device in one turn.
 pub const BURST: usize = 64;
-
-/// Emptied buffers that are kept.
-const POOL_FRAMES_MAX: usize = 4096;
 
 /// The interface of a namespace host.
 const INTERFACE: &str = "eth0";
@@ -65,12 +62,12 @@ pub(crate) struct Devices {
     specs: BTreeMap<PortId, External>,
     open: BTreeMap<PortId, Open>,
     key_of: fn(u64) -> usize,
-    pool: FramePool,
+    buffers: Buffers,
     arrived: Vec<Frame>,
 }
 
 impl Devices {
-    pub(crate) const fn new(poller: Arc<Poller>, inbox: Inbox, key_of: fn(u64) -> usize) -> Self {
+    pub(crate) fn new(poller: Arc<Poller>, inbox: Inbox, key_of: fn(u64) -> usize) -> Self {
         Self {
             poller,
             inbox,
@@ -78,7 +75,7 @@ impl Devices {
             specs: BTreeMap::new(),
             open: BTreeMap::new(),
             key_of,
-            pool: FramePool::new(POOL_FRAMES_MAX),
+            buffers: Buffers::default(),
             arrived: Vec::new(),
         }
     }
@@ -160,7 +157,7 @@ impl Devices {
             return (id, Ok(&mut self.arrived));
         };
         let read = (open.made.port)
-            .receive(&mut self.pool, &mut self.arrived, BURST)
+            .receive(&mut self.buffers, &mut self.arrived, BURST)
             .and_then(|_| open.ready.arm(true, false));
         (id, read.map(|()| &mut self.arrived))
     }
@@ -171,7 +168,7 @@ impl Devices {
             // A frame for a device that is not there is lost, as on a cable that nobody plugged in; an error
             // shows at the next reading.
             if let Some(open) = self.open.get_mut(&id) {
-                open.made.port.send(frame, &mut self.pool).ok();
+                open.made.port.send(frame, &mut self.buffers).ok();
             }
         }
     }

@@ -22,7 +22,7 @@ pub use linux::{
     Namespace, Port, Tap, enter, enter_own_user_namespace, may_make_namespaces, set_up,
     set_up_without_address, show_hosts,
 };
-pub use port::{PortCounters, Sent, Station};
+pub use port::{Buffers, PortCounters, Sent, Station};
 
 #[cfg(not(target_os = "linux"))]
 mod other;

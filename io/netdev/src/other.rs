@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use skybridge_wire::{Frame, FramePool};
+use skybridge_wire::Frame;
 
-use crate::{PortCounters, Sent, Station};
+use crate::{Buffers, PortCounters, Sent, Station};
 
 fn unsupported() -> io::Error {
     io::Error::new(
@@ -88,7 +88,7 @@ impl Port {
     /// Never: there is no such device.
     pub const fn receive(
         &mut self,
-        _pool: &mut FramePool,
+        _buffers: &mut Buffers,
         _frames: &mut Vec<Frame>,
         _count_max: usize,
     ) -> io::Result<usize> {
@@ -99,7 +99,7 @@ impl Port {
     ///
     /// # Errors
     /// Never: there is no such device.
-    pub fn send(&mut self, _frame: Frame, _pool: &mut FramePool) -> io::Result<Sent> {
+    pub fn send(&mut self, _frame: Frame, _buffers: &mut Buffers) -> io::Result<Sent> {
         match self.never {}
     }
 

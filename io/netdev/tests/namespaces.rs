@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use skybridge_base::{MacAddr, VlanId};
 use skybridge_netdev::{
-    Namespace, Port, Sent, Station, may_make_namespaces, set_up, set_up_without_address,
+    Buffers, Namespace, Port, Sent, Station, may_make_namespaces, set_up, set_up_without_address,
 };
 use skybridge_wire::arp::{self, ArpOperation};
 use skybridge_wire::{
-    ChecksumState, EtherType, EthernetRepr, Frame, FramePool, Tags, ethernet, ipv4, protocol, tcp,
+    ChecksumState, EtherType, EthernetRepr, Frame, Tags, ethernet, ipv4, protocol, tcp,
 };
 
 /// True when the tests cannot run here; with `CI=true` that is a failure.
@@ -42,7 +42,7 @@ fn station(address: &str) -> Station {
 }
 
 /// Frames of one ethertype that come out, until there is one.
-fn await_frame(port: &mut Port, pool: &mut FramePool, wanted: EtherType) -> Frame {
+fn await_frame(port: &mut Port, pool: &mut Buffers, wanted: EtherType) -> Frame {
     let until = Instant::now() + Duration::from_secs(10);
     let mut frames = Vec::new();
     loop {
@@ -62,7 +62,7 @@ fn await_frame(port: &mut Port, pool: &mut FramePool, wanted: EtherType) -> Fram
     }
 }
 
-fn answer(request: &Frame, pool: &mut FramePool) -> Frame {
+fn answer(request: &Frame, pool: &mut Buffers) -> Frame {
     let view = ethernet::parse(request.bytes()).unwrap();
     let packet = arp::parse(view.payload()).unwrap();
     assert_eq!(packet.operation, ArpOperation::Request);
@@ -83,7 +83,7 @@ fn a_namespace_host_has_its_station_addresses_and_gateway_without_other_programs
         return;
     }
     let namespace = Namespace::create().unwrap();
-    let mut pool = FramePool::new(64);
+    let mut pool = Buffers::default();
     let mut port = namespace
         .inside(|| {
             let port = Port::tap("eth0")?;
@@ -124,7 +124,7 @@ fn a_port_counts_what_a_downed_interface_loses_and_goes_on() {
         return;
     }
     let namespace = Namespace::create().unwrap();
-    let mut pool = FramePool::new(64);
+    let mut pool = Buffers::default();
     let mut port = namespace.inside(|| Port::tap("eth0")).unwrap();
     let sent = port.send(Frame::from_l2(&[0; 60]), &mut pool).unwrap();
     assert_eq!((sent, port.counters().sent_down), (Sent::Lost, 1));
@@ -140,7 +140,7 @@ fn a_port_counts_what_a_downed_interface_loses_and_goes_on() {
 }
 
 /// The next frame that passes `wanted`.
-fn await_any(port: &mut Port, pool: &mut FramePool, wanted: impl Fn(&Frame) -> bool) -> Frame {
+fn await_any(port: &mut Port, pool: &mut Buffers, wanted: impl Fn(&Frame) -> bool) -> Frame {
     let until = Instant::now() + Duration::from_secs(10);
     let mut frames = Vec::new();
     loop {
@@ -159,7 +159,7 @@ fn a_packet_port_carries_an_interfaces_frames_with_their_tags_and_super_frames()
         return;
     }
     let namespace = Namespace::create().unwrap();
-    let mut pool = FramePool::new(64);
+    let mut pool = Buffers::default();
     let (mut far, mut near) = namespace
         .inside(|| {
             let far = Port::tap("cable")?;
@@ -240,7 +240,7 @@ fn a_device_that_nobody_reads_loses_frames_and_counts_them_and_never_blocks() {
         return;
     }
     let namespace = Namespace::create().unwrap();
-    let mut pool = FramePool::new(64);
+    let mut pool = Buffers::default();
     let (mut stalled, mut near) = namespace
         .inside(|| {
             let stalled = Port::tap("cable")?;
@@ -248,7 +248,7 @@ fn a_device_that_nobody_reads_loses_frames_and_counts_them_and_never_blocks() {
             Ok((stalled, Port::packet("cable")?))
         })
         .unwrap();
-    let frame = |pool: &mut FramePool| {
+    let frame = |pool: &mut Buffers| {
         let mut frame = pool.take(&[9; 1400]);
         EthernetRepr {
             dst: MacAddr::local(7),

@@ -8,7 +8,9 @@ use skybridge_wire::arp::{self, ArpOperation};
 use skybridge_wire::icmpv4::{self, Icmpv4Kind, Icmpv4View, unreachable};
 use skybridge_wire::ipv4::Ipv4View;
 use skybridge_wire::tcp::TcpFlags;
-use skybridge_wire::{ChecksumState, EtherType, Frame, ethernet, ipv4, protocol, tcp, udp};
+use skybridge_wire::{
+    ChecksumState, EtherType, Frame, FramePool, ethernet, gso, ipv4, protocol, tcp, udp,
+};
 
 use super::Host;
 use super::send::dropped;
@@ -20,7 +22,18 @@ const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 const UDP_ECHO_PORT: u16 = 7;
 
 impl Host {
+    /// A super-frame from a port with offloads is taken as the frames it stands for.
     pub(super) fn on_frame(&mut self, now: Instant, frame: &Frame, out: &mut Outbox) {
+        if frame.meta.gso_size > 0 {
+            let mut parts = Vec::new();
+            if gso::split(frame.clone(), &mut FramePool::new(0), &mut parts).is_err() {
+                self.count(DropReason::Malformed);
+            }
+            for part in parts {
+                self.on_frame(now, &part, out);
+            }
+            return;
+        }
         self.counters.frames_in += 1;
         self.counters.octets_in += u64::try_from(frame.len()).unwrap_or(0);
         let Ok(view) = ethernet::parse(frame.bytes()) else {

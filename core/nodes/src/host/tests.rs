@@ -734,3 +734,47 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_super_frame_of_datagrams_is_answered_datagram_by_datagram() {
+    use skybridge_wire::{ChecksumState, protocol};
+    let mut host = Host::new(&NodeName::from("b"), &spec(2, Vec::new()), 1);
+    let now = Instant::from_secs(1);
+    host.handle_link(now, PORT, true, &mut Outbox::default());
+    let station = |ethertype, payload: &[u8]| {
+        let mut frame = Frame::with_headroom(payload);
+        EthernetRepr {
+            dst: MacAddr::local(2),
+            src: MacAddr::local(1),
+            tags: Tags::Untagged,
+            ethertype,
+        }
+        .push(&mut frame);
+        frame
+    };
+    let (us, peer) = (Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 1));
+    let hello = ArpRepr::announcement(MacAddr::local(1), peer).to_bytes();
+    // Three datagrams of 100 octets for the echo port, as a sender with offloads hands them over.
+    let mut packet = Vec::new();
+    ipv4::Ipv4Repr::new(peer, us, protocol::UDP, 8 + 300).emit(&mut packet);
+    packet.extend([0x30, 0x39, 0, 7, 1, 52, 0, 0]);
+    packet.extend([5; 300]);
+    let mut train = station(EtherType::IPV4, &packet);
+    train.meta.gso_size = 100;
+    train.meta.csum = ChecksumState::Partial {
+        start: 34,
+        offset: 6,
+    };
+    let mut frames = vec![station(EtherType::ARP, &hello), train];
+    let mut out = Outbox::default();
+    host.handle_frames(now, PORT, &mut frames, &mut out);
+    // The peer is asked for first where the announcement is not learned from.
+    let reply = ArpRepr::request(MacAddr::local(2), us, peer).reply(MacAddr::local(1));
+    let mut frames = vec![station(EtherType::ARP, &reply.to_bytes())];
+    host.handle_frames(now, PORT, &mut frames, &mut out);
+    let answers = out
+        .frames
+        .iter()
+        .filter(|(_, frame)| frame.len() == 14 + 20 + 8 + 100);
+    assert_eq!(answers.count(), 3);
+}

@@ -5,22 +5,17 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
+use skybridge_wire::Frame;
 use skybridge_wire::frame::HEADROOM;
-use skybridge_wire::{Frame, FramePool};
 
 use super::packet::{Packet, Tag};
 use super::tap::Tap;
+use crate::port::SHORT_LEN_MAX;
 use crate::vnet::{self, HEADER_LEN};
-use crate::{PortCounters, Sent};
+use crate::{Buffers, PortCounters, Sent};
 
 /// Room for the longest super-frame with its header, and for what the world puts in front.
 const LANDING_LEN: usize = 70_000;
-/// Frames up to this length move to a buffer of their own size: most are short, and a world that delays
-/// them holds many.
-const SMALL_LEN_MAX: usize = 2_048;
-/// Emptied buffers of super-frames that are kept.
-const LANDINGS_MAX: usize = 64;
-
 #[derive(Debug)]
 enum Device {
     Tap(Tap),
@@ -32,7 +27,6 @@ enum Device {
 pub struct Port {
     device: Device,
     landing: Vec<u8>,
-    landings: FramePool,
     counters: PortCounters,
 }
 
@@ -59,7 +53,6 @@ impl Port {
         Self {
             device,
             landing: Vec::new(),
-            landings: FramePool::new(LANDINGS_MAX),
             counters: PortCounters {
                 sent_full: 0,
                 sent_down: 0,
@@ -81,7 +74,7 @@ impl Port {
     /// What the kernel says, when the device is of no use any more.
     pub fn receive(
         &mut self,
-        pool: &mut FramePool,
+        buffers: &mut Buffers,
         frames: &mut Vec<Frame>,
         count_max: usize,
     ) -> io::Result<usize> {
@@ -99,7 +92,7 @@ impl Port {
                 Err(error) => return Err(error),
             };
             count += 1;
-            match self.landed(tag, pool) {
+            match self.landed(tag, buffers) {
                 Some(frame) => frames.push(frame),
                 None => self.counters.received_unfit += 1,
             }
@@ -122,14 +115,14 @@ impl Port {
     }
 
     /// Makes a frame of what the kernel has put behind the headroom.
-    fn landed(&mut self, tag: Option<Tag>, pool: &mut FramePool) -> Option<Frame> {
+    fn landed(&mut self, tag: Option<Tag>, buffers: &mut Buffers) -> Option<Frame> {
         let header = self.landing.get(HEADROOM - HEADER_LEN..HEADROOM)?;
         let header: [u8; HEADER_LEN] = header.try_into().ok()?;
         let bytes = self.landing.get(HEADROOM..)?;
-        let mut frame = if bytes.len() <= SMALL_LEN_MAX {
-            pool.take(bytes)
+        let mut frame = if bytes.len() <= SHORT_LEN_MAX {
+            buffers.take(bytes)
         } else {
-            let next = self.landings.take(&[]).into_vec();
+            let next = buffers.take_long();
             Frame::from_vec(std::mem::replace(&mut self.landing, next), HEADROOM)
         };
         vnet::take(header, &mut frame).ok()?;
@@ -143,7 +136,7 @@ impl Port {
     ///
     /// # Errors
     /// What the kernel says, when the device is of no use any more.
-    pub fn send(&mut self, mut frame: Frame, pool: &mut FramePool) -> io::Result<Sent> {
+    pub fn send(&mut self, mut frame: Frame, buffers: &mut Buffers) -> io::Result<Sent> {
         let Ok(header) = vnet::header(&frame) else {
             self.counters.sent_unfit += 1;
             return Ok(Sent::Lost);
@@ -171,11 +164,7 @@ impl Port {
                 Err(errno) => return Err(errno.into()),
             }
         };
-        if frame.len() > SMALL_LEN_MAX {
-            self.landings.give(frame);
-        } else {
-            pool.give(frame);
-        }
+        buffers.give(frame);
         Ok(sent)
     }
 
@@ -228,7 +217,7 @@ mod tests {
     #[test]
     fn a_full_device_loses_the_frame_counts_it_and_takes_the_next_when_there_is_room() {
         let (mut near, mut far) = pair();
-        let mut pool = FramePool::new(8);
+        let mut pool = Buffers::default();
         let mut taken = 0_u64;
         while near.counters().sent_full == 0 {
             let frame = pool.take(&[1; 1000]);
@@ -252,8 +241,8 @@ mod tests {
     #[test]
     fn short_and_long_frames_arrive_whole_with_room_in_front() {
         let (mut near, mut far) = pair();
-        let mut pool = FramePool::new(8);
-        for len in [60, SMALL_LEN_MAX, SMALL_LEN_MAX + 1, 65_549] {
+        let mut pool = Buffers::default();
+        for len in [60, SHORT_LEN_MAX, SHORT_LEN_MAX + 1, 65_549] {
             let bytes: Vec<u8> = (0..=250).cycle().take(len).collect();
             let frame = pool.take(&bytes);
             assert_eq!(near.send(frame, &mut pool).unwrap(), Sent::Taken, "{len}");
