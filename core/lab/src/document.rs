@@ -5,11 +5,13 @@
 
 mod capture;
 mod failover;
+mod forward;
 
 use serde::{Deserialize, Serialize};
 
 pub use capture::{CaptureEnd, CapturePortion, CaptureStart, Direction, FrameRow};
 pub use failover::{FailoverCase, FailoverReport, FailoverRow};
+pub use forward::ForwardRow;
 /// What `diagnose` answers.
 pub use skybridge_diagnose::{Condition, Diagnosis, Finding, LayerRow, Mark};
 
@@ -120,6 +122,9 @@ pub struct Report {
     pub sessions: Vec<SessionRow>,
     /// Circuits.
     pub circuits: Vec<CircuitRow>,
+    /// Ports of this machine that lead into the network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forwards: Vec<ForwardRow>,
     /// Resource types that are not network, once per type.
     pub ignored: Vec<IgnoredRow>,
     /// Network resources and features that are not modelled.

@@ -17,6 +17,7 @@ use crate::checks::{Check, Checks, Decided};
 use crate::control::Control;
 use crate::document::{Diagnostic, ExpectationRow, IgnoredRow, NotModelledRow, Progress, Report};
 use crate::extras::extras;
+use crate::forward::Forwards;
 use crate::job::{Job, PATIENCE, PATIENCE_AT_REST, Stage, Step, apply_for};
 use crate::network::Network;
 use crate::output::{BridgeId, BridgeInput, ClientId, LabOutput};
@@ -28,7 +29,7 @@ use crate::request::{Request, Response, UpRequest};
 use crate::run::{OnRefusal, Run};
 use crate::simulation::{Found, SimulationJob, SimulationResult};
 use crate::task::Tasks;
-use crate::{diagnostics, expectation, report, task};
+use crate::{diagnostics, expectation, forward, report, task};
 
 /// Requests that wait for the one under way.
 const QUEUE_MAX: usize = 64;
@@ -101,6 +102,7 @@ pub struct Lab {
     pub(crate) bridges: Bridges,
     pub(crate) captures: Captures,
     pub(crate) outside: Outside,
+    pub(crate) forwards: Forwards,
     schemas: Arc<Schemas>,
     job: Option<Box<Job>>,
     queue: VecDeque<Waiting>,
@@ -131,6 +133,7 @@ impl Lab {
             bridges: Bridges::default(),
             captures: Captures::new(config.epoch),
             outside: Outside::default(),
+            forwards: Forwards::default(),
             schemas: Arc::new(Schemas::builtin()),
             job: None,
             queue: VecDeque::new(),
@@ -160,7 +163,8 @@ impl Lab {
             | Request::Cut { .. }
             | Request::Heal { .. }
             | Request::Provider(_)
-            | Request::Capture { .. } => match task::answer(self, client, request) {
+            | Request::Capture { .. }
+            | Request::Forward(_) => match task::answer(self, client, request) {
                 Ok(Some(response)) => self.respond(client, response, true),
                 Ok(None) => {}
                 Err(error) => self.respond(client, Response::Error(error), true),
@@ -188,6 +192,7 @@ impl Lab {
         self.queue.retain(|w| w.client != client);
         self.tasks.forget(client);
         self.captures.forget(&mut self.network.world, client);
+        forward::forget(self, client);
     }
 
     /// The client has taken everything that was sent to it: streams may send it more.
@@ -227,7 +232,7 @@ impl Lab {
 
     /// As [`Lab::advance`], but does not wait for a world that is behind: what comes in meanwhile is
     /// taken as it stands.
-    fn catch_up(&mut self, now: Instant) {
+    pub(crate) fn catch_up(&mut self, now: Instant) {
         while !self.network.world.is_behind() && self.advance_to_next(now) {}
     }
 
@@ -241,6 +246,7 @@ impl Lab {
         );
         next = earliest(next, self.job.as_ref().and_then(|j| j.poll_timeout()));
         next = earliest(next, self.tasks.poll_timeout());
+        next = earliest(next, self.bridges.poll_timeout());
         earliest(
             next,
             self.captures.poll_timeout(self.now, &self.network.world),
@@ -360,6 +366,7 @@ impl Lab {
             );
             self.network.world.advance_some(self.now, STEPS);
             self.events();
+            forward::pump(self);
             let mut moved = self.pump_tasks();
             moved |= self.work_on_job();
             if !moved {
@@ -461,7 +468,8 @@ impl Lab {
             | Request::Heal { .. }
             | Request::Enter { .. }
             | Request::Provider(_)
-            | Request::Capture { .. } => None,
+            | Request::Capture { .. }
+            | Request::Forward(_) => None,
         }
     }
 
@@ -564,6 +572,7 @@ impl Lab {
         }
         job.was_checked = true;
         job.network_up_at = Some(self.now);
+        job.diagnostics.extend(forward::follow_lab_files(self));
         let checks = expectation::checks(self);
         let patience = if job.counts == [0; 3] {
             PATIENCE_AT_REST
@@ -668,6 +677,8 @@ impl Lab {
             self.decided.clear();
             self.proofs.clear();
             self.network.compile(&self.control.estate);
+            let said = forward::follow_lab_files(self);
+            self.diagnostics.extend(said);
         }
         let report = report::report(self, job);
         if job.stop {

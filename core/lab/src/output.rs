@@ -1,5 +1,7 @@
 //! What a lab hands to whoever drives it, and takes from them beside requests.
 
+use std::net::SocketAddr;
+
 use skybridge_blueprint::External;
 
 use crate::document::Entrance;
@@ -10,7 +12,8 @@ use crate::simulation::SimulationJob;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ClientId(pub u64);
 
-/// A connection between a service in the world and a server outside it.
+/// A connection that crosses the border of the world: from a service in it to a server outside, or from a
+/// client outside to a host in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct BridgeId(pub u64);
 
@@ -28,6 +31,10 @@ pub enum PortNews {
     /// Frames that it has lost since it is there, by reason.
     Lost(Vec<(&'static str, u64)>),
 }
+
+/// A listener outside the world whose clients are forwarded into it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ForwardId(pub u64);
 
 /// Something for the driver to do.
 #[derive(Debug)]
@@ -48,17 +55,37 @@ pub enum LabOutput {
         /// `host:port` as the lab file says it.
         target: String,
     },
-    /// Bytes for the server; the driver may drop the connection when it cannot take them.
+    /// Bytes for the outside. A driver that cannot pass them on says [`BridgeInput::Full`]; what is on its
+    /// way then still comes.
     BridgeData {
         /// The connection.
         id: BridgeId,
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// The client in the world is done.
+    /// The world's side will send no more: end that half after the last byte.
+    BridgeFinish {
+        /// The connection.
+        id: BridgeId,
+    },
+    /// The connection is over.
     BridgeClose {
         /// The connection.
         id: BridgeId,
+        /// By a reset, which is passed on at once; otherwise it is closed after the last byte.
+        reset: bool,
+    },
+    /// Listen; say what came of it by `Lab::listening`, and of each client by `Lab::accepted`.
+    Listen {
+        /// The listener.
+        id: ForwardId,
+        /// Where.
+        at: SocketAddr,
+    },
+    /// Listen no more. Connections are closed one by one.
+    Unlisten {
+        /// The listener.
+        id: ForwardId,
     },
     /// Make a device; say what came of it by `Lab::port`. Frames go by `Lab::take_frames` and
     /// `Lab::give_frames`.
@@ -109,8 +136,14 @@ pub enum BridgeInput {
     Connected,
     /// The server cannot be reached; the world's client is served by the test echo.
     Refused,
-    /// Bytes from the server. At most [`crate::Lab::bridge_room`] of them.
+    /// Bytes from outside. At most [`crate::Lab::bridge_room`] of them.
     Data(Vec<u8>),
-    /// The server closed.
-    Closed,
+    /// The outside will send no more.
+    Finished,
+    /// The outside has reset the connection, or there was no room for it.
+    Reset,
+    /// Bytes for the outside are piling up: no more, please.
+    Full,
+    /// There is room for them again.
+    Drained,
 }

@@ -196,6 +196,7 @@ impl Probes {
             | NodeEvent::Route { .. }
             | NodeEvent::DuplicateAddress { .. }
             | NodeEvent::TcpReceived { .. }
+            | NodeEvent::TcpFinished { .. }
             | NodeEvent::TcpWritable { .. }
             | NodeEvent::ServiceAccepted { .. } => false,
         }

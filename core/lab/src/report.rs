@@ -9,6 +9,7 @@ use crate::document::{
     Report, Summary, Verdict,
 };
 use crate::expectation;
+use crate::forward;
 use crate::job::Job;
 use crate::lab::Lab;
 use crate::show::{circuits, sessions};
@@ -47,6 +48,7 @@ pub(crate) fn report(lab: &Lab, job: &Job) -> Report {
         reachability: reachability(lab),
         sessions: sessions::rows(lab, false),
         circuits: circuits::rows(lab),
+        forwards: forward::rows(lab),
         ignored: ignored(lab),
         not_modelled,
         assumed: assumed(lab),

@@ -92,6 +92,8 @@ pub enum Request {
         /// As in `Ping`.
         host: String,
     },
+    /// Ports of this machine that lead into the network.
+    Forward(ForwardOrder),
     /// Read the stacks again and apply the difference.
     Up(UpRequest),
     /// Destroy a stack, or all of them.
@@ -158,6 +160,8 @@ pub enum Show {
     },
     /// Links with state and counters.
     Links,
+    /// Ports of this machine that lead into the network.
+    Forwards,
     /// Drop counters and interface counters of every node.
     Counters {
         /// Node; absent: all.
@@ -249,6 +253,56 @@ pub enum Provider {
         /// Value.
         value: String,
     },
+}
+
+/// Opens and removes listeners whose clients are forwarded into the network.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "kebab-case")]
+pub enum ForwardOrder {
+    /// Listen.
+    Open {
+        /// `ADDRESS:PORT`, or a port on 127.0.0.1; port 0 takes a free one.
+        listen: String,
+        /// The host whose connections they become; absent: one of another network than the target's.
+        from: Option<String>,
+        /// Where they go.
+        to: ForwardTo,
+        /// Answer at once, and keep it until it is removed; else it goes with the client.
+        detached: bool,
+        /// Listen on other addresses than loopback too.
+        anywhere: bool,
+    },
+    /// Listen no more.
+    Remove {
+        /// Its name, or where it listens.
+        name: String,
+    },
+}
+
+/// Where forwarded connections go.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "kebab-case")]
+pub enum ForwardTo {
+    /// To one port.
+    Port {
+        /// Host name, its address in the front door's terms, or an IP address.
+        host: String,
+        /// TCP port.
+        port: u16,
+    },
+    /// Wherever the client says, by SOCKS 5.
+    Socks,
+}
+
+impl ForwardTo {
+    /// `HOST:PORT`, or `socks`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Port { host, port } => format!("{host}:{port}"),
+            Self::Socks => "socks".to_owned(),
+        }
+    }
 }
 
 /// Read directories and apply.
@@ -345,6 +399,8 @@ pub enum Response {
     Fault(doc::FaultReport),
     /// Circuits as providers see them.
     Provider(doc::Listing<doc::ProviderRow>),
+    /// A table; of one row when a listener was opened.
+    Forwards(doc::Listing<doc::ForwardRow>),
     /// A capture begins; portions follow.
     CaptureStart(doc::CaptureStart),
     /// Frames of a capture; more follows.

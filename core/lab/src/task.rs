@@ -15,7 +15,7 @@ use crate::output::ClientId;
 use crate::probe::{Finished, Outcome, Packet, ProbeId, ProbeSpec};
 use crate::request::{Request, Response};
 use crate::simulation::{Failover, SimulationJob};
-use crate::{capture, explain, faults, names, provider, show, trace};
+use crate::{capture, explain, faults, forward, names, provider, show, trace};
 
 /// Requests under way at once.
 const TASKS_MAX: usize = 64;
@@ -238,6 +238,7 @@ pub(crate) fn answer(
             count,
             duration_ms,
         } => capture::begin(lab, client, &point, (count, duration_ms)).map(|()| None),
+        Request::Forward(order) => forward::answer(lab, client, order),
         Request::Status
         | Request::Up(_)
         | Request::Down { .. }

@@ -189,6 +189,13 @@ pub enum NodeEvent {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// The peer will send no more on a connection that was opened by [`HostCommand::TcpOpen`] or accepted,
+    /// and all it sent has been received. Our half is open still; [`HostCommand::TcpFinish`] or
+    /// [`HostCommand::TcpClose`] ends it.
+    TcpFinished {
+        /// The connection.
+        id: ConnectionId,
+    },
     /// The host can take more bytes on this connection.
     TcpWritable {
         /// The connection.
@@ -242,6 +249,20 @@ pub enum HostCommand {
         /// Trace identity of its SYN, 0 for none.
         trace: u32,
     },
+    /// As `TcpConnect`, and the peer's end is reported by [`NodeEvent::TcpFinished`] and leaves our half
+    /// open: for whoever hands bytes on. The other ends at the peer's end.
+    TcpOpen {
+        /// Identity for the events.
+        id: ConnectionId,
+        /// Target.
+        target: IpAddr,
+        /// Port.
+        port: u16,
+        /// How long to try.
+        timeout: Duration,
+        /// Trace identity of its SYN, 0 for none.
+        trace: u32,
+    },
     /// Send bytes; what does not fit `TcpWritable` room is refused by closing the connection.
     TcpSend {
         /// The connection.
@@ -253,6 +274,18 @@ pub enum HostCommand {
     TcpClose {
         /// The connection.
         id: ConnectionId,
+    },
+    /// End our half after everything sent has been delivered; the peer may send on.
+    TcpFinish {
+        /// The connection.
+        id: ConnectionId,
+    },
+    /// Stop reading, so that the peer's window closes; or go on. Nothing is lost.
+    TcpPause {
+        /// The connection.
+        id: ConnectionId,
+        /// Stop.
+        paused: bool,
     },
     /// Give up at once (RST).
     TcpAbort {

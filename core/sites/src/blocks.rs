@@ -1,7 +1,7 @@
 //! The blocks of a lab file.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use skybridge_hcl::ast::Block;
 use skybridge_hcl::{Diagnostic, Value, nearest_name};
@@ -12,8 +12,8 @@ use crate::arguments::{
 };
 use crate::limits::{canonical, limit_names};
 use crate::model::{
-    Element, Expectation, LabFile, LabHost, LinkSettings, LinkTarget, Path, Protocol, Service,
-    Target, Within,
+    Element, Expectation, Forward, LabFile, LabHost, LinkSettings, LinkTarget, Path, Protocol,
+    Service, Target, Within,
 };
 use crate::premises::HostPlace;
 use crate::units::{parse_duration, parse_loss_ppm, parse_rate_bps};
@@ -48,6 +48,50 @@ pub(crate) fn service(context: &mut Context<'_>, block: &Block) -> Option<Servic
         to,
         place: place(&block.span),
     })
+}
+
+pub(crate) fn forward(context: &mut Context<'_>, block: &Block) -> Option<Forward> {
+    let name = label(context, block);
+    let names = ["listen", "from", "host", "tcp", "anywhere"];
+    let arguments = Arguments::new(context, block, &names);
+    let whole = ["listen", "host", "tcp"]
+        .map(|name| arguments.required(context, name))
+        .iter()
+        .all(|there| *there);
+    let anywhere = arguments.parsed(context, "anywhere", flag);
+    let listen = arguments.text(context, "listen", |text| {
+        listen_address(text, anywhere.unwrap_or(false))
+    });
+    let from = arguments.parsed(context, "from", endpoint);
+    if arguments.attribute("from").is_some() && from.is_none() {
+        return None;
+    }
+    let host = arguments.parsed(context, "host", endpoint);
+    let tcp = arguments.parsed(context, "tcp", port);
+    Some(Forward {
+        name: name.filter(|_| whole)?,
+        listen: listen?,
+        from,
+        host: host?,
+        tcp: tcp?,
+        place: place(&block.span),
+    })
+}
+
+/// `address:port`, on loopback unless the file says that others may come.
+fn listen_address(text: &str, anywhere: bool) -> Result<SocketAddr, String> {
+    let address = text.parse::<SocketAddr>().ok();
+    let address = address
+        .filter(|address| address.port() > 0)
+        .ok_or_else(|| format!("\"{text}\" is not address:port, such as \"127.0.0.1:15432\""))?;
+    if address.ip().is_loopback() || anywhere {
+        return Ok(address);
+    }
+    Err(format!(
+        "{} is not a loopback address, so others could reach the network by it; \
+         anywhere = true listens all the same",
+        address.ip()
+    ))
 }
 
 /// `host:port`.

@@ -1,6 +1,6 @@
 //! The lab file: what a network lab needs and Terraform cannot say.
 //!
-//! [`read()`] reads the `*.sky.hcl` files of a directory: services, expectations, probe hosts, limits and
+//! [`read()`] reads the `*.sky.hcl` files of a directory: services, forwarded ports, expectations, probe hosts, limits and
 //! link delays (design §3). They are HCL with the same names and values as the Terraform configuration
 //! beside them. Every error is collected, each with file, line and column.
 //!
@@ -20,8 +20,8 @@ mod units;
 
 pub use limits::limit_names;
 pub use model::{
-    Element, Endpoint, Expectation, LabFile, LabHost, LinkSettings, LinkTarget, Path, Protocol,
-    Service, Target, Within,
+    Element, Endpoint, Expectation, Forward, LabFile, LabHost, LinkSettings, LinkTarget, Path,
+    Protocol, Service, Target, Within,
 };
 pub use premises::{
     Attach, Bfd, Carrier, HandOff, HostPlace, Network, Persona, PortMode, Router, Site,

@@ -1,7 +1,7 @@
 //! What a lab file says, typed.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use skybridge_estate::Place;
@@ -16,6 +16,8 @@ pub struct LabFile {
     pub stack: String,
     /// Real servers placed behind cloud hosts.
     pub services: Vec<Service>,
+    /// Ports of this machine that lead to hosts.
+    pub forwards: Vec<Forward>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
     /// Hosts added to subnets and to networks of sites.
@@ -72,6 +74,23 @@ pub struct Target {
     pub host: String,
     /// TCP port.
     pub port: u16,
+}
+
+/// `forward "name" { listen, from, host, tcp }`
+#[derive(Clone, PartialEq, Debug)]
+pub struct Forward {
+    /// Its name.
+    pub name: String,
+    /// Where it listens: on loopback, unless the file says `anywhere = true`.
+    pub listen: SocketAddr,
+    /// The host whose connections its clients' become; a host of another network when not given.
+    pub from: Option<Endpoint>,
+    /// The host that they go to.
+    pub host: Endpoint,
+    /// TCP port on that host.
+    pub tcp: u16,
+    /// Where it is written.
+    pub place: Place,
 }
 
 /// `expect "text" { from, to, tcp | udp | icmp, survives, within, reachable }`

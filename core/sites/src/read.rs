@@ -13,8 +13,8 @@ use crate::{blocks, site};
 const SUFFIX: &str = ".sky.hcl";
 
 /// Blocks that a lab file may have.
-const BLOCKS: [&str; 7] = [
-    "service", "expect", "host", "limits", "link", "site", "carrier",
+const BLOCKS: [&str; 8] = [
+    "service", "forward", "expect", "host", "limits", "link", "site", "carrier",
 ];
 
 /// Blocks that stand in a site.
@@ -71,6 +71,7 @@ pub fn read(files: &dyn Files, directory: &str, scope: &dyn Scope) -> (LabFile, 
         }
         match block.kind.as_str() {
             "service" => lab.services.extend(blocks::service(&mut context, block)),
+            "forward" => lab.forwards.extend(blocks::forward(&mut context, block)),
             "expect" => lab
                 .expectations
                 .extend(blocks::expectation(&mut context, block)),

@@ -315,6 +315,7 @@ impl<'a> Prober<'a> {
             | NodeEvent::DuplicateAddress { .. }
             | NodeEvent::Hop(_)
             | NodeEvent::TcpReceived { .. }
+            | NodeEvent::TcpFinished { .. }
             | NodeEvent::TcpWritable { .. }
             | NodeEvent::ServiceAccepted { .. } => return false,
         };

@@ -208,6 +208,7 @@ impl Twin {
                 | NodeEvent::TcpConnected { .. }
                 | NodeEvent::TcpClosed { .. }
                 | NodeEvent::TcpReceived { .. }
+                | NodeEvent::TcpFinished { .. }
                 | NodeEvent::TcpWritable { .. }
                 | NodeEvent::ServiceAccepted { .. },
             )

@@ -280,6 +280,8 @@ pub struct CommandLog {
     /// Entries that found the log full, or frames injected from outside: when not zero, the world
     /// cannot be repeated.
     pub missing: u64,
+    /// Connections crossed the border to the world outside, whose bytes are not here.
+    pub carried: bool,
 }
 
 /// Entries a log holds; later ones are counted in [`CommandLog::missing`] only.
@@ -292,6 +294,7 @@ impl CommandLog {
             initial,
             entries: Vec::new(),
             missing: 0,
+            carried: false,
         }
     }
 

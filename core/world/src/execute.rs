@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use skybridge_blueprint::{Endpoint, NodeKind, NodeName, PortName};
+use skybridge_nodes::HostCommand;
 
 use crate::command::{Command, CommandError, CutMode, Element, Logged, TagFault};
 use crate::event::WorldEventKind;
@@ -77,6 +78,23 @@ impl<N: Buildable> World<N> {
         Ok(())
     }
 
+    /// Tells a host what the world outside does with a connection that crosses the border. As
+    /// [`World::command`], but the log does not hold it: the bytes of a day would fill it, and a twin does
+    /// without the world outside. A log of a world with such connections is repeated by its times.
+    ///
+    /// # Errors
+    /// When the node is no host or does not run.
+    pub fn carry(&mut self, node: &NodeName, command: HostCommand) -> Result<(), CommandError> {
+        self.validate_host(node)?;
+        self.log.carried = true;
+        if let Some(&index) = self.node_index.get(node) {
+            self.visit(index, |node, now, out| {
+                node.command(now, command, out);
+            });
+        }
+        Ok(())
+    }
+
     fn validate(&self, command: &Command) -> Result<(), CommandError> {
         match command {
             Command::Cut { element, mode } => self.validate_cut(element, mode),
@@ -90,17 +108,7 @@ impl<N: Buildable> World<N> {
                     Err(CommandError::NotCut(element.to_string()))
                 }
             }
-            Command::Host { node, .. } => {
-                let index = self.known_node(node)?;
-                let described = self.blueprint.nodes.get(node);
-                if described.is_none_or(|n| n.as_host().is_none()) {
-                    return Err(CommandError::NotAHost(node.clone()));
-                }
-                if self.slot(index).is_none_or(|slot| slot.node.is_none()) {
-                    return Err(CommandError::NodeStopped(node.clone()));
-                }
-                Ok(())
-            }
+            Command::Host { node, .. } => self.validate_host(node),
             Command::Ping { node, .. } | Command::Crash { node } | Command::Restart { node } => {
                 self.known_node(node).map(|_| ())
             }
@@ -122,6 +130,18 @@ impl<N: Buildable> World<N> {
                 cross_connect,
             } => self.validate_clear(node, cross_connect),
         }
+    }
+
+    fn validate_host(&self, node: &NodeName) -> Result<(), CommandError> {
+        let index = self.known_node(node)?;
+        let described = self.blueprint.nodes.get(node);
+        if described.is_none_or(|n| n.as_host().is_none()) {
+            return Err(CommandError::NotAHost(node.clone()));
+        }
+        if self.slot(index).is_none_or(|slot| slot.node.is_none()) {
+            return Err(CommandError::NodeStopped(node.clone()));
+        }
+        Ok(())
     }
 
     pub(crate) fn validate_cut(

@@ -183,7 +183,7 @@ impl<N: Buildable> World<N> {
         if log.missing > 0 {
             return Err(ReplayError::Incomplete(log.missing));
         }
-        if log.has_external() {
+        if log.has_external() || log.carried {
             return Self::replay_with_stand_ins(log, until);
         }
         let mut world = Self::assemble(Arc::clone(&log.initial), log.seed);

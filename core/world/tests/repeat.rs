@@ -7,6 +7,7 @@ use common::{Toy, chain, frame, link, link_of, pair, received, send, toy_host, t
 use proptest::prelude::*;
 use skybridge_base::Instant;
 use skybridge_blueprint::{Blueprint, Change, ChangeClass, NodeName};
+use skybridge_nodes::{ConnectionId, HostCommand};
 use skybridge_wire::Tags;
 use skybridge_world::{
     Checker, Command, CutMode, Delivery, Element, ReplayError, World, WorldEventKind,
@@ -111,6 +112,28 @@ fn a_world_that_took_frames_from_outside_refuses_to_be_replayed() {
         World::<Toy>::replay_with_nodes(world.log(), Instant::ZERO),
         Err(ReplayError::Incomplete(_))
     ));
+}
+
+#[test]
+fn bytes_of_the_world_outside_are_in_no_log_and_a_twin_does_without_them() {
+    let mut world = world(chain());
+    world.run_until(Instant::from_millis(5));
+    let bytes = frame(Tags::Untagged, b"of a client").bytes().to_vec();
+    let id = ConnectionId(0);
+    let carried = HostCommand::TcpSend { id, bytes };
+    world.carry(&"left".into(), carried.clone()).unwrap();
+    assert!(world.carry(&"middle".into(), carried).is_err(), "no host");
+    world.run_until(Instant::from_millis(50));
+    let reached = |world: &mut World<Toy>| {
+        let got = received(world);
+        got.iter()
+            .any(|(_, _, bytes)| bytes.ends_with(b"of a client"))
+    };
+    assert!(reached(&mut world));
+    assert!(world.log().entries.is_empty());
+    let mut twin: World<Toy> = World::replay_with_nodes(world.log(), world.now()).unwrap();
+    assert_eq!(twin.now(), world.now());
+    assert!(!reached(&mut twin));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 mod machines;
 mod routers;
 
-pub use machines::{bfd, bgp_speaker, transport};
+pub use machines::{bfd, bgp_speaker, socks, transport};
 pub use routers::router;
 
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ use skybridge_wire::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("wire", wire),
     ("bgp_message", bgp_message),
     ("bgp_speaker", bgp_speaker),
@@ -31,6 +31,7 @@ pub const TARGETS: [Target; 7] = [
     ("hcl", hcl),
     ("transport", transport),
     ("router", router),
+    ("socks", socks),
 ];
 
 /// One Ethernet frame through every parser that its types lead to.

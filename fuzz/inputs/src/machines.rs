@@ -6,6 +6,7 @@ use std::time::Duration;
 use skybridge_base::{Asn, Instant, Machine, Rng};
 use skybridge_bfd::{self as bfd_machine, Session, SessionConfig, Timers};
 use skybridge_bgp::{ConnId, Input, Output, PeerConfig, Speaker, SpeakerConfig};
+use skybridge_lab::socks::{Negotiation, REQUEST_LEN_MAX, Step};
 use skybridge_nodes::transport::{BGP_PORT, SessionEndpoint, Stack, StackEvent};
 
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -136,4 +137,48 @@ fn drain(stack: &mut Stack, now: Instant) {
         }
     }
     while stack.poll_packet(now).is_some() {}
+}
+
+/// A SOCKS client that sends `data`, whole and in pieces as long as its first octet says: the answers, and what
+/// is left for the target, are the same.
+pub fn socks(data: &[u8]) {
+    let Some((&len, data)) = data.split_first() else {
+        return;
+    };
+    let whole = negotiate(data.chunks(REQUEST_LEN_MAX));
+    let pieces = negotiate(data.chunks(usize::from(len).max(1)));
+    assert_eq!(whole.0, pieces.0, "pieces do not matter");
+    let (longer, shorter) = if whole.1.len() > pieces.1.len() {
+        (whole.1, pieces.1)
+    } else {
+        (pieces.1, whole.1)
+    };
+    assert!(longer.starts_with(&shorter), "what is left is what follows");
+}
+
+/// Every step up to the last, and what was taken beyond the request.
+fn negotiate<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Step>, Vec<u8>) {
+    let mut negotiation = Negotiation::default();
+    let mut steps = Vec::new();
+    for piece in pieces {
+        let mut rest = piece;
+        while negotiation.room() > 0 && !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(negotiation.room()));
+            negotiation.handle(now);
+            rest = later;
+            loop {
+                match negotiation.poll() {
+                    Step::More => break,
+                    step @ (Step::Answer(_) | Step::Connect(..) | Step::Refuse(_)) => {
+                        steps.push(step);
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        steps.len() <= 2,
+        "an answer to the greeting and one to the request"
+    );
+    (steps, negotiation.rest())
 }

@@ -84,6 +84,7 @@ pub(crate) fn of_response(response: &Response, force: bool) -> u8 {
         | Response::Diagnosis(_)
         | Response::Fault(_)
         | Response::Provider(_)
+        | Response::Forwards(_)
         | Response::CaptureStart(_)
         | Response::CapturePortion(_)
         | Response::CaptureEnd(_)

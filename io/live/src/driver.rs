@@ -11,14 +11,17 @@ use polling::{Event, Events, Poller};
 use skybridge_base::Instant;
 use skybridge_lab::document::{Entrance, ErrorDocument};
 use skybridge_lab::request::{Request, Response};
-use skybridge_lab::{BridgeId, BridgeInput, ClientId, LabOutput, PortId, SimulationResult};
+use skybridge_lab::{
+    BridgeId, BridgeInput, ClientId, ForwardId, LabOutput, PortId, SimulationResult,
+};
 use skybridge_wire::Frame;
 
-use crate::bridges::Bridges;
+use crate::bridges::{Bridges, reset_on_close};
 use crate::clients::{Clients, News};
 use crate::devices::{Devices, Made};
 use crate::engine::Engine;
 use crate::jobs::Jobs;
+use crate::listeners::Listeners;
 use crate::pacer::Pacer;
 use crate::place::Seat;
 use crate::poll::Watched;
@@ -168,6 +171,7 @@ pub fn spawn<E: Engine>(
         bridges: Bridges::new(&poller, inbox.clone(), bridge_key),
         jobs: Jobs::new(inbox.clone()),
         devices: Devices::new(Arc::clone(&poller), inbox.clone(), device_key),
+        listeners: Listeners::new(Arc::clone(&poller), forward_key),
         poller,
         inbound,
         clients,
@@ -190,6 +194,7 @@ struct Parts {
     bridges: Bridges,
     jobs: Jobs,
     devices: Devices,
+    listeners: Listeners,
     /// Held for its handlers.
     _signals: Option<(Signals, Watched<UnixStream>)>,
     seat: Option<Seat>,
@@ -273,6 +278,7 @@ impl<E: Engine> Driver<E> {
             KEY_LISTENER => self.parts.clients.accept()?,
             KEY_SIGNALS => self.ended = Some(Ended::Interrupted),
             key if key & KEY_DEVICE != 0 => self.read_device(now, key),
+            key if key & KEY_FORWARD != 0 => self.take_clients(now, key),
             key if key % 2 == 0 => match self.parts.clients.ready(number_of(key), event) {
                 Some(News::Asked(client, request)) => self.engine.request(now, client, *request),
                 Some(News::Gone(client)) => self.engine.forget(client),
@@ -281,12 +287,28 @@ impl<E: Engine> Driver<E> {
             key => {
                 let number = number_of(key);
                 let room = self.engine.bridge_room(BridgeId(number));
-                if let Some((id, input)) = self.parts.bridges.ready(number, room) {
-                    self.engine.bridge(now, id, input);
-                }
+                let engine = &mut self.engine;
+                let tell = |id, input| engine.bridge(now, id, input);
+                self.parts.bridges.ready(number, event, room, tell);
             }
         }
         Ok(())
+    }
+
+    /// Clients of a forwarded port. Whoever the lab does not want is reset.
+    fn take_clients(&mut self, now: Instant, key: usize) {
+        let id = ForwardId((key & !KEY_FORWARD) as u64);
+        for stream in self.parts.listeners.accept(id) {
+            let room = !self.parts.bridges.is_full();
+            let bridge = room.then(|| self.engine.accepted(now, id)).flatten();
+            let Some(bridge) = bridge else {
+                reset_on_close(&stream);
+                continue;
+            };
+            if !self.parts.bridges.adopt(bridge, stream) {
+                self.engine.bridge(now, bridge, BridgeInput::Reset);
+            }
+        }
     }
 
     fn take_inbound(&mut self, now: Instant, inbound: Inbound) {
@@ -364,16 +386,23 @@ impl<E: Engine> Driver<E> {
                     }
                 }
                 LabOutput::BridgeOpen { id, target } => {
-                    if !self.parts.bridges.open(id, target) {
-                        self.engine.bridge(now, id, BridgeInput::Refused);
+                    if let Some(input) = self.parts.bridges.open(id, target) {
+                        self.engine.bridge(now, id, input);
                     }
                 }
                 LabOutput::BridgeData { id, bytes } => {
-                    if !self.parts.bridges.send(id, &bytes) {
-                        self.engine.bridge(now, id, BridgeInput::Closed);
+                    if let Some(input) = self.parts.bridges.send(id, &bytes) {
+                        self.engine.bridge(now, id, input);
                     }
                 }
-                LabOutput::BridgeClose { id } => self.parts.bridges.finish(id),
+                LabOutput::BridgeFinish { id } => self.parts.bridges.finish(id),
+                LabOutput::BridgeClose { id, reset } => self.parts.bridges.close(id, reset),
+                LabOutput::Listen { id, at } => {
+                    let result = self.parts.listeners.listen(id, at);
+                    let result = result.map_err(|error| error.to_string());
+                    self.engine.listening(now, id, result);
+                }
+                LabOutput::Unlisten { id } => self.parts.listeners.unlisten(id),
                 LabOutput::PortOpen { id, spec } => self.parts.devices.make(id, spec)?,
                 LabOutput::PortChange { id, spec } => self.parts.devices.change(id, *spec)?,
                 LabOutput::PortClose { id } => self.parts.devices.close(id),
@@ -399,6 +428,13 @@ const KEY_DEVICE: usize = 1 << (usize::BITS - 2);
 
 fn device_key(number: u64) -> usize {
     usize::try_from(number).unwrap_or(KEY_DEVICE - 1) | KEY_DEVICE
+}
+
+/// Keys of listeners have this bit set; numbers of connections never get there.
+const KEY_FORWARD: usize = 1 << (usize::BITS - 3);
+
+fn forward_key(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(KEY_FORWARD - 1) | KEY_FORWARD
 }
 
 /// Even keys from 2 are clients, odd keys from 3 are bridges; 0 and 1 are the listener and the signals.

@@ -1,11 +1,12 @@
 //! What the driver drives.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use skybridge_base::{Deadline, Instant};
 use skybridge_lab::request::Request;
 use skybridge_lab::{
-    BridgeId, BridgeInput, ClientId, Lab, LabOutput, PortId, PortNews, SimulationResult,
+    BridgeId, BridgeInput, ClientId, ForwardId, Lab, LabOutput, PortId, PortNews, SimulationResult,
 };
 use skybridge_wire::Frame;
 
@@ -26,7 +27,7 @@ pub trait Engine {
     fn poll_output(&mut self) -> Option<LabOutput>;
     /// News of a bridge connection.
     fn bridge(&mut self, now: Instant, id: BridgeId, input: BridgeInput);
-    /// How many bytes a bridge connection can take from its server at present.
+    /// How many bytes a bridge connection can take from outside at present.
     fn bridge_room(&self, id: BridgeId) -> usize;
     /// News of a device.
     fn port(&mut self, now: Instant, id: PortId, news: PortNews);
@@ -34,6 +35,10 @@ pub trait Engine {
     fn take_frames(&mut self, now: Instant, id: PortId, frames: &mut Vec<Frame>);
     /// Moves every frame for a device to the end of `frames`.
     fn give_frames(&mut self, frames: &mut Vec<(PortId, Frame)>);
+    /// What came of a listener: where it listens, or why not.
+    fn listening(&mut self, now: Instant, id: ForwardId, result: Result<SocketAddr, String>);
+    /// A client has connected to a listener. `None`: it is to be reset.
+    fn accepted(&mut self, now: Instant, id: ForwardId) -> Option<BridgeId>;
     /// The result of a simulation.
     fn simulated(&mut self, now: Instant, result: SimulationResult);
     /// The driver was late and the world's clock has slipped by this much.
@@ -83,6 +88,14 @@ impl Engine for Lab {
 
     fn give_frames(&mut self, frames: &mut Vec<(PortId, Frame)>) {
         Self::give_frames(self, frames);
+    }
+
+    fn listening(&mut self, now: Instant, id: ForwardId, result: Result<SocketAddr, String>) {
+        Self::listening(self, now, id, result);
+    }
+
+    fn accepted(&mut self, now: Instant, id: ForwardId) -> Option<BridgeId> {
+        Self::accepted(self, now, id)
     }
 
     fn simulated(&mut self, now: Instant, result: SimulationResult) {

@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! clients ──► control socket ─┐                     ┌─► answers
-//! servers ──► bridges ────────┤                     ├─► bytes for servers
+//! servers ──► bridges ────────┤                     ├─► bytes for servers and clients
+//! programs ─► listeners ──────┤                     │
 //! threads ──► inbox ──────────┼─► engine (one lab) ─┼─► simulations, on a thread of their own
 //! signals ──► pipe ───────────┘         ▲           └─► the end
 //!                                     pacer
@@ -13,7 +14,8 @@
 //!
 //! An idle lab costs what its timers cost: the loop never wakes without a reason. Limits and their answers:
 //! 64 clients (refused with a message), 64 MiB a request (refused), 64 MiB unread by a client (dropped),
-//! 256 bridge connections (refused), 1 MiB unread by a server (closed). Unix systems only.
+//! 512 connections across the border (reset), 256 KiB unread by one of their peers (the world is paused). Unix
+//! systems only.
 #![warn(missing_docs)]
 
 mod bridges;
@@ -25,6 +27,7 @@ mod driver;
 mod engine;
 mod exec;
 mod jobs;
+mod listeners;
 mod marker;
 mod namespaces;
 mod pacer;
@@ -32,7 +35,7 @@ mod place;
 mod poll;
 mod signals;
 
-pub use bridges::{BRIDGES_MAX, UNSENT_MAX};
+pub use bridges::{BRIDGES_MAX, UNSENT_MAX, UNSENT_PAUSE};
 pub use clean::{Cleaned, clean};
 pub use clients::{BACKLOG_MAX, CLIENTS_MAX, REQUEST_LEN_MAX};
 pub use connection::{AskError, Connection, FollowEnd, follow};

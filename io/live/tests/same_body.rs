@@ -7,6 +7,7 @@
 mod net;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant as MachineInstant};
 
@@ -15,7 +16,7 @@ use skybridge_base::{Deadline, Instant, Rng};
 use skybridge_blueprint::BfdParameters;
 use skybridge_lab::request::Request;
 use skybridge_lab::{
-    BridgeId, BridgeInput, ClientId, LabOutput, PortId, PortNews, SimulationResult,
+    BridgeId, BridgeInput, ClientId, ForwardId, LabOutput, PortId, PortNews, SimulationResult,
 };
 use skybridge_live::{Ended, Engine, Joints, LATE_MAX, Pacer, spawn};
 use skybridge_nodes::{ConnectionId, HostCommand, NodeEvent, SessionState};
@@ -249,6 +250,10 @@ impl Engine for Subject {
     fn bridge(&mut self, _now: Instant, _id: BridgeId, _input: BridgeInput) {}
     fn bridge_room(&self, _id: BridgeId) -> usize {
         0
+    }
+    fn listening(&mut self, _now: Instant, _id: ForwardId, _result: Result<SocketAddr, String>) {}
+    fn accepted(&mut self, _now: Instant, _id: ForwardId) -> Option<BridgeId> {
+        None
     }
     fn port(&mut self, _now: Instant, _id: PortId, _news: PortNews) {}
     fn take_frames(&mut self, _now: Instant, _id: PortId, _frames: &mut Vec<Frame>) {}

@@ -12,6 +12,7 @@ use skybridge_hcl::Value;
 
 use crate::ce_config;
 use crate::document::{ErrorDocument, Listing};
+use crate::forward;
 use crate::lab::Lab;
 use crate::names::no_such;
 use crate::request::{Response, Show};
@@ -56,6 +57,7 @@ pub(crate) fn show(lab: &Lab, show: &Show) -> Result<Response, ErrorDocument> {
             *show_secrets,
         )?),
         Show::Links => Response::Links(listing(links::links(lab))),
+        Show::Forwards => Response::Forwards(listing(forward::rows(lab))),
         Show::Counters { node } => {
             Response::Counters(listing(links::counters(lab, node.as_deref())?))
         }

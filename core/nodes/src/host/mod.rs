@@ -7,7 +7,7 @@
 //! ids of accepted connections have the top bit set, of commands the top bit clear.
 //!
 //! Not here: IPv6 (addresses of that family are carried but not answered), UDP beyond the echo on
-//! port 7, half-closed bridges (when the peer ends its half, the whole connection is closed).
+//! port 7.
 //!
 //! Limits: 1024 neighbours with 16 waiting packets each, 4096 echo requests in flight, the
 //! connections of one [`crate::transport::Stack`], 16 packets in reassembly, 64 packets to itself
@@ -153,10 +153,22 @@ impl Host {
                 trace,
             } => {
                 let target = SocketAddr::new(target, port);
-                self.connect(now, id, target, (timeout, trace), out);
+                self.connect(now, id, target, (timeout, trace, false), out);
+            }
+            HostCommand::TcpOpen {
+                id,
+                target,
+                port,
+                timeout,
+                trace,
+            } => {
+                let target = SocketAddr::new(target, port);
+                self.connect(now, id, target, (timeout, trace, true), out);
             }
             HostCommand::TcpSend { id, bytes } => self.tcp_send(id, &bytes, out),
             HostCommand::TcpClose { id } => self.tcp_close(id),
+            HostCommand::TcpFinish { id } => self.tcp_finish(id),
+            HostCommand::TcpPause { id, paused } => self.tcp_pause(id, paused),
             HostCommand::TcpAbort { id } => self.tcp_abort(id),
         }
         self.pump(now, out);
@@ -198,6 +210,11 @@ impl Host {
             }
             if let Some(packet) = self.stack.poll_packet(now) {
                 self.send_segment(now, packet, out);
+                continue;
+            }
+            // Flushing may have had something to tell and nothing to send.
+            if let Some(event) = self.stack.poll_event() {
+                self.on_stack_event(now, event, out);
                 continue;
             }
             if budget == 0 {

@@ -31,6 +31,8 @@ pub(super) struct Client {
     started: Instant,
     /// The trace of its first SYN, until that is sent.
     pub(super) syn_trace: u32,
+    /// The peer's end is the commander's business.
+    half_close: bool,
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +49,7 @@ impl Host {
         now: Instant,
         id: ConnectionId,
         target: SocketAddr,
-        (timeout, trace): (Duration, u32),
+        (timeout, trace, half_close): (Duration, u32, bool),
         out: &mut Outbox,
     ) {
         // An id in use names another connection: the commander's mistake must not disturb it.
@@ -63,6 +65,7 @@ impl Host {
             id,
             started: now,
             syn_trace: trace,
+            half_close,
         };
         self.owners.insert(conn, Owner::Command(client));
         self.by_id.insert(id, conn);
@@ -82,6 +85,18 @@ impl Host {
     pub(super) fn tcp_close(&mut self, id: ConnectionId) {
         if let Some(conn) = self.by_id.get(&id) {
             self.stack.close(*conn);
+        }
+    }
+
+    pub(super) fn tcp_finish(&mut self, id: ConnectionId) {
+        if let Some(conn) = self.by_id.get(&id) {
+            self.stack.finish(*conn);
+        }
+    }
+
+    pub(super) fn tcp_pause(&mut self, id: ConnectionId, paused: bool) {
+        if let Some(conn) = self.by_id.get(&id) {
+            self.stack.set_paused(*conn, paused);
         }
     }
 
@@ -124,18 +139,23 @@ impl Host {
                     self.feed_echo(conn, &[]);
                 }
             }
-            StackEvent::PeerClosed { conn } => {
-                // There is no half-closed state in events: the outside hears of the end when both
-                // halves are closed, and ours has nothing more to say once the peer has gone.
-                if let Some(Owner::Echo(session)) = self.owners.get_mut(&conn) {
+            StackEvent::PeerClosed { conn } => match self.owners.get_mut(&conn) {
+                Some(Owner::Echo(session)) => {
                     session.ending = true;
                     let held = session.echo.finish();
                     session.waiting.extend(held);
                     self.feed_echo(conn, &[]);
-                } else {
-                    self.stack.close(conn);
                 }
-            }
+                Some(
+                    Owner::Command(Client {
+                        id,
+                        half_close: true,
+                        ..
+                    })
+                    | Owner::Bridge(id),
+                ) => out.events.push(NodeEvent::TcpFinished { id: *id }),
+                Some(Owner::Command(_)) | None => self.stack.close(conn),
+            },
             StackEvent::Closed { conn, reason } => {
                 if let Some(id) = self.id_of(conn) {
                     out.events.push(closed(id, reason));

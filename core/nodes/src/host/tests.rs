@@ -14,6 +14,8 @@ use skybridge_wire::{EtherType, EthernetRepr, Frame, Tags, ethernet, ipv4};
 use super::*;
 use crate::{DropReason, EchoFault, Hop, HopVerdict};
 
+mod halves;
+
 const DELAY: Duration = Duration::from_millis(2);
 const CLIENT: ConnectionId = ConnectionId(7);
 

@@ -18,6 +18,9 @@ use super::{CloseReason, ConnId, OutPacket, SessionId, StackEvent};
 
 /// How long a connection that was closed may take to end before it is reset.
 const LINGER: Duration = Duration::from_secs(30);
+/// How long a half that was finished may take to be acknowledged, or to make any progress: longer than
+/// routing takes to find another path after a failure that only a hold timer detects.
+const FINISH_MAX: Duration = Duration::from_secs(180);
 /// The engine is asked again after this when it wants to run at once but has nothing to say, so
 /// that a world always makes progress.
 const BACK_OFF: Duration = Duration::from_millis(1);
@@ -76,6 +79,12 @@ pub(super) struct Connection {
     handle: SocketHandle,
     phase: Phase,
     give_up_at: Option<Instant>,
+    /// Only our half was closed: what was acknowledged when that last made progress.
+    finishing: Option<usize>,
+    /// What a paused owner has not read once all has come: the engine forgets it when TIME-WAIT ends.
+    held: Vec<u8>,
+    /// How it ended, while the owner still has to read what came before.
+    ended_as: Option<CloseReason>,
     last_state: State,
     peer_closed_told: bool,
     sent_total: usize,
@@ -125,6 +134,11 @@ impl Connection {
         let mut socket = Socket::new(buffer(), buffer());
         // Writers batch (`Stack::poll_packet` flushes), so Nagle would only delay.
         socket.set_nagle_enabled(false);
+        if plan.half_close {
+            // A host's bytes are handed on at once, and its window is small beside what a delayed
+            // acknowledgement holds up (RFC 9293 §3.8.6.3 says "may").
+            socket.set_ack_delay(None);
+        }
         let mut sockets = SocketSet::new(Vec::with_capacity(1));
         let handle = sockets.add(socket);
         Self {
@@ -136,6 +150,9 @@ impl Connection {
             handle,
             phase: Phase::Opening,
             give_up_at: Some(now + plan.timeout),
+            finishing: None,
+            held: Vec::new(),
+            ended_as: None,
             last_state: State::Closed,
             peer_closed_told: false,
             sent_total: 0,
@@ -215,6 +232,15 @@ impl Connection {
                 self.socket().close();
             }
             Phase::Closing | Phase::Ended => {}
+        }
+    }
+
+    /// Closes our half as [`Connection::close`], and lets the peer send on for as long as it likes.
+    pub(super) fn finish(&mut self, now: Instant) {
+        if matches!(self.phase, Phase::Opening | Phase::Open) {
+            self.close(now);
+            self.finishing = Some(self.acked_total);
+            self.give_up_at = Some(now + FINISH_MAX);
         }
     }
 
@@ -342,7 +368,7 @@ impl Connection {
             self.socket().abort();
             return true;
         }
-        let all_read = state == State::CloseWait && self.socket().recv_queue() == 0;
+        let all_read = state == State::CloseWait && self.held.is_empty();
         if all_read && self.plan.half_close && !self.peer_closed_told {
             self.peer_closed_told = true;
             out.events
@@ -362,24 +388,19 @@ impl Connection {
         state: State,
         out: &mut Output<'_>,
     ) -> bool {
+        // What a paused owner has not read comes before the end.
+        let is_unread = !self.held.is_empty();
         match state {
             State::Closed | State::Listen => {
-                let reason = match before {
-                    State::LastAck | State::Closing | State::TimeWait | State::SynSent => {
-                        CloseReason::Closed
-                    }
-                    State::Closed
-                    | State::Listen
-                    | State::SynReceived
-                    | State::Established
-                    | State::FinWait1
-                    | State::FinWait2
-                    | State::CloseWait => CloseReason::Reset,
-                };
+                let reason = *self.ended_as.get_or_insert_with(|| reason_after(before));
+                if is_unread && reason == CloseReason::Closed {
+                    return true;
+                }
                 self.end(reason, out);
                 // A close in SYN-SENT leaves a reset to send: the next poll does it.
                 before == State::SynSent
             }
+            State::TimeWait if is_unread => true,
             State::TimeWait => {
                 self.end(CloseReason::Closed, out);
                 self.give_up_at = Some(now + LINGER);
@@ -393,12 +414,26 @@ impl Connection {
             | State::CloseWait
             | State::Closing
             | State::LastAck => {
+                self.extend_finish(now, state);
                 if self.is_due(now) {
                     self.end(CloseReason::Timeout, out);
                     self.socket().abort();
                 }
                 true
             }
+        }
+    }
+
+    /// A finished half has time while it makes progress, and all of it once the peer has everything.
+    fn extend_finish(&mut self, now: Instant, state: State) {
+        let Some(acked) = &mut self.finishing else {
+            return;
+        };
+        if state == State::FinWait2 {
+            self.give_up_at = None;
+        } else if *acked != self.acked_total {
+            *acked = self.acked_total;
+            self.give_up_at = Some(now + FINISH_MAX);
         }
     }
 
@@ -421,17 +456,25 @@ impl Connection {
     }
 
     fn receive(&mut self, out: &mut Output<'_>) {
-        if self.paused || !matches!(self.phase, Phase::Open | Phase::Closing) {
+        if !matches!(self.phase, Phase::Open | Phase::Closing) {
             return;
         }
+        let all_has_come = matches!(
+            self.last_state,
+            State::CloseWait | State::Closing | State::LastAck | State::TimeWait
+        );
+        if self.paused && !all_has_come {
+            return;
+        }
+        let mut bytes = std::mem::take(&mut self.held);
         let socket = self.socket();
-        let mut bytes = vec![0; socket.recv_queue()];
-        if bytes.is_empty() {
-            return;
-        }
-        let taken = socket.recv_slice(&mut bytes).unwrap_or(0);
-        bytes.truncate(taken);
-        if !bytes.is_empty() {
+        let held_len = bytes.len();
+        bytes.resize(held_len + socket.recv_queue(), 0);
+        let taken = socket.recv_slice(&mut bytes[held_len..]).unwrap_or(0);
+        bytes.truncate(held_len + taken);
+        if self.paused {
+            self.held = bytes;
+        } else if !bytes.is_empty() {
             let conn = self.plan.id;
             out.events.push_back(StackEvent::Received { conn, bytes });
         }
@@ -507,6 +550,20 @@ impl Connection {
                 bytes,
             });
         }
+    }
+}
+
+/// What the end of a connection that we had closed means, by the state that it ended from.
+const fn reason_after(before: State) -> CloseReason {
+    match before {
+        State::LastAck | State::Closing | State::TimeWait | State::SynSent => CloseReason::Closed,
+        State::Closed
+        | State::Listen
+        | State::SynReceived
+        | State::Established
+        | State::FinWait1
+        | State::FinWait2
+        | State::CloseWait => CloseReason::Reset,
     }
 }
 

@@ -155,7 +155,8 @@ pub enum StackEvent {
         room: usize,
     },
     /// The peer will send no more, all it sent has been received. Only with
-    /// [`Stack::set_half_close`]; the owner then calls [`Stack::close`] when it has sent the rest.
+    /// [`Stack::set_half_close`]; the owner then calls [`Stack::close`] or [`Stack::finish`] when it has
+    /// sent the rest.
     PeerClosed {
         /// The connection.
         conn: ConnId,

@@ -331,3 +331,66 @@ service "bad" {
     assert_eq!(lab.hosts[0].subnet.to_string(), "azurerm_subnet.s");
     assert!(matches!(lab.links[0].target, LinkTarget::Between(..)));
 }
+
+#[test]
+fn forwards_are_read() {
+    let text = r#"
+forward "psql" {
+  listen = "127.0.0.1:15432"
+  from   = azurerm_linux_virtual_machine.app
+  host   = oci_core_instance.db
+  tcp    = var.port
+}
+forward "open" {
+  listen   = "0.0.0.0:80"
+  anywhere = true
+  host     = oci_core_instance.db
+  tcp      = 80
+}
+"#;
+    let (lab, said) = lab(text);
+    assert!(said.is_empty(), "{said:?}");
+    let [psql, open] = lab.forwards.as_slice() else {
+        panic!("{:?}", lab.forwards);
+    };
+    assert_eq!((psql.name.as_str(), psql.tcp), ("psql", 1521));
+    assert_eq!(psql.listen.to_string(), "127.0.0.1:15432");
+    assert_eq!(psql.host, resource("oci_core_instance.db"));
+    let app = resource("azurerm_linux_virtual_machine.app");
+    assert_eq!((&psql.from, &open.from), (&Some(app), &None));
+}
+
+#[test]
+fn a_forward_that_others_could_reach_or_that_leads_nowhere_is_refused() {
+    let forward = |arguments: &str| lab(&format!("forward \"x\" {{\n{arguments}\n}}")).1;
+    let host = "host = oci_core_instance.db\ntcp = 1\n";
+    for (arguments, expected) in [
+        (
+            format!("{host}listen = \"0.0.0.0:80\""),
+            "not a loopback address",
+        ),
+        (
+            format!("{host}listen = \"127.0.0.1\""),
+            "is not address:port",
+        ),
+        (
+            format!("{host}listen = \"127.0.0.1:0\""),
+            "is not address:port",
+        ),
+        (host.to_owned(), "needs the argument \"listen\""),
+        (
+            "listen = \"127.0.0.1:1\"\nhost = azurerm_subnet.s\ntcp = 1".to_owned(),
+            "is not one of the types",
+        ),
+        (
+            format!("{host}listen = \"127.0.0.1:1\"\nfrom = \"app\""),
+            "a whole resource is expected",
+        ),
+    ] {
+        let said = forward(&arguments);
+        assert!(
+            said.len() == 1 && said[0].contains(expected),
+            "{expected}: {said:?}"
+        );
+    }
+}

@@ -3,6 +3,7 @@
 mod act;
 mod capture;
 mod exec;
+mod forward;
 mod show;
 mod up;
 mod variables;
@@ -15,6 +16,7 @@ pub(crate) use act::{
 };
 pub(crate) use capture::CaptureArgs;
 pub(crate) use exec::ExecArgs;
+pub(crate) use forward::{ForwardArgs, SocksArgs, request as forward_request};
 pub(crate) use show::ShowCommand;
 pub(crate) use up::{DownArgs, HostsArg, ServeArgs, UpArgs, WorldArgs};
 pub(crate) use variables::{VariableArg, VariableArgs};
@@ -83,6 +85,10 @@ pub(crate) enum Command {
     Heal(HealArgs),
     /// Show frames as they pass, or write them for tshark and Wireshark.
     Capture(CaptureArgs),
+    /// Lead a port of this machine to a host in the network.
+    Forward(ForwardArgs),
+    /// Lead a SOCKS 5 port of this machine into the network, to wherever its clients want.
+    Socks(SocksArgs),
     /// Act as the connectivity provider.
     #[command(subcommand)]
     Provider(ProviderCommand),
@@ -141,6 +147,8 @@ mod tests {
             | Command::Capture(_)
             | Command::Exec(_)
             | Command::Clean
+            | Command::Forward(_)
+            | Command::Socks(_)
             | Command::Completions(_)
             | Command::Serve(_) => panic!("not up: {line:?}"),
         }
@@ -190,6 +198,43 @@ mod tests {
     fn a_value_may_begin_with_a_dash() {
         let given = up(&["up", "d", "-var", "-x=1"]).variables.0;
         assert_eq!(given, [VariableArg::Value("-x=1".to_owned())]);
+    }
+
+    #[test]
+    fn a_forward_has_a_target_or_is_taken_away() {
+        use skybridge_lab::request::{ForwardOrder, ForwardTo};
+        let order = |line: &[&str]| {
+            let Command::Forward(args) = parse(line).unwrap().command else {
+                panic!("{line:?}");
+            };
+            ForwardOrder::try_from(args)
+        };
+        let opened = order(&["forward", "oci_core_instance.db[0]:5432", "--from", "app"]);
+        let to = ForwardTo::Port {
+            host: "oci_core_instance.db[0]".to_owned(),
+            port: 5432,
+        };
+        assert_eq!(
+            opened,
+            Ok(ForwardOrder::Open {
+                listen: "0".to_owned(),
+                from: Some("app".to_owned()),
+                to,
+                detached: false,
+                anywhere: false,
+            })
+        );
+        for bad in ["db", "db:", ":1", "db:0", "db:70000"] {
+            assert!(order(&["forward", bad]).is_err(), "{bad}");
+        }
+        let name = "x".to_owned();
+        assert_eq!(
+            order(&["forward", "--remove", "x"]),
+            Ok(ForwardOrder::Remove { name })
+        );
+        assert!(parse(&["forward"]).is_err());
+        assert!(parse(&["forward", "db:1", "--remove", "x"]).is_err());
+        assert!(parse(&["socks"]).is_err(), "a host is named");
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(crate) enum ShowCommand {
     },
     /// Links with state and counters; their names are what `cut` takes.
     Links,
+    /// Ports of this machine that lead into the network.
+    Forwards,
     /// Counters that are not zero.
     Counters {
         /// Router or host; all without.
@@ -92,6 +94,7 @@ impl From<ShowCommand> for Show {
                 show_secrets,
             },
             ShowCommand::Links => Self::Links,
+            ShowCommand::Forwards => Self::Forwards,
             ShowCommand::Counters { node } => Self::Counters { node },
         }
     }

@@ -5,12 +5,13 @@ mod capture;
 mod clean;
 mod down;
 mod exec;
+mod forward;
 mod lab;
 mod up;
 
 use clap::CommandFactory;
 use skybridge_lab::document::ErrorDocument;
-use skybridge_lab::request::{Provider, Request, Response};
+use skybridge_lab::request::{ForwardOrder, Provider, Request, Response};
 use skybridge_live::{AskError, ExecError, NamespaceError, Place, PlaceError};
 use thiserror::Error;
 
@@ -133,6 +134,11 @@ fn perform(cli: Cli, window: &Window) -> Result<u8, Failure> {
         Command::Capture(args) => return capture::capture(&args, &lab, window),
         Command::Exec(args) => return exec::exec(args, &lab, window),
         Command::Clean => return clean::clean(window),
+        Command::Forward(args) => {
+            let order = ForwardOrder::try_from(args).map_err(Failure::Usage)?;
+            return forward::forward(order, &lab, window);
+        }
+        Command::Socks(args) => return forward::forward(args.into(), &lab, window),
         Command::Status => Request::Status,
         Command::Show(command) => Request::Show(command.into()),
         Command::Ping(args) => args.into(),

@@ -1,8 +1,8 @@
 //! Tables, in the columns of the clouds' own tools where those have some.
 
 use skybridge_lab::document::{
-    ArpTable, BfdRow, CircuitRow, CounterRow, DrgRow, EffectiveTable, GatewayRow, LinkRow,
-    PeeringRow, ProviderPathRow, ProviderRow, RouteSummaryTable, RouteTable, SessionRow,
+    ArpTable, BfdRow, CircuitRow, CounterRow, DrgRow, EffectiveTable, ForwardRow, GatewayRow,
+    LinkRow, PeeringRow, ProviderPathRow, ProviderRow, RouteSummaryTable, RouteTable, SessionRow,
     VirtualCircuitRow,
 };
 
@@ -371,6 +371,39 @@ pub(super) fn counters(rows: &[CounterRow], screen: &Screen) -> String {
         ]
     });
     table(&["Node", "Interface", "Counter", "Value"], cells, screen)
+}
+
+pub(super) fn forwards(rows: &[ForwardRow], screen: &Screen) -> String {
+    let cells = rows.iter().map(|row| {
+        let failed = match &row.last_failure {
+            Some(why) => format!("{} ({why})", row.failed),
+            None => row.failed.to_string(),
+        };
+        vec![
+            row.name.clone(),
+            row.listen.clone(),
+            row.to.clone(),
+            row.from.clone(),
+            row.state.clone(),
+            row.kept_by.clone(),
+            format!("{} / {}", row.open, row.connected),
+            failed,
+        ]
+    });
+    table(
+        &[
+            "Forward",
+            "Listens on",
+            "To",
+            "As",
+            "State",
+            "Kept by",
+            "Open / so far",
+            "Failed",
+        ],
+        cells,
+        screen,
+    )
 }
 
 pub(super) fn provider(rows: &[ProviderRow], screen: &Screen) -> String {

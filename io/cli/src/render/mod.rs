@@ -49,6 +49,7 @@ pub(crate) fn text(response: &Response, screen: &Screen, sources: &Sources) -> S
         Response::Failover(doc) => failover::render(doc, screen),
         Response::Diagnosis(doc) => diagnosis::render(doc, screen),
         Response::Fault(doc) => path::fault(doc),
+        Response::Forwards(doc) => listing::forwards(&doc.rows, screen),
         Response::CaptureStart(_) | Response::CapturePortion(_) | Response::CaptureEnd(_) => {
             // `commands/capture.rs` writes these as they come.
             String::new()
@@ -103,6 +104,7 @@ pub(crate) fn json(response: &Response) -> String {
         Response::Failover(doc) => pretty(doc),
         Response::Diagnosis(doc) => pretty(doc),
         Response::Fault(doc) => pretty(doc),
+        Response::Forwards(doc) => pretty(doc),
         Response::CaptureStart(doc) => pretty(doc),
         Response::CapturePortion(doc) => pretty(doc),
         Response::CaptureEnd(doc) => pretty(doc),

@@ -57,6 +57,13 @@ pub(super) fn report(doc: &Report, screen: &Screen, sources: &Sources) -> String
             table(&["Expectation", "Checked", "Holds", "Detail"], rows, screen)
         },
     );
+    section(
+        &mut out,
+        "Forwarded ports",
+        screen,
+        doc.forwards.is_empty(),
+        || listing::forwards(&doc.forwards, screen),
+    );
     left_out(&mut out, doc, screen);
     out.push_str(&summary(&doc.summary, screen));
     out

@@ -99,6 +99,7 @@ fn report() -> Report {
     let app = "azurerm_linux_virtual_machine.app[0]";
     let db = "oci_core_instance.db";
     Report {
+        forwards: Vec::new(),
         expectations: vec![
             ExpectationRow {
                 name: s("every app server reaches the database"),

@@ -1,12 +1,13 @@
 //! The driver over a scripted engine: real sockets and threads, no sleeping.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use skybridge_base::Deadline;
 use skybridge_lab::document::Progress;
+use skybridge_lab::request::{ForwardOrder, ForwardTo};
 use skybridge_lab::{ClientId, PortNews};
 
 use super::*;
@@ -23,7 +24,11 @@ struct Script {
     due: Option<Instant>,
     waiting: Option<ClientId>,
     gone: Option<Sender<ClientId>>,
+    has_client: bool,
 }
+
+/// The connection of a client from outside.
+const CLIENT: BridgeId = BridgeId(9);
 
 impl Script {
     fn respond(&mut self, client: ClientId, response: Response, last: bool) {
@@ -66,6 +71,13 @@ impl Engine for Script {
                     target: at,
                 });
             }
+            Request::Forward(ForwardOrder::Open { listen, .. }) => {
+                self.waiting = Some(client);
+                self.outputs.push_back(LabOutput::Listen {
+                    id: ForwardId(3),
+                    at: listen.parse().unwrap(),
+                });
+            }
             Request::Stop => {
                 self.done(client, "stopped");
                 self.outputs.push_back(LabOutput::Stopped);
@@ -79,6 +91,7 @@ impl Engine for Script {
             | Request::Heal { .. }
             | Request::Provider(_)
             | Request::Capture { .. }
+            | Request::Forward(ForwardOrder::Remove { .. })
             | Request::Up(_)
             | Request::Enter { .. }
             | Request::Down { .. } => {}
@@ -112,10 +125,19 @@ impl Engine for Script {
                     id,
                     bytes: b"hello".to_vec(),
                 });
-                self.outputs.push_back(LabOutput::BridgeClose { id });
+                self.outputs.push_back(LabOutput::BridgeFinish { id });
+            }
+            BridgeInput::Data(bytes) if id == CLIENT => {
+                self.outputs.push_back(LabOutput::BridgeData { id, bytes });
+            }
+            BridgeInput::Finished if id == CLIENT => {
+                self.outputs.push_back(LabOutput::BridgeFinish { id });
+                self.outputs
+                    .push_back(LabOutput::BridgeClose { id, reset: false });
             }
             BridgeInput::Data(bytes) => self.received.extend(bytes),
-            BridgeInput::Closed => {
+            BridgeInput::Full | BridgeInput::Drained => {}
+            BridgeInput::Finished | BridgeInput::Reset => {
                 let text = String::from_utf8(std::mem::take(&mut self.received)).unwrap();
                 let client = self.explaining.take().unwrap();
                 self.done(client, text);
@@ -127,7 +149,22 @@ impl Engine for Script {
         }
     }
     fn bridge_room(&self, _id: BridgeId) -> usize {
-        if self.explaining.is_some() { 3 } else { 0 }
+        if self.explaining.is_some() || self.has_client {
+            3
+        } else {
+            0
+        }
+    }
+    fn listening(&mut self, _now: Instant, id: ForwardId, result: Result<SocketAddr, String>) {
+        assert_eq!(id, ForwardId(3));
+        let client = self.waiting.take().unwrap();
+        self.done(client, result.map_or_else(|why| why, |at| at.to_string()));
+    }
+    /// One client comes in.
+    fn accepted(&mut self, _now: Instant, id: ForwardId) -> Option<BridgeId> {
+        assert_eq!(id, ForwardId(3));
+        let is_first = !std::mem::replace(&mut self.has_client, true);
+        is_first.then_some(CLIENT)
     }
     fn port(&mut self, _now: Instant, _id: PortId, _news: PortNews) {}
     fn take_frames(&mut self, _now: Instant, _id: PortId, _frames: &mut Vec<Frame>) {}
@@ -296,6 +333,47 @@ fn a_bridge_carries_bytes_both_ways_within_the_room_that_the_engine_has() {
     let (_, answer) = ask(&local, explain(target));
     assert_eq!(answer, done("hello, and welcome"));
     echo.join().unwrap();
+    running.handle().stop();
+    drop(running.join());
+}
+
+fn forward(listen: &str) -> Request {
+    Request::Forward(ForwardOrder::Open {
+        listen: listen.to_owned(),
+        from: None,
+        to: ForwardTo::Socks,
+        detached: true,
+        anywhere: false,
+    })
+}
+
+#[test]
+fn a_client_of_a_listener_is_carried_to_its_end_and_one_that_may_not_is_reset() {
+    let folder = tempfile::tempdir().unwrap();
+    let (running, _) = start(&folder);
+    let local = Connection::Local(running.handle().clone());
+    let Response::Done { message: at } = ask(&local, forward("127.0.0.1:0")).1 else {
+        panic!("it listens");
+    };
+    let mut client = TcpStream::connect(&at).unwrap();
+    let question: Vec<u8> = (0..10_000_u32).flat_map(u32::to_be_bytes).collect();
+    let mut writer = client.try_clone().unwrap();
+    let sent = question.clone();
+    let writing = thread::spawn(move || {
+        writer.write_all(&sent).unwrap();
+        writer.shutdown(Shutdown::Write).unwrap();
+    });
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).unwrap();
+    writing.join().unwrap();
+    assert!(answer == question, "{} octets came back", answer.len());
+    let mut second = TcpStream::connect(&at).unwrap();
+    let reset = second.read(&mut [0]).unwrap_err();
+    assert_eq!(reset.kind(), io::ErrorKind::ConnectionReset);
+    let Response::Done { message } = ask(&local, forward(&at)).1 else {
+        panic!("it answers");
+    };
+    assert!(message.contains("in use"), "{message}");
     running.handle().stop();
     drop(running.join());
 }

@@ -343,6 +343,16 @@ impl Stack {
         }
     }
 
+    /// Closes our half only: as [`Stack::close`], but the peer may send on for as long as it likes.
+    /// [`StackEvent::Closed`] follows when it has closed as well.
+    pub fn finish(&mut self, conn: ConnId) {
+        let now = self.now;
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.finish(now);
+            self.unflushed.insert(conn);
+        }
+    }
+
     /// Resets a connection. No event follows.
     pub fn abort(&mut self, conn: ConnId) {
         if let Some(connection) = self.connections.get_mut(&conn) {
