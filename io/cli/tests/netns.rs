@@ -310,6 +310,55 @@ fn an_internal_host_cannot_be_entered_and_says_how_it_could() {
     );
 }
 
+#[test]
+fn the_namespace_of_an_attached_router_is_entered_by_its_name_and_has_the_port() {
+    let Some(home) = Home::new(User::Root) else {
+        return;
+    };
+    let site = home.path("site");
+    fs::create_dir(&site).unwrap();
+    let from = example().join("../own-routers");
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if name.ends_with(".tf") || name.ends_with(".hcl") {
+            // Names that nobody has given a namespace of the system.
+            let text = fs::read_to_string(entry.path()).unwrap();
+            let text = text.replace("netns:frr", "netns:sky-test-one");
+            fs::write(
+                site.join(name),
+                text.replace("netns:bird", "netns:sky-test-two"),
+            )
+            .unwrap();
+        }
+    }
+    let up = home.run(&["up", site.to_str().unwrap(), "--detach", "--no-simulation"]);
+    // Nobody routes there yet, so what is expected does not hold.
+    assert_eq!(
+        up.status.code(),
+        Some(1),
+        "{}{}",
+        text(&up.stdout),
+        text(&up.stderr)
+    );
+    for name in ["sky-test-one", "sky-test-two"] {
+        let shown = home.run(&["exec", name, "--", "ls", "/sys/class/net"]);
+        let shown = text(&shown.stdout);
+        assert_eq!(
+            shown.split_whitespace().collect::<Vec<_>>(),
+            ["lo", "wan"],
+            "{name}"
+        );
+    }
+    let namespaces = fs::read_dir("/run/netns").map_or(0, |entries| {
+        let names = entries.map(|entry| entry.unwrap().file_name());
+        names
+            .filter(|name| name.to_string_lossy().starts_with("sky-test"))
+            .count()
+    });
+    assert_eq!(namespaces, 0, "it has no name that could stay behind");
+}
+
 /// Numbers that look random and are the same in every run.
 struct Seeded(u64);
 
