@@ -22,7 +22,7 @@ cargo xtask test                the whole gate: check, every test, corpora, simu
 cargo xtask check               formatting, lints, house rules, documentation
 cargo xtask tidy                house rules only
 cargo xtask sim [--seeds N]     worlds under random faults, seeds 0 to N - 1
-cargo xtask diagnose [--table]  what `diagnose` says of 416 broken and 120 whole estates
+cargo xtask diagnose [--table]  what `diagnose` says of 410 broken, 82 whole and 82 degraded estates
 cargo xtask interop [NAME]      against FRR, BIRD and tshark, in network namespaces (Linux, root)
 cargo xtask bench NAME          cold-start, circuits, pps, netns, convergence, failover";
 

@@ -31,7 +31,8 @@ impl Adjacency {
 
     /// True when this is the interface at one of its ends.
     pub(crate) fn has(&self, node: &str, interface: &str) -> bool {
-        (self.ends.iter()).any(|end| end.node == node && end.interface == interface)
+        let is_it = |end: &End| end.interface == interface || end.interface.is_empty();
+        (self.ends.iter()).any(|end| end.node == node && is_it(end))
     }
 }
 
@@ -124,6 +125,26 @@ fn ports(adjacency: &Adjacency) -> Option<Fault> {
     None
 }
 
+/// What mends a segment: a carrier's device is told so as its provider is.
+fn mended(adjacency: &Adjacency, segment: &Segment) -> String {
+    if !segment.is_device {
+        return ticket(segment.owner, &segment.link);
+    }
+    format!(
+        "open a ticket with the provider about {}; in this lab `skybridge provider set {} fault=ok`",
+        segment.link,
+        key(adjacency)
+    )
+}
+
+/// How a provider is told which path is meant: `CIRCUIT/primary`.
+fn key(adjacency: &Adjacency) -> String {
+    match adjacency.leg.rsplit_once(' ') {
+        Some((circuit, path)) => format!("{circuit}/{path}"),
+        None => adjacency.circuit.clone(),
+    }
+}
+
 /// Both directions of a segment with the names of their ends.
 fn directions(segment: &Segment) -> [(&str, &str, &Carried); 2] {
     let [a, b] = &segment.ends;
@@ -157,7 +178,7 @@ fn carriage(adjacency: &Adjacency) -> Option<Fault> {
             )
         };
         let mut fault = Fault::new(Layer::Link, segment.owner, &segment.link, what)
-            .mend(ticket(segment.owner, &segment.link));
+            .mend(mended(adjacency, segment));
         for (from, to, carried) in directions(segment) {
             fault = fault.saw(counted(from, to, carried));
         }
@@ -276,10 +297,16 @@ fn wrong_tags(
     if circuit.is_empty() {
         return fault.mend("have the tags of this link carried as they are");
     }
-    fault.place(format!("circuit/{circuit}")).mend(format!(
-        "the provider of {circuit} must carry its tags as they are ({sent}); in this lab \
-             `skybridge provider set {circuit} vlan=ok`"
-    ))
+    let order = match carrier(adjacency) {
+        Some(_) => format!("{} fault=ok", key(adjacency)),
+        None => format!("{circuit} vlan=ok"),
+    };
+    fault
+        .place(format!("circuit/{circuit}"))
+        .mend(format!(
+            "the provider of {circuit} must carry its tags as they are ({sent})"
+        ))
+        .mend(format!("in this lab `skybridge provider set {order}`"))
 }
 
 fn loss(adjacency: &Adjacency) -> Option<Fault> {
@@ -298,7 +325,7 @@ fn loss(adjacency: &Adjacency) -> Option<Fault> {
             &segment.link,
             format!("{} loses frames", segment.link),
         )
-        .mend(ticket(segment.owner, &segment.link));
+        .mend(mended(adjacency, segment));
         for (from, to, carried) in directions(segment) {
             fault = fault.saw(counted(from, to, carried));
         }
@@ -351,7 +378,7 @@ fn mtu(adjacency: &Adjacency) -> Option<Fault> {
         .cause(format!("mtu/{}", adjacency.circuit))
         .mend(format!(
             "{}; until then lower the MTU of the hosts, or clamp the MSS",
-            ticket(segment.owner, &segment.link)
+            mended(adjacency, segment)
         ));
         for (from, to, carried) in directions(segment) {
             fault = fault.saw(format!(

@@ -112,7 +112,7 @@ pub struct End {
     pub owner: Owner,
     /// Its management answers.
     pub answers: bool,
-    /// Its interface.
+    /// Its interface; empty at a host, which has one.
     pub interface: String,
     /// Its address there.
     pub address: Option<IpAddr>,

@@ -157,14 +157,29 @@ fn signature(adjacency: &Adjacency) -> Option<Fault> {
     )
 }
 
+/// Longest time that routers here wait between two attempts.
+const RETRY_S: u64 = 120;
+
 fn refused(adjacency: &Adjacency) -> Fault {
-    let lone: Vec<_> = ends(adjacency).collect();
-    let what = match lone.as_slice() {
-        [(end, _)] => format!("only {} has this session configured", end.node),
-        _ => "frames and ARP are whole, but the session does not come up".to_owned(),
+    let sessions: Vec<_> = ends(adjacency).collect();
+    let recent = sessions.iter().map(|(_, s)| s.since_s).min().unwrap_or(0);
+    let end = sessions.first().map_or(&adjacency.ends[0], |(end, _)| *end);
+    let (what, mend) = if let [(end, _)] = sessions.as_slice() {
+        (
+            format!("only {} has this session configured", end.node),
+            "configure the peering at the other end too".to_owned(),
+        )
+    } else if recent < RETRY_S {
+        (
+            format!("the session fell {recent} s ago and waits for its next attempt"),
+            format!("nothing below is broken any more: it comes back within {RETRY_S} s"),
+        )
+    } else {
+        (
+            "frames and ARP are whole, but the session does not come up".to_owned(),
+            "compare addresses, AS numbers and keys of both ends".to_owned(),
+        )
     };
-    let end = lone.first().map_or(&adjacency.ends[0], |(end, _)| *end);
-    let recent = lone.iter().map(|(_, s)| s.since_s).min().unwrap_or(0);
     Fault::new(
         Layer::Bgp,
         configured_by(adjacency, end),
@@ -172,7 +187,7 @@ fn refused(adjacency: &Adjacency) -> Fault {
         what,
     )
     .saw(format!("not established for {recent} s"))
-    .mend("wait for the connect retry timer (120 s); then compare addresses, AS numbers and keys of both ends")
+    .mend(mend)
 }
 
 /// BFD down under an established session, where both ends run it.

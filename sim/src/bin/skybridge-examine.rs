@@ -55,17 +55,16 @@ fn main() -> ExitCode {
 fn one(seed: u64, paper: Paper) -> ExitCode {
     let exam = examine(seed, paper);
     println!("{:#?}", exam.diagnosis);
-    println!("{:?}", exam.fault);
+    println!("{}", exam.particulars);
     println!("{}", line(&exam));
     ExitCode::from(u8::from(!exam.is_right))
 }
 
 fn line(exam: &Exam) -> String {
-    let fault = exam.fault.as_ref();
-    let fault = fault.map_or_else(
-        || "nothing".to_owned(),
-        |f| format!("{:?} legs {:?}", f.kind, f.legs),
-    );
+    let fault = match exam.particulars.as_str() {
+        "" => "nothing",
+        fault => fault,
+    };
     format!(
         "seed {} {:?}: {fault}: truth {}, {}; said {}, {}, {}",
         exam.seed,

@@ -1,5 +1,6 @@
 //! A lab in virtual time, asked as the command line asks it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use skybridge_base::{Instant, WallTime};
@@ -7,8 +8,6 @@ use skybridge_estate::Pace;
 use skybridge_lab::document::Diagnosis;
 use skybridge_lab::request::{Request, Response, StackSource, UpRequest};
 use skybridge_lab::{BridgeInput, ClientId, Hosts, Lab, LabConfig, LabOutput};
-
-use super::estate::Estate;
 
 /// No answer takes longer.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
@@ -38,10 +37,10 @@ impl Driver {
     }
 
     /// Brings an estate up, whatever its findings.
-    pub(super) fn up(&mut self, estate: &Estate) {
+    pub(super) fn up(&mut self, files: BTreeMap<String, String>) {
         let source = StackSource {
             directory: "/exam".to_owned(),
-            files: estate.files(),
+            files,
             ..StackSource::default()
         };
         let answer = self.ask(Request::Up(UpRequest {

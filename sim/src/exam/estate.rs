@@ -3,7 +3,7 @@
 use skybridge_base::Rng;
 
 /// Azure region, peering location, OCI region.
-const PAIRS: [(&str, &str, &str); 3] = [
+pub(super) const PAIRS: [(&str, &str, &str); 3] = [
     ("East US", "Washington DC", "us-ashburn-1"),
     ("UK South", "London", "uk-london-1"),
     ("Germany West Central", "Frankfurt", "eu-frankfurt-1"),
@@ -73,14 +73,19 @@ pub(super) struct Estate {
     pub(super) wrong: Wrong,
 }
 
+/// Two different words.
+pub(super) fn random_name(rng: &mut Rng) -> String {
+    let mut words: Vec<&str> = WORDS.to_vec();
+    let mut word = || {
+        let at = usize::try_from(rng.below(words.len() as u64)).unwrap_or(0);
+        words.remove(at)
+    };
+    format!("{}-{}", word(), word())
+}
+
 impl Estate {
     pub(super) fn random(rng: &mut Rng) -> Self {
-        let mut words: Vec<&str> = WORDS.to_vec();
-        let mut word = || {
-            let at = usize::try_from(rng.below(words.len() as u64)).unwrap_or(0);
-            words.remove(at)
-        };
-        let name = format!("{}-{}", word(), word());
+        let name = random_name(rng);
         let mut blocks: Vec<u64> = (1..=250).collect();
         let mut block = |rng: &mut Rng| {
             let at = usize::try_from(rng.below(blocks.len() as u64)).unwrap_or(0);

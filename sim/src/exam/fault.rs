@@ -10,8 +10,7 @@ use super::estate::Estate;
 
 /// Kinds of faults.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[allow(missing_docs, reason = "each name says it")]
-pub enum Kind {
+pub(super) enum Kind {
     CrossConnectDown,
     CrossConnectSilent,
     CrossConnectDeafMsee,
@@ -41,7 +40,7 @@ pub enum Kind {
 }
 
 /// Every kind, in the order in which seeds take them.
-pub const FAULTS: &[Kind] = &[
+pub(super) const FAULTS: &[Kind] = &[
     Kind::CrossConnectDown,
     Kind::CrossConnectSilent,
     Kind::CrossConnectDeafMsee,
@@ -72,13 +71,13 @@ pub const FAULTS: &[Kind] = &[
 
 /// A fault with its particulars.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
+pub(super) struct Fault {
     /// What breaks.
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// On which legs of every circuit between the two hosts: primary, secondary.
-    pub legs: [bool; 2],
+    pub(super) legs: [bool; 2],
     /// Only the first circuit, when there are two.
-    pub first_circuit: bool,
+    pub(super) first_circuit: bool,
     number: u16,
     silent: bool,
 }
@@ -122,8 +121,8 @@ impl Fault {
     }
 
     /// Layer and owner.
-    pub(super) fn truth(&self) -> (String, String) {
-        let (layer, owner) = match self.kind {
+    pub(super) const fn truth(&self) -> (&'static str, &'static str) {
+        match self.kind {
             Kind::CrossConnectDown
             | Kind::CrossConnectSilent
             | Kind::CrossConnectDeafMsee
@@ -143,8 +142,7 @@ impl Fault {
             Kind::Loss => ("loss", "provider"),
             Kind::NoListener => ("service", "you"),
             Kind::HostDown => ("host", "you"),
-        };
-        (layer.to_owned(), owner.to_owned())
+        }
     }
 
     /// No packet asked about is answered, whatever is redundant.
@@ -376,7 +374,7 @@ impl Fault {
     }
 }
 
-fn named(driver: &Driver, role: Role) -> Vec<String> {
+pub(super) fn named(driver: &Driver, role: Role) -> Vec<String> {
     let nodes = driver.lab.world().blueprint().nodes.iter();
     nodes
         .filter(|(_, node)| node.role == role)
@@ -402,7 +400,7 @@ fn cross_connects(driver: &Driver) -> Vec<(String, [(String, Role); 2])> {
         .collect()
 }
 
-fn cut(driver: &mut Driver, element: String, mode: CutMode, towards: Option<String>) {
+pub(super) fn cut(driver: &mut Driver, element: String, mode: CutMode, towards: Option<String>) {
     told(
         driver,
         Request::Cut {
@@ -413,7 +411,7 @@ fn cut(driver: &mut Driver, element: String, mode: CutMode, towards: Option<Stri
     );
 }
 
-fn told(driver: &mut Driver, request: Request) {
+pub(super) fn told(driver: &mut Driver, request: Request) {
     if let Response::Error(error) = driver.ask(request) {
         panic!("the examiner cannot break what it wants to: {error:?}");
     }

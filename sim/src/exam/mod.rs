@@ -6,6 +6,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `estate.rs` | a random estate, as Terraform and a lab file |
+//! | `premises.rs` | the same for a site behind a carrier |
 //! | `text.rs` | its text |
 //! | `fault.rs` | what can be broken, and the truth about it |
 //! | `driver.rs` | a lab in virtual time |
@@ -14,6 +15,7 @@
 mod driver;
 mod estate;
 mod fault;
+mod premises;
 mod table;
 mod text;
 
@@ -22,11 +24,12 @@ use std::time::Duration;
 use skybridge_base::Rng;
 use skybridge_lab::document::{Condition, Diagnosis};
 
-pub use fault::{FAULTS, Fault, Kind};
 pub use table::{Marks, confusion, kinds};
 
 use driver::Driver;
 use estate::Estate;
+use fault::{FAULTS, Fault};
+use premises::{Premises, SITE_FAULTS, SiteFault};
 
 /// Times between the fault and the question: before timers notice, and after.
 const WAITS: [Duration; 4] = [
@@ -37,6 +40,9 @@ const WAITS: [Duration; 4] = [
 ];
 /// Long enough for every timer.
 const SETTLED: Duration = Duration::from_secs(300);
+
+/// Nothing is wrong, and nobody is to be called.
+const NOTHING: (&str, &str) = ("healthy", "nobody");
 
 /// What is examined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,8 +62,10 @@ pub struct Exam {
     pub seed: u64,
     /// What was examined.
     pub paper: Paper,
-    /// What was broken; `None` in a healthy estate.
-    pub fault: Option<Fault>,
+    /// The kind of fault; empty in a healthy estate.
+    pub kind: String,
+    /// Its particulars.
+    pub particulars: String,
     /// The true layer and owner, `healthy` and nobody without a fault.
     pub truth: (String, String),
     /// What the diagnosis said.
@@ -70,56 +78,132 @@ pub struct Exam {
     pub diagnosis: Diagnosis,
 }
 
+/// An estate with its fault.
+enum Sheet {
+    Interconnect(Estate, Option<Fault>),
+    Site(Premises, Option<SiteFault>),
+}
+
+/// Kinds of faults: so many seeds in a row have each of them once.
+#[must_use]
+pub const fn kinds_count() -> usize {
+    FAULTS.len() + SITE_FAULTS.len()
+}
+
+impl Sheet {
+    fn draw(seed: u64, paper: Paper, rng: &mut Rng) -> Self {
+        let at = usize::try_from(seed).unwrap_or(0) % kinds_count();
+        let of_site = at.checked_sub(FAULTS.len());
+        match (paper, of_site) {
+            (Paper::Fault, None) => {
+                Self::Interconnect(Estate::random(rng), Some(Fault::choose(FAULTS[at], rng)))
+            }
+            (Paper::Fault, Some(at)) => Self::Site(
+                Premises::random(rng),
+                Some(SiteFault::choose(SITE_FAULTS[at], rng)),
+            ),
+            (Paper::Healthy, None) => Self::Interconnect(Estate::random(rng), None),
+            (Paper::Healthy, Some(_)) => Self::Site(Premises::random(rng), None),
+            (Paper::Degraded, None) => {
+                Self::Interconnect(Estate::random(rng), Some(Fault::redundant(rng)))
+            }
+            (Paper::Degraded, Some(_)) => {
+                Self::Site(Premises::random(rng), Some(SiteFault::redundant(rng)))
+            }
+        }
+    }
+
+    /// Brings the estate up and breaks it; who asks, for whom, on which port.
+    fn set(&mut self, driver: &mut Driver) -> (String, String, Option<u16>) {
+        let settle = Duration::from_secs(10);
+        match self {
+            Self::Interconnect(estate, fault) => {
+                if let Some(fault) = fault {
+                    fault.prepare(estate);
+                }
+                driver.up(estate.files());
+                driver.run_for(settle);
+                if let Some(fault) = fault {
+                    fault.inject(driver, estate);
+                }
+                let (from, to) = estate.question();
+                (from, to, estate.tcp)
+            }
+            Self::Site(site, fault) => {
+                if let Some(fault) = fault {
+                    site.prepare(fault);
+                }
+                driver.up(site.files());
+                driver.run_for(settle);
+                if let Some(fault) = fault {
+                    fault.inject(driver, site);
+                }
+                let (from, to) = site.question();
+                (from, to, site.tcp)
+            }
+        }
+    }
+
+    /// Kind, particulars, truth, and whether nothing that is asked about can be answered.
+    fn truth(&self) -> Option<(String, String, (&'static str, &'static str), bool)> {
+        match self {
+            Self::Interconnect(_, fault) => fault.as_ref().map(|f| {
+                (
+                    format!("{:?}", f.kind),
+                    format!("{f:?}"),
+                    f.truth(),
+                    f.is_total(),
+                )
+            }),
+            Self::Site(_, fault) => fault.as_ref().map(|f| {
+                (
+                    format!("{:?}", f.kind),
+                    format!("{f:?}"),
+                    f.truth(),
+                    f.is_total(),
+                )
+            }),
+        }
+    }
+}
+
 /// Examines one seed.
 #[must_use]
 pub fn examine(seed: u64, paper: Paper) -> Exam {
     let mut rng = Rng::new(seed).child("exam");
-    let fault = match paper {
-        Paper::Fault => {
-            let at = usize::try_from(seed).unwrap_or(0) % FAULTS.len();
-            Some(Fault::choose(FAULTS[at], &mut rng))
-        }
-        Paper::Healthy => None,
-        Paper::Degraded => Some(Fault::redundant(&mut rng)),
-    };
-    let mut estate = Estate::random(&mut rng);
-    if let Some(fault) = &fault {
-        fault.prepare(&mut estate);
-    }
+    let mut sheet = Sheet::draw(seed, paper, &mut rng);
     let mut driver = Driver::new(seed);
-    driver.up(&estate);
-    driver.run_for(Duration::from_secs(10));
-    if let Some(fault) = &fault {
-        fault.inject(&mut driver, &estate);
-    }
-    let wait = match paper {
+    let (from, to, tcp) = sheet.set(&mut driver);
+    driver.run_for(match paper {
         Paper::Fault => *rng.choose(&WAITS).unwrap_or(&SETTLED),
         Paper::Healthy => Duration::from_secs(rng.below(60)),
         Paper::Degraded => SETTLED,
-    };
-    driver.run_for(wait);
-    let (from, to) = estate.question();
-    let diagnosis = driver.diagnose(&from, &to, estate.tcp);
-    mark(seed, paper, fault, diagnosis)
+    });
+    mark(seed, paper, &sheet, driver.diagnose(&from, &to, tcp))
 }
 
-fn mark(seed: u64, paper: Paper, fault: Option<Fault>, diagnosis: Diagnosis) -> Exam {
-    let nothing = || ("healthy".to_owned(), "nobody".to_owned());
+fn mark(seed: u64, paper: Paper, sheet: &Sheet, diagnosis: Diagnosis) -> Exam {
+    let pair = |(layer, owner): (&str, &str)| (layer.to_owned(), owner.to_owned());
     let said = (diagnosis.findings.first())
-        .map_or_else(nothing, |f| (f.layer.label().to_owned(), f.owner.clone()));
-    let truth = fault.as_ref().map_or_else(nothing, Fault::truth);
+        .map_or_else(|| pair(NOTHING), |f| pair((f.layer.label(), &f.owner)));
+    let (kind, particulars, truth, is_total) =
+        sheet
+            .truth()
+            .unwrap_or((String::new(), String::new(), NOTHING, false));
+    let truth = pair(truth);
     let condition = diagnosis.condition;
-    let fits = match (paper, &fault) {
-        (Paper::Healthy, _) | (_, None) => condition == Condition::Healthy,
-        (Paper::Degraded, Some(_)) => condition == Condition::Degraded,
-        (Paper::Fault, Some(fault)) if fault.is_total() => condition >= Condition::Impaired,
-        (Paper::Fault, Some(_)) => condition >= Condition::Degraded,
+    let fits = match paper {
+        Paper::Healthy => condition == Condition::Healthy,
+        Paper::Degraded => condition == Condition::Degraded,
+        Paper::Fault if is_total => condition >= Condition::Impaired,
+        Paper::Fault => condition >= Condition::Degraded,
     };
     Exam {
         seed,
         paper,
+        kind,
+        particulars,
         is_right: fits && said == truth,
-        fault,
         truth,
         said,
         condition,

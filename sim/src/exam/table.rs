@@ -93,11 +93,7 @@ pub fn kinds(exams: &[Exam]) -> String {
     let mut out = "| fault | truth | right | said instead |\n|---|---|---:|---|\n".to_owned();
     let mut kinds: BTreeMap<String, Vec<&Exam>> = BTreeMap::new();
     for exam in exams.iter().filter(|exam| exam.paper == Paper::Fault) {
-        let kind = exam
-            .fault
-            .as_ref()
-            .map_or_else(String::new, |f| format!("{:?}", f.kind));
-        kinds.entry(kind).or_default().push(exam);
+        kinds.entry(exam.kind.clone()).or_default().push(exam);
     }
     for (kind, of_kind) in kinds {
         let right = of_kind.iter().filter(|exam| exam.is_right).count();

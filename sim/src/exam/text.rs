@@ -8,6 +8,8 @@ use super::estate::{Estate, Group, Lists};
 const INFALLIBLE: &str = "writing to a String cannot fail";
 /// A compartment that nobody has.
 const COMPARTMENT: &str = "ocid1.compartment.oc1..exam";
+/// The SKU of every gateway.
+pub(super) const GATEWAY_SKU: &str = "ErGw1AZ";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExam exam";
 
 macro_rules! put {
@@ -52,20 +54,12 @@ impl Estate {
         );
     }
 
-    /// Name, group and location of an Azure resource.
-    fn common(&self, name: &str) -> String {
-        format!(
-            "  name                = \"{name}\"\n  resource_group_name = azurerm_resource_group.rg.name\n  \
-             location            = azurerm_resource_group.rg.location\n"
-        )
-    }
-
     fn vnet(&self, out: &mut String, n: usize) {
         let range = &self.vnets[n];
         put!(
             out,
             "resource \"azurerm_virtual_network\" \"v{n}\" {{\n{}  address_space       = [\"{range}.0.0/16\"]\n}}\n",
-            self.common(&format!("{}-vnet-{n}", self.name))
+            common(&format!("{}-vnet-{n}", self.name))
         );
         for (label, name, prefix) in [("gw", "GatewaySubnet", "0.0/27"), ("app", "app", "1.0/24")] {
             put!(
@@ -74,36 +68,22 @@ impl Estate {
             );
         }
         for host in 0..self.app_hosts {
-            self.machine(out, n, host);
+            machine(out, &self.name, n, host);
         }
         put!(
             out,
             "resource \"azurerm_public_ip\" \"g{n}\" {{\n{}  allocation_method   = \"Static\"\n  sku                 = \"Standard\"\n}}\n",
-            self.common(&format!("{}-pip-{n}", self.name))
+            common(&format!("{}-pip-{n}", self.name))
         );
         put!(
             out,
-            "resource \"azurerm_virtual_network_gateway\" \"g{n}\" {{\n{}  type                = \"ExpressRoute\"\n  sku                 = \"ErGw1AZ\"\n\n  ip_configuration {{\n    name                          = \"default\"\n    public_ip_address_id          = azurerm_public_ip.g{n}.id\n    private_ip_address_allocation = \"Dynamic\"\n    subnet_id                     = azurerm_subnet.gw{n}.id\n  }}\n}}\n",
-            self.common(&format!("{}-gw-{n}", self.name))
+            "resource \"azurerm_virtual_network_gateway\" \"g{n}\" {{\n{}  type                = \"ExpressRoute\"\n  sku                 = \"{GATEWAY_SKU}\"\n\n  ip_configuration {{\n    name                          = \"default\"\n    public_ip_address_id          = azurerm_public_ip.g{n}.id\n    private_ip_address_allocation = \"Dynamic\"\n    subnet_id                     = azurerm_subnet.gw{n}.id\n  }}\n}}\n",
+            common(&format!("{}-gw-{n}", self.name))
         );
         if n == 0 {
             self.group(out);
             self.user_routes(out);
         }
-    }
-
-    fn machine(&self, out: &mut String, n: usize, host: u64) {
-        let label = format!("h{n}_{host}");
-        put!(
-            out,
-            "resource \"azurerm_network_interface\" \"{label}\" {{\n{}\n  ip_configuration {{\n    name                          = \"internal\"\n    subnet_id                     = azurerm_subnet.app{n}.id\n    private_ip_address_allocation = \"Dynamic\"\n  }}\n}}\n",
-            self.common(&format!("{}-nic-{n}-{host}", self.name))
-        );
-        put!(
-            out,
-            "resource \"azurerm_linux_virtual_machine\" \"{label}\" {{\n{}  size                = \"Standard_D2s_v5\"\n  admin_username      = \"azureuser\"\n  network_interface_ids = [azurerm_network_interface.{label}.id]\n\n  admin_ssh_key {{\n    username   = \"azureuser\"\n    public_key = \"{KEY}\"\n  }}\n\n  os_disk {{\n    caching              = \"ReadWrite\"\n    storage_account_type = \"Premium_LRS\"\n  }}\n\n  source_image_reference {{\n    publisher = \"Canonical\"\n    offer     = \"ubuntu-24_04-lts\"\n    sku       = \"server\"\n    version   = \"latest\"\n  }}\n}}\n",
-            self.common(&format!("{}-app-{n}-{host}", self.name))
-        );
     }
 
     /// The security group of the first network's machines.
@@ -122,7 +102,7 @@ impl Estate {
         put!(
             out,
             "resource \"azurerm_network_security_group\" \"app\" {{\n{}",
-            self.common(&format!("{}-nsg", self.name))
+            common(&format!("{}-nsg", self.name))
         );
         let protocol = if self.tcp.is_some() { "Tcp" } else { "*" };
         let ports = if self.tcp.is_some() {
@@ -164,7 +144,7 @@ impl Estate {
         put!(
             out,
             "resource \"azurerm_route_table\" \"app\" {{\n{}  bgp_route_propagation_enabled = {}\n",
-            self.common(&format!("{}-rt", self.name)),
+            common(&format!("{}-rt", self.name)),
             !wrong.propagation_off
         );
         if wrong.route_none {
@@ -350,7 +330,7 @@ impl Estate {
         put!(
             out,
             "resource \"azurerm_express_route_circuit\" \"e{n}\" {{\n{}  service_provider_name = \"Oracle Cloud FastConnect\"\n  peering_location      = \"{}\"\n  bandwidth_in_mbps     = {}\n\n  sku {{\n    tier   = \"Standard\"\n    family = \"MeteredData\"\n  }}\n}}\n",
-            self.common(&circuit),
+            common(&circuit),
             self.pair.1,
             self.bandwidth
         );
@@ -379,7 +359,7 @@ impl Estate {
             put!(
                 out,
                 "resource \"azurerm_virtual_network_gateway_connection\" \"j{n}_{vnet}\" {{\n{}  type                       = \"ExpressRoute\"\n  virtual_network_gateway_id = azurerm_virtual_network_gateway.g{vnet}.id\n  express_route_circuit_id   = azurerm_express_route_circuit.e{n}.id\n\n  depends_on = [oci_core_virtual_circuit.x{n}]\n}}\n",
-                self.common(&format!("{}-con-{n}-{vnet}", self.name))
+                common(&format!("{}-con-{n}-{vnet}", self.name))
             );
         }
     }
@@ -435,4 +415,27 @@ fn rule(
         out,
         "  security_rule {{\n    name                       = \"{name}\"\n    priority                   = {priority}\n    direction                  = \"{direction}\"\n    access                     = \"{access}\"\n    protocol                   = \"{protocol}\"\n    source_port_range          = \"*\"\n    destination_port_range     = \"{ports}\"\n    source_address_prefix      = \"*\"\n    destination_address_prefix = \"*\"\n  }}\n"
     );
+}
+
+/// A machine with its card in the subnet `app{n}`.
+pub(super) fn machine(out: &mut String, name: &str, n: usize, host: u64) {
+    let label = format!("h{n}_{host}");
+    put!(
+        out,
+        "resource \"azurerm_network_interface\" \"{label}\" {{\n{}\n  ip_configuration {{\n    name                          = \"internal\"\n    subnet_id                     = azurerm_subnet.app{n}.id\n    private_ip_address_allocation = \"Dynamic\"\n  }}\n}}\n",
+        common(&format!("{name}-nic-{n}-{host}"))
+    );
+    put!(
+        out,
+        "resource \"azurerm_linux_virtual_machine\" \"{label}\" {{\n{}  size                = \"Standard_D2s_v5\"\n  admin_username      = \"azureuser\"\n  network_interface_ids = [azurerm_network_interface.{label}.id]\n\n  admin_ssh_key {{\n    username   = \"azureuser\"\n    public_key = \"{KEY}\"\n  }}\n\n  os_disk {{\n    caching              = \"ReadWrite\"\n    storage_account_type = \"Premium_LRS\"\n  }}\n\n  source_image_reference {{\n    publisher = \"Canonical\"\n    offer     = \"ubuntu-24_04-lts\"\n    sku       = \"server\"\n    version   = \"latest\"\n  }}\n}}\n",
+        common(&format!("{name}-app-{n}-{host}"))
+    );
+}
+
+/// Name, group and location of an Azure resource.
+pub(super) fn common(name: &str) -> String {
+    format!(
+        "  name                = \"{name}\"\n  resource_group_name = azurerm_resource_group.rg.name\n  \
+             location            = azurerm_resource_group.rg.location\n"
+    )
 }
