@@ -101,7 +101,7 @@ pub(crate) fn simulate(seeds: u32) -> Result<bool> {
 /// The examination of the gate and of docs/diagnose.md: seeds that nobody looked at while writing.
 const EXAM: [&str; 8] = [
     "--first",
-    "20001",
+    "30001",
     "--faults",
     "410",
     "--healthy",

@@ -145,8 +145,8 @@ fn dropped(
             }
             layer_fault(Layer::Tags, hop, Owner::Provider, reason)
         }
-        // Its own network's router has lost it: the port of the host is down.
-        DropReason::NoRoute if hop.table == LOCAL && serves(seen, hop, towards) => {
+        // The host's own router has lost it: the host's port is down.
+        DropReason::NoRoute if serves(seen, broken, hop, towards) => {
             return of_host(seen, towards);
         }
         DropReason::NoRoute if hop.table == LOCAL => overlapping(seen, hop, towards),
@@ -195,12 +195,12 @@ fn layer_fault(layer: Layer, hop: &HopView, owner: Owner, reason: DropReason) ->
     .place(format!("table/{}/{}", hop.node, hop.table))
 }
 
-/// The router is the host's own.
-fn serves(seen: &Observations, hop: &HopView, towards: Towards) -> bool {
+/// The router is the host's own, and what lies between them is broken.
+fn serves(seen: &Observations, broken: &[bool], hop: &HopView, towards: Towards) -> bool {
     let host = &seen.hosts[towards.index()].name;
-    (seen.adjacencies.iter().filter(|a| a.is_access)).any(|access| {
+    (seen.adjacencies.iter().zip(broken)).any(|(access, broken)| {
         let at = |name: &str| access.ends.iter().any(|end| end.node == name);
-        at(host) && at(&hop.node)
+        *broken && access.is_access && at(host) && at(&hop.node)
     })
 }
 
