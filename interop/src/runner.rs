@@ -12,6 +12,7 @@ use crate::burst::burst;
 use crate::live_capture::live_capture;
 use crate::namespace::sweep;
 use crate::peers::{Software, version};
+use crate::postgres::postgres;
 use crate::scenarios::{
     Opens, bfd, hold_time, many_prefixes, operator, our_silence, routes_both_ways, same_key,
     wrong_key,
@@ -71,6 +72,7 @@ const SCENARIOS: &[Scenario] = &[
     ("tagged-one", |l| tagged_link(l, false)),
     ("tagged-two", |l| tagged_link(l, true)),
     ("live-capture", live_capture),
+    ("postgres", postgres),
 ];
 
 pub(crate) fn main() -> ExitCode {

@@ -8,13 +8,16 @@ use std::process::Command;
 use crate::process::{Outcome, exists, outcome};
 
 /// Programs and the Debian packages that bring them.
-const NEEDED: [(&str, &str); 6] = [
+const NEEDED: [(&str, &str); 9] = [
     ("bgpd", "frr"),
     ("bfdd", "frr"),
     ("bird", "bird2"),
     ("tshark", "tshark"),
     ("tcpdump", "tcpdump"),
     ("ip", "iproute2"),
+    ("pg_ctlcluster", "postgresql"),
+    ("psql", "postgresql-client"),
+    ("curl", "curl"),
 ];
 
 /// Refuses to start services while packages are installed (Debian's invoke-rc.d asks it).

@@ -127,6 +127,11 @@ fn what_refuses_or_filters_the_connection_is_told_and_noted() {
     assert_eq!(failures, [Some("refused"), Some("no answer within 15 s")]);
 }
 
+fn fault(outside: &mut Outside, request: Request) {
+    let (_, response, _) = outside.ask(request);
+    assert!(matches!(response, Response::Fault(_)), "{response:?}");
+}
+
 #[test]
 fn a_connection_survives_a_silent_cut_of_the_path_it_is_on() {
     let mut outside = Outside::new();
@@ -141,9 +146,9 @@ fn a_connection_survives_a_silent_cut_of_the_path_it_is_on() {
             towards: None,
         };
         match number {
-            20 => drop(outside.ask(cut("payments-azure/primary"))),
-            60 => drop(outside.ask(Request::Heal { element: None })),
-            80 => drop(outside.ask(cut("payments-azure/secondary"))),
+            20 => fault(&mut outside, cut("payments-oci/primary")),
+            60 => fault(&mut outside, Request::Heal { element: None }),
+            100 => fault(&mut outside, cut("payments-oci/secondary")),
             _ => {}
         }
         outside.run_for(Duration::from_millis(50));
