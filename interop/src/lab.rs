@@ -19,6 +19,11 @@ pub(crate) struct Lab {
 impl Lab {
     /// Brings a directory up in the background.
     pub(crate) fn up(label: &str, directory: &Path) -> Result<Self> {
+        Self::up_with(label, directory, &[])
+    }
+
+    /// As [`Lab::up`], with more arguments.
+    pub(crate) fn up_with(label: &str, directory: &Path, more: &[&str]) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("sky-{label}-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         // The build puts every binary of the workspace beside this one.
@@ -26,7 +31,8 @@ impl Lab {
         ensure!(program.exists(), "{} is not built", program.display());
         let lab = Self { folder, program };
         let directory = directory.to_string_lossy();
-        lab.run(&["up", &directory, "--detach", "--no-simulation"])?;
+        let up = ["up", &directory, "--detach", "--no-simulation"];
+        lab.run(&[&up[..], more].concat())?;
         Ok(lab)
     }
 

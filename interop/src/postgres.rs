@@ -169,7 +169,29 @@ pub(crate) fn postgres(label: &str) -> Result<()> {
     ensure!(text == all, "what arrived is not what was sent ({digest})");
     by_command(&lab, sum)?;
     by_socks(&lab, sum)?;
-    outlives_cuts(&lab, forwarded)
+    outlives_cuts(&lab, || psql_at(forwarded))
+}
+
+/// psql in the network namespace of an Azure host: the kernel's own TCP as far as the network, and the server behind
+/// the database host.
+pub(crate) fn postgres_in_namespace(label: &str) -> Result<()> {
+    let server = Server::start(label)?;
+    let network = directory(&server.folder, server.port, free_port()?)?;
+    let lab = Lab::up_with(label, &network, &["--hosts", "netns"])?;
+    let inside = |more: &[&str]| {
+        let mut command = lab.command(&["exec", "app-0", "--", "psql", "-h", "db", "-p", "1521"]);
+        command
+            .args(["-X", "-A", "-t", "-q", "-U", "app", "-d", "postgres"])
+            .args(more)
+            .env("PGCONNECT_TIMEOUT", "20");
+        command
+    };
+    let said = run(&mut inside(&["-c", "SELECT inet_server_addr(), 7 * 6"]))?;
+    ensure!(
+        said.trim_end() == "127.0.0.1|42",
+        "in the namespace: {said}"
+    );
+    outlives_cuts(&lab, || inside(&[]))
 }
 
 /// `skybridge forward`, until Ctrl-C.
@@ -282,8 +304,8 @@ impl Session {
 }
 
 /// Whichever path a session is on: each is cut in silence while the other carries it.
-fn outlives_cuts(lab: &Lab, port: u16) -> Result<()> {
-    let process = psql_at(port)
+fn outlives_cuts(lab: &Lab, psql: impl FnOnce() -> Command) -> Result<()> {
+    let process = psql()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;

@@ -12,7 +12,7 @@ use crate::burst::burst;
 use crate::live_capture::live_capture;
 use crate::namespace::sweep;
 use crate::peers::{Software, version};
-use crate::postgres::postgres;
+use crate::postgres::{postgres, postgres_in_namespace};
 use crate::scenarios::{
     Opens, bfd, hold_time, many_prefixes, operator, our_silence, routes_both_ways, same_key,
     wrong_key,
@@ -73,6 +73,7 @@ const SCENARIOS: &[Scenario] = &[
     ("tagged-two", |l| tagged_link(l, true)),
     ("live-capture", live_capture),
     ("postgres", postgres),
+    ("postgres-netns", postgres_in_namespace),
 ];
 
 pub(crate) fn main() -> ExitCode {
