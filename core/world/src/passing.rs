@@ -164,6 +164,8 @@ impl<N: Buildable> World<N> {
             if !self.cross(ahead, &mut frame) {
                 break;
             }
+            // A loop of routers that do not lower the TTL is a livelock all the same.
+            self.steps_here += 1;
             self.arrived(ahead.link, ahead.side, &frame, checker);
             let link = self.link(ahead.link);
             recording = link

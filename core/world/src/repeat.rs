@@ -229,6 +229,7 @@ impl<N: Buildable> World<N> {
                 continue;
             };
             let side = usize::from(side);
+            self.steps_here += 1;
             if let (true, Some(header)) = (watched, headers.next()) {
                 header.dress(frame, u8::from(hop.lowers_ttl));
                 self.arrived(index, side, frame, checker);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use net::Net;
 use skybridge_base::{Instant, MacAddr};
-use skybridge_blueprint::{LinkName, Policer};
+use skybridge_blueprint::{LinkName, Policer, Tagging};
 use skybridge_dataplane::DropReason;
 use skybridge_wire::icmpv4::{self, Icmpv4Kind};
 use skybridge_wire::ipv4::Ipv4Repr;
@@ -240,4 +240,33 @@ fn an_mtu_is_met_by_the_frames_of_a_train_and_an_error_quotes_the_first() {
     let quoted = ipv4::parse_header(message.payload()).unwrap();
     assert_eq!(quoted.total_len(), 1029);
     assert_eq!(bench.world.now(), Instant::from_secs(4));
+}
+
+#[test]
+fn a_carrier_carries_what_pads_a_frame_with_and_without_a_flow_cache() {
+    let run = |cached: bool| {
+        let mut net = Net::default();
+        net.router("r");
+        net.interface("r", "in", "10.1.0.1/24");
+        net.switch("s", Tagging::Untagged, Tagging::Untagged);
+        net.link("s-r", ("s", "cloud"), ("r", "in"));
+        let gateway = net.router_mut("r").ports["in"].mac;
+        let mut world = World::new(net.blueprint, 1).unwrap();
+        world.set_flow_cache(cached);
+        let (node, port) = ("s".into(), "customer".into());
+        world.open_external(&node, &port).unwrap();
+        for padding in [0, 0, 0, 0, 6, 0, 6] {
+            let mut frame = train(gateway, 10, 0);
+            frame.extend(&vec![0; padding]);
+            world.inject(&node, &port, &mut vec![frame]).unwrap();
+            world.run_until(world.now() + Duration::from_millis(10));
+        }
+        let link = world.link_state(&LinkName::from("s-r")).unwrap();
+        let hits = world.flow_cache().hits;
+        (link.a_to_b.bytes, world.trace_hash(), hits > 0)
+    };
+    let (with, without) = (run(true), run(false));
+    assert_eq!((with.0, with.1), (without.0, without.1));
+    assert_eq!(with.0, 7 * (14 + 38) + 12);
+    assert!(with.2 && !without.2);
 }
