@@ -11,6 +11,8 @@
 #[cfg(target_os = "linux")]
 mod burst;
 #[cfg(target_os = "linux")]
+mod edges;
+#[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
 mod live_capture;

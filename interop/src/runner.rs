@@ -9,6 +9,7 @@ use std::time::Instant as Clock;
 use anyhow::Result;
 
 use crate::burst::burst;
+use crate::edges::carrier_faults;
 use crate::live_capture::live_capture;
 use crate::namespace::sweep;
 use crate::peers::{Software, version};
@@ -32,6 +33,8 @@ const ALONE: &[Scenario] = &[
 
 /// Every other scenario. Names are short: they become names of namespaces.
 const SCENARIOS: &[Scenario] = &[
+    // The longest first.
+    ("carrier", carrier_faults),
     ("frr-we-open", |l| {
         routes_both_ways(Software::Frr, l, Opens::Us)
     }),

@@ -1,0 +1,349 @@
+//! FRR and BIRD as customer edges of a site, each behind a path of a carrier, as their users run them: own
+//! network namespaces, configured by what `skybridge show ce-config` prints.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant as Clock};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::lab::Lab;
+use crate::namespace::{Namespace, run};
+
+/// The site of the example, and an address in it that both edges answer for.
+const SITE: &str = "hq";
+const SITE_ADDRESS: &str = "192.168.0.1";
+/// Their interface towards the carrier, which the lab makes.
+const INTERFACE: &str = "wan";
+/// The session of BIRD's configuration.
+const BIRD_SESSION: &str = "azure_secondary";
+/// Sessions must be up within this after an operator has reset them.
+const UP_MAX: Duration = Duration::from_secs(40);
+/// An operator asks again after this: the connect timers of both sides are minutes, and BIRD waits five
+/// seconds before its first attempt.
+const KICK: Duration = Duration::from_secs(9);
+/// A fault must show on both sides within this; BFD takes 0.9 s.
+const SHOWS_MAX: Duration = Duration::from_secs(12);
+
+/// What a fault of the carrier does to a session.
+struct Fault {
+    /// As `provider set` takes it.
+    name: &'static str,
+    outcome: Outcome,
+}
+
+enum Outcome {
+    /// BFD ends it. What the MSEE says of it, and the state that BFD of the edges stays in: Init when they
+    /// still hear the MSEE (RFC 5880 §6.2), else Down.
+    Fails {
+        msee: &'static str,
+        edges: &'static str,
+    },
+    /// It stays up, and so do small packets; a full packet is lost for this reason.
+    Carries { full_packet: Option<&'static str> },
+}
+
+const EXPIRED: &str = "control detection time expired";
+const SIGNALLED: &str = "neighbor signaled session down";
+
+/// Every fault that can be switched on.
+const FAULTS: [Fault; 8] = [
+    // Towards the cloud the customer's tag is missing; towards an access port there is none to strip.
+    Fault::fails("strip-tag", EXPIRED, "Init"),
+    Fault::fails("wrong-s-tag", EXPIRED, "Down"),
+    Fault::fails("wrong-c-tag", EXPIRED, "Down"),
+    Fault::carries("mtu=1000", Some("too big at metro")),
+    Fault::carries("loss=1", None),
+    Fault::fails("silent", EXPIRED, "Down"),
+    Fault::fails("one-way=customer", SIGNALLED, "Down"),
+    Fault::fails("one-way=cloud", EXPIRED, "Init"),
+];
+
+impl Fault {
+    const fn fails(name: &'static str, msee: &'static str, edges: &'static str) -> Self {
+        let outcome = Outcome::Fails { msee, edges };
+        Self { name, outcome }
+    }
+
+    const fn carries(name: &'static str, full_packet: Option<&'static str>) -> Self {
+        let outcome = Outcome::Carries { full_packet };
+        Self { name, outcome }
+    }
+}
+
+/// The lab and its two customer edges.
+struct Edges {
+    // Dropped first: the lab leaves the namespaces before they go.
+    lab: Lab,
+    frr: Namespace,
+    bird: Namespace,
+}
+
+/// Both sessions come up through the carrier's tags with MD5 and BFD, fail under every fault as they fail
+/// in reality, and come back.
+pub(crate) fn carrier_faults(label: &str) -> Result<()> {
+    let mut edges = Edges::create(label)?;
+    edges.start_frr()?;
+    edges.start_bird()?;
+    edges.recover().context("at first")?;
+    for fault in &FAULTS {
+        edges.suffer(fault).with_context(|| {
+            let frr = edges.vtysh("show bfd peers").unwrap_or_default();
+            format!("under {}\n{frr}{}", fault.name, edges.bird.logs())
+        })?;
+    }
+    Ok(())
+}
+
+impl Edges {
+    fn create(label: &str) -> Result<Self> {
+        let frr = Namespace::create(&format!("{label}1"))?;
+        let bird = Namespace::create(&format!("{label}2"))?;
+        let directory = frr.folder.join("site");
+        fs::create_dir_all(&directory)?;
+        for entry in fs::read_dir(site_to_azure())? {
+            let path = entry?.path();
+            let name = path.file_name().context("a file has a name")?;
+            fs::copy(&path, directory.join(name))?;
+        }
+        let lab_file = directory.join("lab.sky.hcl");
+        let mut text = fs::read_to_string(&lab_file)?;
+        for (path, namespace) in [("primary", &frr), ("secondary", &bird)] {
+            let own = format!("path    = \"{path}\"\n");
+            ensure!(
+                text.contains(&own),
+                "the example has no router on its {path} path"
+            );
+            let attached = format!("{own}    attach  = \"netns:{}\"\n", namespace.name);
+            text = text.replacen(&own, &attached, 1);
+        }
+        fs::write(&lab_file, text)?;
+        // Its expectations cannot hold before the edges run.
+        let lab = Lab::up_unproved(label, &directory)?;
+        for namespace in [&frr, &bird] {
+            let address = format!("{SITE_ADDRESS}/32");
+            namespace.ip(&["addr", "add", &address, "dev", "lo"])?;
+            namespace.ip(&["link", "set", INTERFACE, "up"])?;
+        }
+        Ok(Self { lab, frr, bird })
+    }
+
+    /// What the lab prints for a router, word for word.
+    fn configuration(&self, router: &str, format: &str) -> Result<String> {
+        let document = self.json(&[
+            "show",
+            "ce-config",
+            SITE,
+            router,
+            "--format",
+            format,
+            "--show-secrets",
+        ])?;
+        let text = document["configs"][0]["text"].as_str();
+        Ok(text.context("one configuration")?.to_owned())
+    }
+
+    /// FRR is told its configuration by `vtysh -f`, as its start-up script does.
+    fn start_frr(&mut self) -> Result<()> {
+        let config = self.frr.folder.join("frr.conf");
+        fs::write(&config, self.configuration("ce1", "frr")?)?;
+        let folder = self.frr.folder.display().to_string();
+        run(Command::new("chown").args(["-R", "frr:frr", &folder]))?;
+        let zebra = format!("{folder}/zserv.api");
+        let bfd_control = format!("{folder}/bfdd.sock");
+        for daemon in ["zebra", "staticd", "bfdd", "bgpd"] {
+            let program = format!("/usr/lib/frr/{daemon}");
+            let pid = format!("{folder}/{daemon}.pid");
+            let mut arguments = vec!["--config_file", "/dev/null", "--pid_file", &pid];
+            arguments.extend(["--socket", &zebra, "--vty_socket", &folder]);
+            arguments.extend(["--vty_port", "0", "--log", "stdout"]);
+            if daemon == "bfdd" {
+                arguments.extend(["--bfdctl", &bfd_control]);
+            }
+            self.frr.start(daemon, &program, &arguments)?;
+            let socket = self.frr.folder.join(format!("{daemon}.vty"));
+            until(UP_MAX, || Ok(socket.exists())).with_context(|| self.frr.logs())?;
+        }
+        let config = config.display().to_string();
+        self.frr
+            .run("vtysh", &["--vty_socket", &folder, "-f", &config])?;
+        Ok(())
+    }
+
+    /// BIRD gives no addresses: the commands for that stand in its configuration's comments.
+    fn start_bird(&mut self) -> Result<()> {
+        let text = self.configuration("ce2", "bird")?;
+        for line in text.lines() {
+            if let Some(command) = line.strip_prefix("#   ip ") {
+                let words: Vec<&str> = command.split_whitespace().collect();
+                self.bird.ip(&words)?;
+            }
+        }
+        let config = self.bird.folder.join("bird.conf");
+        fs::write(&config, text)?;
+        let control = self.bird.folder.join("bird.ctl");
+        let (config, control) = (config.display().to_string(), control.display().to_string());
+        let arguments = ["-f", "-c", &config, "-s", &control];
+        self.bird.start("bird", "bird", &arguments)?;
+        until(UP_MAX, || Ok(self.birdc(&["show", "status"]).is_ok()))
+            .with_context(|| self.bird.logs())
+    }
+
+    /// One fault on both paths, what both sides say, and the way back.
+    fn suffer(&self, fault: &Fault) -> Result<()> {
+        self.provider(fault.name)?;
+        let began = Clock::now();
+        match &fault.outcome {
+            Outcome::Fails { msee, edges } => {
+                let shown = until(SHOWS_MAX, || self.has_failed(msee, edges));
+                shown.with_context(|| format!("it does not fail as {msee} and {edges}"))?;
+                let took = began.elapsed().as_millis();
+                println!(
+                    "    {}: down on all four sides within {took} ms",
+                    fault.name
+                );
+                ensure!(!self.reaches(56)?, "packets still cross");
+            }
+            Outcome::Carries { full_packet } => {
+                // Longer than three detection times.
+                thread::sleep(Duration::from_secs(3));
+                ensure!(self.is_up()?, "a session went down");
+                ensure!(self.reaches(56)?, "small packets do not cross");
+                let full = self.ping(1472)?;
+                match full_packet {
+                    Some(why) => ensure!(full.contains(why), "a full packet: {full}"),
+                    None => ensure!(self.reaches(1472)?, "full packets do not cross"),
+                }
+                println!("    {}: sessions stay up", fault.name);
+            }
+        }
+        self.provider("ok")?;
+        self.recover().context("after it was mended")
+    }
+
+    fn provider(&self, fault: &str) -> Result<()> {
+        let setting = format!("fault={fault}");
+        self.lab.run(&["provider", "set", SITE, &setting])?;
+        Ok(())
+    }
+
+    /// The operators of both edges reset their sessions until everything is up and packets cross.
+    fn recover(&self) -> Result<()> {
+        let began = Clock::now();
+        let mut wait = Duration::ZERO;
+        while began.elapsed() < UP_MAX {
+            if until(std::mem::replace(&mut wait, KICK), || {
+                Ok(self.is_up()? && self.reaches(1472)?)
+            })
+            .is_ok()
+            {
+                return Ok(());
+            }
+            if !self.vtysh("show ip route bgp")?.contains("B>*") {
+                self.vtysh("clear bgp *")?;
+            }
+            if !self.birdc(&["show", "protocols"])?.contains("Established") {
+                self.birdc(&["restart", BIRD_SESSION])?;
+            }
+        }
+        let bgp = self.lab.run(&["show", "bgp"])?;
+        bail!(
+            "the sessions do not come up\n{bgp}{}{}",
+            self.frr.logs(),
+            self.bird.logs()
+        )
+    }
+
+    /// Whether session and BFD are up on all four ends, and the site's network has arrived on both paths.
+    fn is_up(&self) -> Result<bool> {
+        let bgp = self.json(&["show", "bgp"])?;
+        let rows = bgp["rows"].as_array().context("rows")?;
+        let is_good = |row: &Value| {
+            row["state"] == "Established" && row["bfd"] == "up" && row["prefixes_received"] == 1
+        };
+        Ok(rows.len() == 2
+            && rows.iter().all(is_good)
+            && self.vtysh("show bfd peers")?.contains("Status: up")
+            && self.vtysh("show ip route bgp")?.contains("B>*")
+            && self.birdc(&["show", "protocols"])?.contains("Established")
+            && self.bird_bfd()? == "Up")
+    }
+
+    fn has_failed(&self, msee: &str, edges: &str) -> Result<bool> {
+        let bfd = self.json(&["show", "bfd"])?;
+        let bgp = self.json(&["show", "bgp"])?;
+        let mut bfd = bfd["rows"].as_array().context("rows")?.iter();
+        let mut bgp = bgp["rows"].as_array().context("rows")?.iter();
+        let frr = self.vtysh("show bfd peers")?.to_lowercase();
+        Ok(
+            bfd.all(|row| row["state"] == "down" && row["diagnostic"] == msee)
+                && bgp.all(|row| row["state"] != "Established" && row["last_reset"] == "BFD down")
+                && frr.contains(&format!("status: {}", edges.to_lowercase()))
+                && !self.vtysh("show ip route bgp")?.contains("B>*")
+                && !self.birdc(&["show", "protocols"])?.contains("Established")
+                && self.bird_bfd()? == edges,
+        )
+    }
+
+    /// The state of BIRD's BFD session.
+    fn bird_bfd(&self) -> Result<String> {
+        let text = self.birdc(&["show", "bfd", "sessions"])?;
+        let row = text.lines().find(|line| line.contains(INTERFACE));
+        let state = row.and_then(|row| row.split_whitespace().nth(2));
+        Ok(state.unwrap_or_default().to_owned())
+    }
+
+    /// What came of an echo request from the cloud's host to the site.
+    fn ping(&self, size: u16) -> Result<String> {
+        let size = size.to_string();
+        let mut command = self
+            .lab
+            .command(&["ping", "app", SITE_ADDRESS, "--count", "1"]);
+        let output = command.args(["--size", &size, "--df"]).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Whether one of a few gets an answer: a path may lose some.
+    fn reaches(&self, size: u16) -> Result<bool> {
+        for _ in 0..3 {
+            if self.ping(size)?.contains("1 received") {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn json(&self, arguments: &[&str]) -> Result<Value> {
+        let text = self.lab.run(&[arguments, &["--output", "json"]].concat())?;
+        serde_json::from_str(&text).with_context(|| text)
+    }
+
+    fn vtysh(&self, line: &str) -> Result<String> {
+        let folder = self.frr.folder.display().to_string();
+        self.frr
+            .run("vtysh", &["--vty_socket", &folder, "-c", line])
+    }
+
+    fn birdc(&self, words: &[&str]) -> Result<String> {
+        let control = self.bird.folder.join("bird.ctl").display().to_string();
+        self.bird
+            .run("birdc", &[&["-s", control.as_str()], words].concat())
+    }
+}
+
+/// Asks until `holds`, at most as long.
+fn until(most: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let began = Clock::now();
+    while !holds()? {
+        ensure!(began.elapsed() < most, "not within {most:?}");
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+fn site_to_azure() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/site-to-azure")
+}
