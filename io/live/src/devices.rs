@@ -98,7 +98,7 @@ impl Devices {
             // The poller watches a descriptor of its own, since the port is used while it is watched.
             let ready = made.port.as_fd().try_clone_to_owned()?;
             let ready = Watched::new(&self.poller, ready, (self.key_of)(id.0))?;
-            ready.arm(true, false)?;
+            ready.keep_reading()?;
             Ok(Open {
                 told: *made.port.counters(),
                 made,
@@ -148,7 +148,7 @@ impl Devices {
         Some(self.open.get(&id)?.made.namespace.as_ref()?.number())
     }
 
-    /// Reads what a ready device has, at most [`BURST`] frames, and awaits more. The frames are those of the
+    /// Reads what a ready device has, at most [`BURST`] frames. The frames are those of the
     /// first value; an error means that the device is of no use any more.
     pub(crate) fn ready(&mut self, number: u64) -> (PortId, io::Result<&mut Vec<Frame>>) {
         let id = PortId(number);
@@ -156,10 +156,8 @@ impl Devices {
         let Some(open) = self.open.get_mut(&id) else {
             return (id, Ok(&mut self.arrived));
         };
-        let read = (open.made.port)
-            .receive(&mut self.buffers, &mut self.arrived, BURST)
-            .and_then(|_| open.ready.arm(true, false));
-        (id, read.map(|()| &mut self.arrived))
+        let read = (open.made.port).receive(&mut self.buffers, &mut self.arrived, BURST);
+        (id, read.map(|_| &mut self.arrived))
     }
 
     /// Hands frames to their devices.

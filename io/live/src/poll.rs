@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
-use polling::{Event, Poller};
+use polling::{Event, PollMode, Poller};
 
 /// A source that is registered with a poller for as long as it lives. Only shared references to the source
 /// are handed out, so that it cannot be replaced while registered.
@@ -44,6 +44,15 @@ impl<T: AsFd + AsRawFd> Watched<T> {
             self.source.as_fd(),
             Event::new(self.key, readable, writable),
         )
+    }
+}
+
+impl<T: AsFd + AsRawFd> Watched<T> {
+    /// Awaits that there is something to read, again and again without being asked: for sources that are
+    /// read at each turn anyway.
+    pub(crate) fn keep_reading(&self) -> io::Result<()> {
+        let event = Event::readable(self.key);
+        (self.poller).modify_with_mode(self.source.as_fd(), event, PollMode::Level)
     }
 }
 

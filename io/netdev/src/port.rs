@@ -37,14 +37,13 @@ impl Buffers {
     }
 
     /// A buffer in which the longest frame may land; it holds nothing of use.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn take_long(&mut self) -> Vec<u8> {
+    #[must_use]
+    pub fn take_long(&mut self) -> Vec<u8> {
         self.long.take(&[]).into_vec()
     }
 
     /// Gives a buffer back.
-    #[cfg(target_os = "linux")]
-    pub(crate) fn give(&mut self, frame: Frame) {
+    pub fn give(&mut self, frame: Frame) {
         if frame.len() > SHORT_LEN_MAX {
             self.long.give(frame);
         } else {
