@@ -121,7 +121,7 @@ fn bytes_of_the_world_outside_are_in_no_log_and_a_twin_does_without_them() {
     let bytes = frame(Tags::Untagged, b"of a client").bytes().to_vec();
     let id = ConnectionId(0);
     let carried = HostCommand::TcpSend { id, bytes };
-    world.carry(&"left".into(), carried.clone()).unwrap();
+    world.carry(&"right".into(), carried.clone()).unwrap();
     assert!(world.carry(&"middle".into(), carried).is_err(), "no host");
     world.run_until(Instant::from_millis(50));
     let reached = |world: &mut World<Toy>| {
