@@ -74,10 +74,14 @@ pub fn read(estate: &Estate, ty: &str, config: &Value) -> Result<Value, Diagnost
         "azurerm_express_route_circuit" => {
             circuit(find(estate, kinds::CIRCUIT, &["name"], config)?)
         }
-        _ => {
-            let detail = format!("data source {ty} is not modelled");
-            return Err(Diagnostic::error("Not modelled", detail));
-        }
+        _ => match by_name(ty).and_then(|kind| find(estate, kind, &["name"], config).ok()) {
+            Some(resource) => named(estate, resource),
+            // What the account has beside this network is not known.
+            None => {
+                let detail = format!("data source {ty} is not modelled");
+                return Err(Diagnostic::error("Not modelled", detail));
+            }
+        },
     };
     let name = config.str_attr("name").unwrap_or("this");
     let address = format!("data.{ty}.{name}").parse::<Address>();
@@ -93,6 +97,41 @@ pub fn read(estate: &Estate, ty: &str, config: &Value) -> Result<Value, Diagnost
         out = out.with_attr(name, if secret { value.sensitive() } else { value });
     }
     Ok(out)
+}
+
+/// The kind of a data source whose name says all.
+fn by_name(ty: &str) -> Option<&'static str> {
+    let kind = match ty {
+        "azurerm_network_security_group" => kinds::NSG,
+        "azurerm_application_security_group" => kinds::ASG,
+        "azurerm_route_table" => kinds::ROUTE_TABLE,
+        "azurerm_network_interface" => kinds::NIC,
+        "azurerm_virtual_machine" => kinds::MACHINE,
+        "azurerm_virtual_network_gateway_connection" => kinds::CONNECTION,
+        _ => return None,
+    };
+    Some(kind)
+}
+
+/// What such a data source shows: where it is, and the addresses of what has some.
+fn named(estate: &Estate, resource: &Resource) -> Json {
+    let interfaces: Vec<&Resource> = match resource.kind.as_str() {
+        kinds::NIC => vec![resource],
+        kinds::MACHINE => estate
+            .of_kind(kinds::NIC)
+            .filter(|nic| crate::read::machine_has(resource, &nic.id))
+            .collect(),
+        _ => return common(resource, json!({})),
+    };
+    let addresses: Vec<&str> = interfaces
+        .iter()
+        .filter_map(|nic| nic.text("/properties/ipConfigurations/0/properties/privateIPAddress"))
+        .collect();
+    let more = json!({
+        "private_ip_address": addresses.first(),
+        "private_ip_addresses": addresses,
+    });
+    common(resource, more)
 }
 
 /// The resource that the names in `config` say.

@@ -546,6 +546,28 @@ output "me" { value = data.azurerm_client_config.me.subscription_id }
         ("resource_group_name", Value::string("g")),
     ]);
     assert!(read(&o.estate, "azurerm_express_route_circuit", &missing).is_err());
+    // Others that are not here may be in the account: they get placeholders.
+    let nic = read(&o.estate, "azurerm_network_interface", &missing).unwrap_err();
+    assert_eq!(nic.summary, "Not modelled");
+}
+
+#[test]
+fn what_a_machine_data_source_shows_is_the_address_of_its_interface() {
+    let mut o = Owner::new(Pace::Compressed);
+    let result = apply(&mut o, Apply::new(stack(BASE), StackState::default()));
+    assert_eq!(errors(&result), [""; 0]);
+    let vm = Value::object_of([
+        ("name", Value::string("vm")),
+        ("resource_group_name", Value::string("g")),
+    ]);
+    for ty in ["azurerm_virtual_machine", "azurerm_network_interface"] {
+        let found = read(&o.estate, ty, &vm).unwrap();
+        assert_eq!(
+            found.str_attr("private_ip_address"),
+            Some("10.1.1.4"),
+            "{ty}"
+        );
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use skybridge_terraform::{Mode, schema::BodySchema};
 use super::attributes::{value_of, whole};
 use super::images::IMAGES;
 use super::names::field;
-use super::{ProviderContext, SCHEMAS};
+use super::{ProviderContext, SCHEMAS, lists};
 use crate::decide::circuit::shape_name;
 use crate::kinds;
 use crate::ocid::{HOME_REGION, region_of, region_part, stable};
@@ -60,12 +60,13 @@ pub fn read(
         "oci_core_virtual_circuit_bandwidth_shapes" => query.shapes()?,
         "oci_core_images" => query.images()?,
         "oci_core_services" => query.list("services", services(&context.region))?,
-        "oci_core_vnic" => query.one("vnic_id", kinds::VNIC)?,
-        "oci_core_vcn" => query.one("vcn_id", kinds::VCN)?,
-        "oci_core_subnet" => query.one("subnet_id", kinds::SUBNET)?,
         "oci_core_vnic_attachments" => query.vnic_attachments()?,
         "oci_core_drg_route_tables" => query.drg_tables()?,
-        _ => return Err(not_modelled(ty)),
+        _ => match (lists::one(ty), lists::list(ty)) {
+            (Some((argument, kind)), _) => query.one(argument, kind)?,
+            (None, Some((attribute, kind))) => query.of_kind(attribute, kind)?,
+            (None, None) => return Err(not_modelled(ty)),
+        },
     };
     Ok(query.answer(found))
 }
@@ -313,6 +314,25 @@ impl Query<'_> {
             images.reverse();
         }
         self.list("images", images)
+    }
+
+    /// The resources of a kind that the arguments ask for. An estate without any stands for an account
+    /// that has some.
+    fn of_kind(&self, attribute: &str, kind: &str) -> Result<Json, Diagnostic> {
+        let mut all = self.estate.of_kind(kind).peekable();
+        if all.peek().is_none() {
+            return Err(not_modelled(self.ty));
+        }
+        let arguments = self.config.as_map();
+        let wanted = |resource: &Resource, json: &Json| {
+            let mut given = arguments.into_iter().flatten();
+            given.all(|(name, value)| lists::is_wanted(resource, json, name, value))
+        };
+        let found = all
+            .map(|resource| (resource, whole(resource)))
+            .filter(|(resource, json)| wanted(resource, json))
+            .map(|(_, json)| json);
+        self.list(attribute, found.collect())
     }
 
     /// One resource by the id in an argument.

@@ -8,6 +8,7 @@ mod attributes;
 mod data;
 mod doc;
 mod images;
+mod lists;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet};

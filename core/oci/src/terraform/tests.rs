@@ -386,6 +386,50 @@ fn data_sources_answer_with_stable_lists_and_honour_filters() {
 }
 
 #[test]
+fn lists_hold_what_their_arguments_ask_for() {
+    let mut lab = Lab::new();
+    assert_eq!(
+        apply(&mut lab, NETWORK, StackState::default()).diagnostics,
+        []
+    );
+    let context = ProviderContext::default();
+    let data = |ty: &str, arguments: &[(&str, &str)]| {
+        let pairs = arguments.iter().map(|(k, v)| (*k, Value::string(*v)));
+        read(&lab.estate, ty, &Value::object_of(pairs), &context)
+    };
+    let count = |ty: &str, list: &str, arguments: &[(&str, &str)]| {
+        let found = data(ty, arguments).unwrap();
+        found.list_attr(list).len()
+    };
+    let vcn = lab.estate.of_kind(kinds::VCN).next().unwrap().id.clone();
+    let drg = lab.estate.of_kind(kinds::DRG).next().unwrap().id.clone();
+    let (vcn, drg) = (vcn.as_str(), drg.as_str());
+    let vcns = |arguments: &[(&str, &str)]| {
+        count("oci_core_virtual_networks", "virtual_networks", arguments)
+    };
+    assert_eq!(vcns(&[("compartment_id", "any")]), 1);
+    assert_eq!(vcns(&[("state", "available")]), 1);
+    assert_eq!(vcns(&[("display_name", "other")]), 0);
+    let tables =
+        |arguments: &[(&str, &str)]| count("oci_core_route_tables", "route_tables", arguments);
+    assert_eq!(tables(&[("vcn_id", vcn)]), 2);
+    assert_eq!(tables(&[("vcn_id", "other")]), 0);
+    let attachments = |arguments: &[(&str, &str)]| {
+        count("oci_core_drg_attachments", "drg_attachments", arguments)
+    };
+    assert_eq!(
+        attachments(&[("drg_id", drg), ("attachment_type", "VCN")]),
+        1
+    );
+    assert_eq!(attachments(&[("network_id", "other")]), 0);
+    let one = data("oci_core_drg_route_table", &[("drg_route_table_id", "no")]);
+    assert!(one.is_err());
+    // Nothing of the kind is here: the account that the directory was written for has some.
+    let none = data("oci_core_virtual_circuits", &[]).unwrap_err();
+    assert_eq!(none.summary, "Not modelled");
+}
+
+#[test]
 fn data_sources_refuse_what_is_not_there() {
     let no_domain = data(
         "oci_identity_availability_domain",
