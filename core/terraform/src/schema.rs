@@ -236,8 +236,14 @@ impl Entry {
 
     fn build(&self) -> Result<TypeSchema, String> {
         let row = &self.row;
-        let body = body(&row.attributes, &row.blocks, &self.file.groups)
+        let mut body = body(&row.attributes, &row.blocks, &self.file.groups)
             .map_err(|e| format!("{}: {e}", self.title))?;
+        // Every resource of the clouds' providers has it; the block is read before its body is.
+        let is_cloud = self.title.starts_with("resource ") && self.file.provider.is_some();
+        if is_cloud && !body.attributes.contains_key("timeouts") {
+            let timeouts = attribute("any optional")?;
+            body.attributes.insert("timeouts".to_owned(), timeouts);
+        }
         let ty = self.title.split(' ').next_back().unwrap_or_default();
         let provider = self.file.provider.clone();
         Ok(TypeSchema {

@@ -558,7 +558,7 @@ fn what_a_machine_data_source_shows_is_the_address_of_its_interface() {
     assert_eq!(errors(&result), [""; 0]);
     let vm = Value::object_of([
         ("name", Value::string("vm")),
-        ("resource_group_name", Value::string("g")),
+        ("resource_group_name", Value::string("net")),
     ]);
     for ty in ["azurerm_virtual_machine", "azurerm_network_interface"] {
         let found = read(&o.estate, ty, &vm).unwrap();
