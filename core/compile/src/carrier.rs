@@ -91,7 +91,17 @@ pub(crate) fn carry(builder: &mut Builder<'_>, end: &CustomerEnd<'_>) -> Carriag
         s.access.as_ref().is_some_and(of_router) && s.path.is_none_or(|p| p == end.path)
     });
     edge::set_properties(builder, settings, &access);
-    let cross_connect = join_cloud(builder, end, (&name, &switch), customer, (mtu, delay));
+    // A carrier of several providers has a line to each of their ports.
+    let line = match carrier.map(|c| c.providers.len()) {
+        None | Some(1) => end.path.label().to_owned(),
+        Some(_) => format!("{}/{}", slug(&circuit.provider), end.path.label()),
+    };
+    let towards = Towards {
+        carrier: &name,
+        switch: &switch,
+        line: &line,
+    };
+    let cross_connect = join_cloud(builder, end, &towards, customer, (mtu, delay));
     if let Some(cross_connect) = &cross_connect
         && let Some(index) = builder.index.circuits.get_mut(&circuit.id)
     {
@@ -110,11 +120,23 @@ pub(crate) fn carry(builder: &mut Builder<'_>, end: &CustomerEnd<'_>) -> Carriag
     }
 }
 
+/// Where a path goes on from a carrier's switch.
+struct Towards<'a> {
+    carrier: &'a str,
+    switch: &'a NodeName,
+    /// The name of the line to the MSEE.
+    line: &'a str,
+}
+
 /// The port towards the MSEE and the cross-connect, once the MSEE has its side of the circuit.
 fn join_cloud(
     builder: &mut Builder<'_>,
     end: &CustomerEnd<'_>,
-    (carrier, switch): (&str, &NodeName),
+    &Towards {
+        carrier,
+        switch,
+        line,
+    }: &Towards<'_>,
     customer: PortName,
     (mtu, delay): (u16, Option<Duration>),
 ) -> Option<CrossConnectName> {
@@ -125,7 +147,7 @@ fn join_cloud(
     let label = index.label.clone();
     let leg = index.legs.iter().position(|leg| leg.node == msee)?;
     builder.router_mut(&msee)?.ports.get(&msee_port)?;
-    let nni: PortName = format!("nni/{}", path.label()).into();
+    let nni: PortName = format!("nni/{line}").into();
     let joined = CrossConnect {
         a: ServicePoint {
             port: customer,
@@ -145,7 +167,7 @@ fn join_cloud(
         faults: Vec::new(),
     };
     add_port(builder, switch, &circuit.location, &nni, mtu);
-    let link: LinkName = format!("{}--{carrier}/{}", circuit.location_id, path.label()).into();
+    let link: LinkName = format!("{}--{carrier}/{line}", circuit.location_id).into();
     let built = builder.link(
         link.clone(),
         (&msee, &msee_port),

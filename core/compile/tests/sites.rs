@@ -380,3 +380,39 @@ fn an_attached_router_has_a_stand_in_only_where_a_persona_is_named() {
         assert!(through, "{hops:#?}");
     }
 }
+
+#[test]
+fn a_carrier_of_two_providers_has_a_line_to_each_of_their_ports() {
+    let mut azure = ordinary();
+    let mut other = azure.circuits[0].clone();
+    other.id = "er2".into();
+    other.name = "er2".into();
+    other.provider = "Megaport".into();
+    other.service_key = "key2".into();
+    other.s_tag = vlan(101);
+    other.peerings[0].id = "peering2".into();
+    other.peerings[0].primary = "192.168.241.0/30".parse().unwrap();
+    other.peerings[0].secondary = "192.168.241.4/30".parse().unwrap();
+    azure.circuits.push(other);
+    let mut site = site();
+    let mut third = router("ce3", Leg::Primary);
+    third.circuit = Some("er2".into());
+    site.routers.push(third);
+    let compiled = compile(&Inputs {
+        estate: &Estate::new(1, Pace::Instant),
+        azure: &azure,
+        oci: &OciModel::default(),
+        extras: &Extras {
+            sites: vec![site],
+            carriers: vec![metro(HandOff::Redundant)],
+            ..Extras::default()
+        },
+    });
+    let (world, _) = settled_world(&compiled);
+    for name in ["ce1", "ce2", "ce3"] {
+        let index = &compiled.index.sites["hq"].routers[name];
+        let bgp = world.router(&index.node).unwrap().bgp();
+        let peer = bgp.iter().find(|p| p.peer == index.legs[0].peer).unwrap();
+        assert_eq!(peer.state, SessionState::Established, "{name}");
+    }
+}

@@ -537,3 +537,25 @@ fn the_own_routers_have_the_configurations_that_are_printed() {
         assert_eq!(printed.configs[0].text, source.files[file], "{file}");
     }
 }
+
+#[test]
+fn a_single_hand_off_does_not_survive_its_switch() {
+    let source = edited(&[(LAB, "hand_off = \"redundant\"", "hand_off = \"single\"")]);
+    let mut lab = Virtual::new();
+    let report = lab.up_with(UpRequest {
+        stacks: vec![source],
+        force: false,
+        skip_simulation: false,
+    });
+    let (live, simulated): (Vec<_>, Vec<_>) = report
+        .expectations
+        .iter()
+        .partition(|e| e.mode == Mode::Live);
+    assert!(live.iter().all(|e| e.holds == Verdict::Holds), "{live:#?}");
+    assert_eq!(simulated[0].holds, Verdict::Fails);
+    assert!(
+        simulated[0].detail.contains("metro@amsterdam"),
+        "{}",
+        simulated[0].detail
+    );
+}

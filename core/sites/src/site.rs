@@ -16,6 +16,8 @@ use crate::premises::{
 };
 use crate::units::parse_duration;
 
+/// The router that stands for everything inside a site.
+const LAN: &str = "lan";
 /// Longest name of an interface that Linux takes.
 const INTERFACE_NAME_MAX: usize = 15;
 /// Routers of a site that can be told apart inside it.
@@ -158,6 +160,10 @@ const ROUTER: [&str; 12] = [
 
 fn router(context: &mut Context<'_>, block: &Block) -> Option<Router> {
     let name = clean_label(context, block);
+    if name.as_deref() == Some(LAN) {
+        let detail = format!("\"{LAN}\" is what the router inside a site is called");
+        context.error("Invalid name", detail, &block.span);
+    }
     let arguments = Arguments::new(context, block, &ROUTER);
     let whole = arguments.required(context, "circuit");
     let types = ["azurerm_express_route_circuit"];

@@ -184,6 +184,10 @@ fn faults_of_routers_are_named() {
         (router("bfd = \"yes\""), "true, false or"),
         (router("bfd = { interval = \"1ms\" }"), "10ms at least"),
         (router("prepend = 11"), "from 0 to 10"),
+        (
+            site("router \"lan\" { circuit = azurerm_express_route_circuit.hq }"),
+            "what the router inside a site is called",
+        ),
     ]);
 }
 
