@@ -11,6 +11,9 @@ pub struct Body {
     pub attributes: Vec<Attribute>,
     /// `kind "label" { … }`, in the order of the file.
     pub blocks: Vec<Block>,
+    /// Whether it comes from JSON, where a nested block may be spelled as an attribute and only a
+    /// schema tells them apart.
+    pub json: bool,
 }
 
 impl Body {

@@ -24,6 +24,8 @@ pub(crate) struct Source<'a> {
     text: &'a str,
     lines: Vec<usize>,
     diagnostics: Vec<Diagnostic>,
+    /// The place of everything, when the text is not itself what stands in the file.
+    fixed: Option<Span>,
 }
 
 /// Parses a file in native syntax. A leading byte order mark is dropped.
@@ -64,6 +66,18 @@ pub fn parse_template(file: &str, text: &str) -> Result<Expr, Vec<Diagnostic>> {
     source.done(Expr {
         kind: ExprKind::Template(template),
         span,
+    })
+}
+
+/// Parses a template that stands, in another notation, at `place`: everything in it has that place.
+pub(crate) fn parse_template_in(place: &Span, text: &str) -> Result<Expr, Vec<Diagnostic>> {
+    let mut source = Source::new(&place.file, text)?;
+    source.fixed = Some(place.clone());
+    let parsed = hcl_edit::parser::parse_template(source.text).map_err(|e| source.syntax(&e))?;
+    let template = source.template(&parsed);
+    source.done(Expr {
+        kind: ExprKind::Template(template),
+        span: place.clone(),
     })
 }
 
@@ -114,7 +128,7 @@ impl<'a> Source<'a> {
         ObjectKey::Name(written.to_owned(), self.span(name.span()))
     }
 
-    fn new(file: &str, text: &'a str) -> Result<Self, Vec<Diagnostic>> {
+    pub(crate) fn new(file: &str, text: &'a str) -> Result<Self, Vec<Diagnostic>> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         if text.len() > TEXT_LEN_MAX {
             let detail = format!(
@@ -131,7 +145,13 @@ impl<'a> Source<'a> {
             text,
             lines: std::iter::once(0).chain(newlines).collect(),
             diagnostics: Vec::new(),
+            fixed: None,
         })
+    }
+
+    /// The text without its byte order mark.
+    pub(crate) const fn text(&self) -> &'a str {
+        self.text
     }
 
     fn done<T>(self, value: T) -> Result<T, Vec<Diagnostic>> {
@@ -148,7 +168,10 @@ impl<'a> Source<'a> {
         vec![Diagnostic::error("Syntax error", detail).at(&self.span(Some(offset..offset)))]
     }
 
-    fn span(&self, range: Option<Range<usize>>) -> Span {
+    pub(crate) fn span(&self, range: Option<Range<usize>>) -> Span {
+        if let Some(fixed) = &self.fixed {
+            return fixed.clone();
+        }
         let range = range.unwrap_or(0..0);
         let line = self
             .lines

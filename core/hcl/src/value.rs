@@ -481,7 +481,7 @@ impl Value {
     /// The same object with the attribute `name` set; other values are left as they are.
     #[must_use]
     pub fn with_attr(mut self, name: &str, value: Self) -> Self {
-        if let Kind::Object(m) = &mut self.kind {
+        if let Kind::Object(m) | Kind::Map(_, m) = &mut self.kind {
             Arc::make_mut(m).insert(name.to_owned(), value);
         }
         self

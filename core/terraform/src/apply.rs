@@ -16,6 +16,7 @@ use crate::address::{Address, Mode};
 use crate::diff::merge;
 use crate::graph::{self, Graph};
 use crate::placeholder::placeholder_attributes;
+use crate::refactor::{Refactored, refactor};
 use crate::scope::Values;
 use crate::stack::Stack;
 use crate::state::{InstanceState, OutputState, StackState};
@@ -108,6 +109,8 @@ pub enum Change {
     Replace,
     /// It will be deleted.
     Delete,
+    /// It goes on living, and is no longer this stack's.
+    Forget,
 }
 
 /// What is planned for one instance.
@@ -117,6 +120,10 @@ pub struct PlannedInstance {
     pub change: Change,
     /// Its attributes afterwards; what is not known yet is unknown. For a deletion, as they are.
     pub attributes: Value,
+    /// Its attributes as they are, when it is there.
+    pub before: Option<Value>,
+    /// Its address before a `moved` block, or a count that came or went, renamed it.
+    pub moved_from: Option<Address>,
     /// The attribute paths that change.
     pub changed: Vec<String>,
     /// Those that mean replacement.
@@ -228,6 +235,8 @@ pub struct Apply {
     pub(crate) not_modelled: BTreeMap<String, NotModelled>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     counts: [usize; 3],
+    pub(crate) moved: BTreeMap<Address, Address>,
+    forgotten: BTreeMap<Address, InstanceState>,
 }
 
 impl Apply {
@@ -236,8 +245,16 @@ impl Apply {
     pub fn new(stack: Arc<Stack>, prior: StackState) -> Self {
         let mut diagnostics = Vec::new();
         let graph = graph::build(&stack.config, &mut diagnostics);
-        let mut machine = Self::empty(stack, prior, graph);
+        let refactored = refactor(&stack.config, prior, &mut diagnostics);
+        let Refactored {
+            state,
+            moved,
+            forgotten,
+        } = refactored;
+        let mut machine = Self::empty(stack, state, graph);
         machine.diagnostics = diagnostics;
+        machine.moved = moved;
+        machine.forgotten = forgotten;
         machine.start_walk();
         machine
     }
@@ -283,6 +300,8 @@ impl Apply {
             not_modelled: BTreeMap::new(),
             diagnostics: Vec::new(),
             counts: [0; 3],
+            moved: BTreeMap::new(),
+            forgotten: BTreeMap::new(),
             graph,
         }
     }
@@ -489,15 +508,13 @@ impl Apply {
                 self.state.remove(&address);
                 continue;
             }
-            let planned = PlannedInstance {
-                change: Change::Delete,
-                attributes: instance.attributes,
-                changed: Vec::new(),
-                replace: Vec::new(),
-                spans: instance.spans,
-                placeholder: instance.placeholder,
-            };
+            self.check_destroyable(&address);
+            let planned = leaving(Change::Delete, instance);
             self.plan.insert(address, planned);
+        }
+        for (address, instance) in &self.forgotten {
+            let planned = leaving(Change::Forget, instance.clone());
+            self.plan.insert(address.clone(), planned);
         }
         self.say_not_modelled();
         if has_errors(&self.diagnostics) || self.plan_only {
@@ -666,7 +683,13 @@ impl Apply {
             running.spans,
             placeholder,
         );
+        let stack = Arc::clone(&self.stack);
+        let made = self.values.resources.get(&address).cloned();
+        let holds = made.is_none_or(|made| self.postconditions(&stack, &address, &made));
         if let Some(node) = running.node {
+            if !holds {
+                self.status[node] = Status::Failed;
+            }
             self.one_less(node);
         }
     }
@@ -711,5 +734,19 @@ impl Apply {
                 self.ready.insert(user);
             }
         }
+    }
+}
+
+/// What is planned for an instance that the configuration does not have.
+fn leaving(change: Change, instance: InstanceState) -> PlannedInstance {
+    PlannedInstance {
+        change,
+        before: Some(instance.attributes.clone()),
+        moved_from: None,
+        attributes: instance.attributes,
+        changed: Vec::new(),
+        replace: Vec::new(),
+        spans: instance.spans,
+        placeholder: instance.placeholder,
     }
 }

@@ -9,6 +9,7 @@ use skybridge_hcl::{
     evaluate_with,
 };
 
+use crate::json;
 use crate::schema::{
     AttributeSchema, Becoming, BlockSchema, BodySchema, Category, Compare, TypeSchema,
 };
@@ -81,6 +82,14 @@ impl Builder<'_> {
         place: Option<&Span>,
     ) -> Value {
         let mut out = BTreeMap::new();
+        let unfolded;
+        let body = match schema {
+            Some(schema) if body.json => {
+                unfolded = json::unfold(body, schema, self.diagnostics);
+                &unfolded
+            }
+            _ => body,
+        };
         for attribute in &body.attributes {
             let at = join(path, &attribute.name);
             self.spans.insert(at.clone(), attribute.expr.span.clone());

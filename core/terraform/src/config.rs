@@ -7,6 +7,7 @@ use skybridge_hcl::ast::{Body, Expr};
 use skybridge_hcl::{Span, Type};
 
 use crate::address::Mode;
+pub use crate::endpoint::Endpoint;
 
 /// A module path without instance keys: the names of the `module` blocks from the root.
 pub type StaticPath = Vec<String>;
@@ -50,6 +51,56 @@ pub struct Module {
     pub resources: BTreeMap<(Mode, String, String), Resource>,
     /// `module` blocks.
     pub calls: BTreeMap<String, ModuleCall>,
+    /// `check` blocks.
+    pub checks: BTreeMap<String, Check>,
+    /// `moved` blocks, in the order of the files.
+    pub moved: Vec<Moved>,
+    /// `removed` blocks.
+    pub removed: Vec<Removed>,
+    /// `import` blocks.
+    pub imports: Vec<Import>,
+}
+
+/// A `moved` block.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// Where it was.
+    pub from: Endpoint,
+    /// Where it is.
+    pub to: Endpoint,
+    /// Where the block stands.
+    pub span: Span,
+}
+
+/// A `removed` block.
+#[derive(Clone, Debug)]
+pub struct Removed {
+    /// What is no longer there.
+    pub from: Endpoint,
+    /// Whether it is destroyed, or only forgotten.
+    pub destroy: bool,
+    /// Where the block stands.
+    pub span: Span,
+}
+
+/// An `import` block.
+#[derive(Clone, Debug)]
+pub struct Import {
+    /// The instance that the object is to become.
+    pub to: Expr,
+    /// The object's id.
+    pub id: Option<Expr>,
+    /// Where the block stands.
+    pub span: Span,
+}
+
+/// A `check` block.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Its assertions; one that does not hold is a warning.
+    pub asserts: Vec<Condition>,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// A provider by local name and alias (`azurerm.hub`).
@@ -136,6 +187,8 @@ pub struct Output {
     pub sensitive: bool,
     /// `depends_on`
     pub depends_on: Vec<Expr>,
+    /// `precondition` blocks.
+    pub preconditions: Vec<Condition>,
     /// Where it stands.
     pub span: Span,
 }
@@ -159,6 +212,10 @@ pub struct Resource {
     pub ignore_changes: IgnoreChanges,
     /// `lifecycle { prevent_destroy = true }`
     pub prevent_destroy: bool,
+    /// `lifecycle { create_before_destroy = true }`
+    pub create_before_destroy: bool,
+    /// `lifecycle { replace_triggered_by }`: a change of these means replacement.
+    pub replace_triggered_by: Vec<Expr>,
     /// `precondition` blocks of `lifecycle`.
     pub preconditions: Vec<Condition>,
     /// `postcondition` blocks of `lifecycle`.
@@ -175,8 +232,20 @@ pub enum IgnoreChanges {
     None,
     /// `all`
     All,
-    /// The named attributes.
-    Attributes(Vec<String>),
+    /// The named attributes, or parts of them.
+    Attributes(Vec<AttributePath>),
+}
+
+/// A path into the attributes of a resource: names, map keys and indexes from the outside in.
+pub type AttributePath = Vec<PathStep>;
+
+/// One step of an [`AttributePath`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathStep {
+    /// An attribute or a map key.
+    Name(String),
+    /// A place in a list.
+    Index(usize),
 }
 
 /// A `module` block.

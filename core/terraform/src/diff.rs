@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use skybridge_hcl::{Type, Value};
+use skybridge_hcl::{Kind, Type, Value};
 
 use crate::body::{block_type, same_attribute};
-use crate::config::IgnoreChanges;
+use crate::config::{AttributePath, IgnoreChanges, PathStep};
 use crate::schema::{BlockSchema, BodySchema, Nesting, TypeSchema};
 
 type Attributes = BTreeMap<String, Value>;
@@ -49,22 +49,58 @@ pub(crate) fn diff(
 
 /// The configuration with ignored attributes as they are.
 fn ignoring(config: Value, prior: &Value, ignore: &IgnoreChanges) -> Value {
-    let names: Vec<String> = match ignore {
+    let paths: Vec<AttributePath> = match ignore {
         IgnoreChanges::None => return config,
-        IgnoreChanges::All => config
-            .as_map()
-            .into_iter()
-            .flat_map(BTreeMap::keys)
-            .cloned()
-            .collect(),
-        IgnoreChanges::Attributes(names) => names.clone(),
+        IgnoreChanges::All => {
+            let names = config.as_map().into_iter().flat_map(BTreeMap::keys);
+            names.map(|n| vec![PathStep::Name(n.clone())]).collect()
+        }
+        IgnoreChanges::Attributes(paths) => paths.clone(),
     };
-    names
-        .iter()
-        .fold(config, |config, name| match prior.attr(name) {
-            Some(value) => config.with_attr(name, value.clone()),
-            None => config,
-        })
+    (paths.iter()).fold(config, |config, path| as_before(config, prior, path))
+}
+
+/// A value with the part at a path as it was. A map key that is on one side only is put in or taken out.
+fn as_before(value: Value, prior: &Value, path: &[PathStep]) -> Value {
+    let Some((step, rest)) = path.split_first() else {
+        return prior.clone();
+    };
+    match step {
+        PathStep::Name(name) => match (value.attr(name).cloned(), prior.attr(name)) {
+            (Some(inner), Some(was)) => value.with_attr(name, as_before(inner, was, rest)),
+            (None, Some(was)) if rest.is_empty() => value.with_attr(name, was.clone()),
+            (Some(_), None) if rest.is_empty() => without(&value, name),
+            _ => value,
+        },
+        PathStep::Index(at) => {
+            let items = value.as_slice().and_then(|items| items.get(*at)).cloned();
+            let was = prior.as_slice().and_then(|items| items.get(*at));
+            match (items, was, value.kind()) {
+                (Some(inner), Some(was), Kind::List(ty, items)) => {
+                    let mut items = items.to_vec();
+                    items[*at] = as_before(inner, was, rest);
+                    Value::list(ty.clone(), items).with_marks(&value.marks())
+                }
+                (Some(inner), Some(was), Kind::Tuple(items)) => {
+                    let mut items = items.to_vec();
+                    items[*at] = as_before(inner, was, rest);
+                    Value::tuple(items).with_marks(&value.marks())
+                }
+                _ => value,
+            }
+        }
+    }
+}
+
+fn without(value: &Value, name: &str) -> Value {
+    match value.kind() {
+        Kind::Map(ty, map) => {
+            let mut map = map.as_ref().clone();
+            map.remove(name);
+            Value::map(ty.clone(), map).with_marks(&value.marks())
+        }
+        _ => value.clone(),
+    }
 }
 
 /// Without a schema only what is written can be compared.

@@ -8,7 +8,7 @@ use skybridge_hcl::ast::{Body, Expr};
 use skybridge_hcl::{Diagnostic, Reference, Span, references, references_in};
 
 use crate::address::Mode;
-use crate::config::{Config, Module, ProviderKey, Resource, StaticPath};
+use crate::config::{Condition, Config, Module, ProviderKey, Resource, StaticPath};
 
 /// One named thing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,7 @@ pub(crate) enum NodeKind {
     Call(String),
     Resource(Mode, String, String),
     Output(String),
+    Check(String),
 }
 
 impl std::fmt::Display for Node {
@@ -41,6 +42,7 @@ impl std::fmt::Display for Node {
             NodeKind::Resource(Mode::Managed, t, n) => write!(f, "{t}.{n}"),
             NodeKind::Resource(Mode::Data, t, n) => write!(f, "data.{t}.{n}"),
             NodeKind::Output(n) => write!(f, "output.{n}"),
+            NodeKind::Check(n) => write!(f, "check.{n}"),
         }
     }
 }
@@ -112,7 +114,14 @@ impl Builder<'_> {
         for (name, output) in &module.outputs {
             let mut needs = walk.exprs([&output.expr]);
             needs.extend(walk.exprs(&output.depends_on));
+            needs.extend(walk.conditions(&output.preconditions));
             found.push((NodeKind::Output(name.clone()), needs));
+        }
+        for (name, check) in &module.checks {
+            found.push((
+                NodeKind::Check(name.clone()),
+                walk.conditions(&check.asserts),
+            ));
         }
         for (key, provider) in &module.providers {
             found.push((NodeKind::Provider(key.clone()), walk.body(&provider.body)));
@@ -125,8 +134,12 @@ impl Builder<'_> {
             let needs = walk.exprs(call.count.iter().chain(&call.for_each));
             found.push((NodeKind::Call(name.clone()), needs));
         }
-        for name in module.variables.keys() {
-            found.push((NodeKind::Variable(name.clone()), walk.variable(name)));
+        for (name, variable) in &module.variables {
+            let mut needs = walk.variable(name);
+            // A validation speaks of its own variable, and of others since Terraform 1.9.
+            needs.extend(walk.conditions(&variable.validations));
+            needs.remove(&node(path, NodeKind::Variable(name.clone())));
+            found.push((NodeKind::Variable(name.clone()), needs));
         }
         walk.depends_on_of_call(&mut found);
         for (kind, needs) in found {
@@ -154,6 +167,12 @@ impl Walk<'_> {
         needs
     }
 
+    fn conditions(&mut self, conditions: &[Condition]) -> BTreeSet<Node> {
+        let exprs =
+            (conditions.iter()).flat_map(|c| std::iter::once(&c.condition).chain(&c.message));
+        self.exprs(exprs)
+    }
+
     fn body(&mut self, body: &Body) -> BTreeSet<Node> {
         let mut needs = BTreeSet::new();
         for reference in references_in(body, &[]) {
@@ -166,9 +185,9 @@ impl Walk<'_> {
         let mut needs = self.body(&resource.body);
         needs.extend(self.exprs(resource.count.iter().chain(&resource.for_each)));
         needs.extend(self.exprs(&resource.depends_on));
-        for condition in &resource.preconditions {
-            needs.extend(self.exprs([&condition.condition]));
-        }
+        needs.extend(self.conditions(&resource.preconditions));
+        needs.extend(self.conditions(&resource.postconditions));
+        needs.extend(self.exprs(&resource.replace_triggered_by));
         let (path, key) = provider_of_resource(self.config, self.path, &resource.provider);
         if self
             .config

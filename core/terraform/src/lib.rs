@@ -26,16 +26,23 @@
 mod address;
 mod apply;
 mod body;
+mod build;
 pub mod config;
 mod diff;
+mod endpoint;
+mod expand;
 mod graph;
+mod json;
 mod lab;
 mod load;
+mod overrides;
 mod placeholder;
+mod refactor;
 pub mod schema;
 mod scope;
 mod stack;
 mod state;
+mod unmodelled;
 mod variables;
 mod walk;
 

@@ -1,28 +1,24 @@
 //! The walk over the graph: what happens at each node, in the plan and in the apply.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use skybridge_hcl::ast::Expr;
+use skybridge_hcl::ast::{Expr, ExprKind, Step};
 use skybridge_hcl::{
-    Diagnostic, Kind, Span, Spans, Type, Value, convert, evaluate_with, has_errors,
+    Diagnostic, Severity, Span, Spans, Value, convert, evaluate_with, has_errors, references,
 };
 
 use crate::address::{Address, Mode, ModuleStep};
-use crate::apply::{
-    Action, Apply, Change, NotModelled, Phase, PlannedInstance, Running, RunningKind, Status,
-};
+use crate::apply::{Action, Apply, Change, Phase, PlannedInstance, Running, RunningKind, Status};
 use crate::body::{BodyContext, evaluate_body};
-use crate::config::{Condition, IgnoreChanges, ProviderKey, Resource, Variable};
+use crate::config::{Check, Condition, IgnoreChanges, ProviderKey, Resource, Variable};
 use crate::diff::{Diff, diff};
+use crate::expand::{check, expand};
 use crate::graph::{Node, NodeKind, provider_of_resource};
-use crate::placeholder::placeholder_attributes;
 use crate::schema::Category;
 use crate::scope::{Expansion, ModulePath, ModuleScope};
 use crate::stack::Stack;
 
-/// The most instances of one block.
-const INSTANCES_MAX: u64 = 10_000;
 /// How deep values may nest. Locals can wrap each other without end, and a stored value takes three
 /// levels of JSON for one of its own, of which readers take 128.
 const VALUE_DEPTH_MAX: usize = 32;
@@ -68,6 +64,7 @@ impl Apply {
                 }
                 NodeKind::Output(name) => {
                     if let Some(output) = module.outputs.get(name)
+                        && self.holds(&stack, &path, name, &output.preconditions)
                         && let Some(value) = self.value(&stack, &path, &output.expr, &output.span)
                     {
                         let value = if output.sensitive {
@@ -79,6 +76,11 @@ impl Apply {
                     }
                 }
                 NodeKind::Provider(key) => self.visit_provider(&stack, &path, key),
+                NodeKind::Check(name) => {
+                    if let Some(found) = module.checks.get(name) {
+                        self.visit_check(&stack, &path, name, found);
+                    }
+                }
                 NodeKind::Call(name) => {
                     if let Some(call) = module.calls.get(name) {
                         let scope = ModuleScope::new(&stack.config, &self.values, &path);
@@ -133,6 +135,34 @@ impl Apply {
             return None;
         }
         Some(value)
+    }
+
+    /// Whether the preconditions of an output hold.
+    fn holds(
+        &mut self,
+        stack: &Stack,
+        path: &[ModuleStep],
+        name: &str,
+        conditions: &[Condition],
+    ) -> bool {
+        let before = self.diagnostics.len();
+        let scope = ModuleScope::new(&stack.config, &self.values, path);
+        let what = format!("output.{name}");
+        let words = ("Module output value precondition failed", what.as_str());
+        check(stack, &scope, conditions, words, &mut self.diagnostics);
+        !has_errors(&self.diagnostics[before..])
+    }
+
+    /// The assertions of a `check` block warn, whatever is wrong with them.
+    fn visit_check(&mut self, stack: &Stack, path: &[ModuleStep], name: &str, found: &Check) {
+        let before = self.diagnostics.len();
+        let scope = ModuleScope::new(&stack.config, &self.values, path);
+        let what = format!("check.{name}");
+        let words = ("Check block assertion failed", what.as_str());
+        check(stack, &scope, &found.asserts, words, &mut self.diagnostics);
+        for said in &mut self.diagnostics[before..] {
+            said.severity = Severity::Warning;
+        }
     }
 
     fn visit_variable(
@@ -336,6 +366,103 @@ impl Apply {
         Some((value, spans))
     }
 
+    /// Postconditions, with `self` as planned or made. True when they hold.
+    pub(crate) fn postconditions(
+        &mut self,
+        stack: &Stack,
+        address: &Address,
+        value: &Value,
+    ) -> bool {
+        let path = crate::scope::static_path(&address.module);
+        let block = (address.mode, address.ty.clone(), address.name.clone());
+        let module = stack.config.modules.get(&path);
+        let Some(resource) = module.and_then(|m| m.resources.get(&block)) else {
+            return true;
+        };
+        if resource.postconditions.is_empty() {
+            return true;
+        }
+        let before = self.diagnostics.len();
+        let key = (
+            address.module.clone(),
+            address.mode,
+            address.ty.clone(),
+            address.name.clone(),
+        );
+        let each = (self.values.blocks.get(&key)).and_then(|e| e.each(&address.key));
+        let scope = ModuleScope::new(&stack.config, &self.values, &address.module);
+        let mut scope = scope.instance(&address.key, each);
+        scope.this = Some(value.clone());
+        let what = address.to_string();
+        let words = ("Resource postcondition failed", what.as_str());
+        let conditions = &resource.postconditions;
+        check(stack, &scope, conditions, words, &mut self.diagnostics);
+        !has_errors(&self.diagnostics[before..])
+    }
+
+    /// The first of `replace_triggered_by` that changes, as it is written.
+    fn trigger(&self, path: &ModulePath, address: &Address, resource: &Resource) -> Option<String> {
+        for expr in &resource.replace_triggered_by {
+            for reference in references(expr) {
+                let Some(name) = reference.attr(0) else {
+                    continue;
+                };
+                let matching = self.plan.iter().filter(|(a, _)| {
+                    a.module == *path
+                        && a.mode == Mode::Managed
+                        && (a.ty.as_str(), a.name.as_str()) == (reference.root.as_str(), name)
+                });
+                // `a.b[count.index]`, `a.b[each.key]`, `a.b[0]`; then an attribute, if any.
+                let (key, rest) = match reference.steps.get(1) {
+                    Some(Step::Index(index)) => {
+                        let here = matches!(index.kind, ExprKind::Traversal(..));
+                        let key = if here {
+                            Some(address.key.clone())
+                        } else {
+                            crate::endpoint::key(index)
+                        };
+                        (key, 2)
+                    }
+                    _ => (None, 1),
+                };
+                let attribute = reference.attr(rest);
+                for (other, planned) in matching {
+                    if key.as_ref().is_some_and(|k| *k != other.key) {
+                        continue;
+                    }
+                    let touched = match (planned.change, attribute) {
+                        (Change::Update | Change::Replace, None) => true,
+                        (Change::Update | Change::Replace, Some(name)) => planned
+                            .changed
+                            .iter()
+                            .any(|c| c.split(['.', '[']).next() == Some(name)),
+                        _ => false,
+                    };
+                    if touched {
+                        return Some(other.to_string());
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Says so when something that must not be destroyed would be.
+    pub(crate) fn check_destroyable(&mut self, address: &Address) {
+        let path = crate::scope::static_path(&address.module);
+        let block = (address.mode, address.ty.clone(), address.name.clone());
+        let module = self.stack.config.modules.get(&path);
+        let Some(resource) = module.and_then(|m| m.resources.get(&block)) else {
+            return;
+        };
+        if resource.prevent_destroy {
+            let detail =
+                format!("{address} has lifecycle.prevent_destroy set, but the plan destroys it");
+            let diagnostic = Diagnostic::error("Instance cannot be destroyed", detail);
+            self.diagnostics.push(diagnostic.at(&resource.span));
+        }
+    }
+
     fn instance(&mut self, stack: &Stack, instance: Instance, resource: &Resource) {
         let schema = stack
             .schemas
@@ -349,7 +476,17 @@ impl Apply {
             return self.data_instance(stack, instance, resource);
         }
         let before = prior.as_ref().map(|p| &p.attributes);
-        let diff = diff(schema, before, &instance.config, &resource.ignore_changes);
+        let mut diff = diff(schema, before, &instance.config, &resource.ignore_changes);
+        if prior.is_some()
+            && self.phase == Phase::Plan
+            && let Some(trigger) =
+                self.trigger(&instance.address.module, &instance.address, resource)
+        {
+            diff.changed
+                .push(format!("replace_triggered_by ({trigger})"));
+            diff.replace
+                .push(format!("replace_triggered_by ({trigger})"));
+        }
         let change = match (&prior, diff.changed.is_empty(), diff.replace.is_empty()) {
             (None, ..) => Change::Create,
             (Some(prior), ..) if prior.tainted => Change::Replace,
@@ -392,9 +529,12 @@ impl Apply {
         let value = attributes.clone().with_origin(instance.address.to_string());
         self.values
             .resources
-            .insert(instance.address.clone(), value);
+            .insert(instance.address.clone(), value.clone());
+        self.postconditions(stack, &instance.address, &value);
         let planned = PlannedInstance {
             change,
+            before: (self.prior.instances.get(&instance.address)).map(|p| p.attributes.clone()),
+            moved_from: self.moved.get(&instance.address).cloned(),
             attributes,
             changed: found.changed,
             replace: found.replace,
@@ -506,6 +646,8 @@ impl Apply {
                 } else {
                     Change::Read
                 },
+                before: None,
+                moved_from: None,
                 attributes: wanted.clone(),
                 changed: Vec::new(),
                 replace: Vec::new(),
@@ -549,65 +691,8 @@ impl Apply {
             .any(|a| self.plan.get(a).is_some_and(|p| p.change != Change::None))
     }
 
-    fn not_modelled_instance(&mut self, stack: &Stack, instance: Instance, resource: &Resource) {
-        let schema = stack
-            .schemas
-            .find(instance.address.mode, &instance.address.ty);
-        let network = match schema.map(|s| s.category) {
-            Some(category) => category == Category::NetworkNotModelled,
-            None => looks_like_network(&instance.address.ty),
-        };
-        self.note_not_modelled(&instance.address, &instance.spans, network);
-        let value = placeholder_attributes(schema, &instance.address, &instance.config);
-        let (provider, _) = self.provider(stack, &instance.address, resource);
-        if self.phase == Phase::Plan {
-            let known = self.prior.instances.contains_key(&instance.address);
-            let change = match (instance.address.mode, known) {
-                (Mode::Data, _) => Change::Read,
-                (Mode::Managed, true) => Change::None,
-                (Mode::Managed, false) => Change::Create,
-            };
-            let planned = PlannedInstance {
-                change,
-                attributes: value.clone(),
-                changed: Vec::new(),
-                replace: Vec::new(),
-                spans: instance.spans,
-                placeholder: true,
-            };
-            let origin = value.with_origin(instance.address.to_string());
-            self.values
-                .resources
-                .insert(instance.address.clone(), origin);
-            self.plan.insert(instance.address, planned);
-        } else {
-            let dependencies = self.dependencies(instance.index);
-            self.record(
-                &instance.address,
-                value,
-                provider,
-                dependencies,
-                instance.spans,
-                true,
-            );
-        }
-    }
-
-    /// Notes a type that is not modelled; said once per type in the end.
-    pub(crate) fn note_not_modelled(&mut self, address: &Address, spans: &Spans, network: bool) {
-        let entry = self
-            .not_modelled
-            .entry(address.ty.clone())
-            .or_insert_with(|| NotModelled {
-                ty: address.ty.clone(),
-                network,
-                instances: BTreeMap::new(),
-            });
-        entry.instances.insert(address.clone(), spans.clone());
-    }
-
     /// The managed instances that a node rests on.
-    fn dependencies(&self, index: usize) -> Vec<Address> {
+    pub(crate) fn dependencies(&self, index: usize) -> Vec<Address> {
         let mut out = Vec::new();
         for &below in &self.graph.resources_below[index] {
             let Node {
@@ -639,7 +724,12 @@ impl Apply {
     }
 
     /// The name and the arguments of the provider of an instance.
-    fn provider(&self, stack: &Stack, address: &Address, resource: &Resource) -> (String, Value) {
+    pub(crate) fn provider(
+        &self,
+        stack: &Stack,
+        address: &Address,
+        resource: &Resource,
+    ) -> (String, Value) {
         let inside = crate::scope::static_path(&address.module);
         let (path, key) = provider_of_resource(&stack.config, &inside, &resource.provider);
         let module: ModulePath = address.module.iter().take(path.len()).cloned().collect();
@@ -651,190 +741,12 @@ impl Apply {
         name.push_str(&key.to_string());
         (name, config.cloned().unwrap_or_else(Value::null))
     }
-
-    /// Says which types are not modelled, once per type, and what else is worth a word before the
-    /// first action.
-    pub(crate) fn say_not_modelled(&mut self) {
-        let mut said = Vec::new();
-        for entry in self.not_modelled.values() {
-            let first = entry.instances.iter().next();
-            let span = first.and_then(|(_, s)| s.block.as_ref());
-            let count = entry.instances.len();
-            let diagnostic = if entry.network {
-                let names: Vec<String> = entry
-                    .instances
-                    .iter()
-                    .map(|(a, s)| {
-                        s.block
-                            .as_ref()
-                            .map_or_else(|| a.to_string(), |b| format!("{a} ({b})"))
-                    })
-                    .collect();
-                let detail = format!(
-                    "{} is a network resource that Skybridge does not model: {}; a verdict that needs it is unknown",
-                    entry.ty,
-                    names.join(", ")
-                );
-                Diagnostic::warning("Not modelled", detail).rule("not-modelled")
-            } else {
-                let detail = format!("{} is not network; {count} of it ignored", entry.ty);
-                Diagnostic::notice("Ignored", detail).rule("ignored")
-            };
-            said.push(diagnostic.at_opt(span));
-        }
-        self.diagnostics.append(&mut said);
-    }
 }
 
 /// One instance at its node.
-struct Instance {
-    index: usize,
-    address: Address,
-    config: Value,
-    spans: Spans,
-}
-
-/// Words in the names of Azure and OCI types that are about the network.
-const NETWORK_WORDS: [&str; 28] = [
-    "network",
-    "subnet",
-    "route",
-    "vnet",
-    "vcn",
-    "vpn",
-    "virtual_hub",
-    "virtual_wan",
-    "gateway",
-    "firewall",
-    "express_route",
-    "peering",
-    "public_ip",
-    "nat",
-    "dns",
-    "private_endpoint",
-    "private_link",
-    "load_balancer",
-    "_lb",
-    "bastion",
-    "drg",
-    "ipsec",
-    "cross_connect",
-    "virtual_circuit",
-    "security_list",
-    "security_group",
-    "vnic",
-    "cpe",
-];
-
-/// Whether a type without a schema row looks like network by its name.
-fn looks_like_network(ty: &str) -> bool {
-    let cloud = ["azurerm_", "oci_", "azapi_", "aws_", "google_"];
-    cloud.iter().any(|c| ty.starts_with(c)) && NETWORK_WORDS.iter().any(|w| ty.contains(w))
-}
-
-/// `count` and `for_each`.
-fn expand(
-    stack: &Stack,
-    scope: &ModuleScope<'_>,
-    (count, for_each): (&Option<Expr>, &Option<Expr>),
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Expansion {
-    let later = |name: &str, what: &str| {
-        format!(
-            "the \"{name}\" value depends on attributes that cannot be determined until apply, so Skybridge cannot predict {what}, as Terraform cannot"
-        )
-    };
-    if let Some(expr) = count {
-        let Some(value) = evaluate_with(expr, scope, stack.files.as_ref(), diagnostics) else {
-            return Expansion::Failed;
-        };
-        let mut fail = |summary: &str, detail: String| {
-            diagnostics.push(Diagnostic::error(summary, detail).at(&expr.span));
-            Expansion::Failed
-        };
-        return match convert(&value, &Type::Number) {
-            Ok(n) if n.is_unknown() => fail(
-                "Invalid count argument",
-                later("count", "how many instances there will be"),
-            ),
-            Ok(n) => match n.as_u64() {
-                Some(n) if n <= INSTANCES_MAX => Expansion::Count(n),
-                Some(n) => fail(
-                    "Invalid count argument",
-                    format!("{n} instances are more than {INSTANCES_MAX}"),
-                ),
-                None => fail(
-                    "Invalid count argument",
-                    "the \"count\" value must be a whole number from 0".to_owned(),
-                ),
-            },
-            Err(e) => fail("Invalid count argument", e.to_string()),
-        };
-    }
-    let Some(expr) = for_each else {
-        return Expansion::Single;
-    };
-    let Some(value) = evaluate_with(expr, scope, stack.files.as_ref(), diagnostics) else {
-        return Expansion::Failed;
-    };
-    let mut fail = |detail: String| {
-        diagnostics.push(Diagnostic::error("Invalid for_each argument", detail).at(&expr.span));
-        Expansion::Failed
-    };
-    if value.deep_marks().sensitive && value.marks().sensitive {
-        return fail("sensitive values cannot be keys of instances".to_owned());
-    }
-    match value.kind() {
-        Kind::Unknown(_) => fail(later("for_each", "the full set of keys")),
-        Kind::Map(_, map) | Kind::Object(map) => Expansion::Each(map.as_ref().clone()),
-        Kind::Set(_, items) => {
-            let mut out = BTreeMap::new();
-            for item in items.iter() {
-                match item.kind() {
-                    Kind::String(key) => {
-                        out.insert(key.to_string(), item.clone());
-                    }
-                    Kind::Unknown(_) => return fail(later("for_each", "the full set of keys")),
-                    _ => return fail("a set in for_each must be of strings".to_owned()),
-                }
-            }
-            Expansion::Each(out)
-        }
-        _ => {
-            let detail = format!(
-                "for_each takes a map, or a set of strings; this is a {}",
-                value.ty().friendly()
-            );
-            fail(detail)
-        }
-    }
-}
-
-/// Checks conditions; one that is unknown waits for another time.
-fn check(
-    stack: &Stack,
-    scope: &ModuleScope<'_>,
-    conditions: &[Condition],
-    (summary, what): (&str, &str),
-    diagnostics: &mut Vec<Diagnostic>,
-) {
-    for condition in conditions {
-        let files = stack.files.as_ref();
-        let Some(value) = evaluate_with(&condition.condition, scope, files, diagnostics) else {
-            continue;
-        };
-        if convert(&value, &Type::Bool).ok().and_then(|v| v.as_bool()) != Some(false) {
-            continue;
-        }
-        let message = condition
-            .message
-            .as_ref()
-            .and_then(|m| evaluate_with(m, scope, files, diagnostics));
-        let text = message
-            .as_ref()
-            .and_then(Value::as_str)
-            .unwrap_or("the condition does not hold");
-        let diagnostic = Diagnostic::error(summary, format!("{what}: {text}"));
-        diagnostics.push(diagnostic.at(&condition.condition.span));
-    }
+pub(crate) struct Instance {
+    pub(crate) index: usize,
+    pub(crate) address: Address,
+    pub(crate) config: Value,
+    pub(crate) spans: Spans,
 }

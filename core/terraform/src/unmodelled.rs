@@ -1,0 +1,150 @@
+//! Types that nobody models: their attributes become stand-ins, and they are named.
+
+use std::collections::BTreeMap;
+
+use skybridge_hcl::{Diagnostic, Spans};
+
+use crate::address::{Address, Mode};
+use crate::apply::{Apply, Change, NotModelled, Phase, PlannedInstance};
+use crate::config::Resource;
+use crate::placeholder::placeholder_attributes;
+use crate::schema::Category;
+use crate::stack::Stack;
+use crate::walk::Instance;
+
+impl Apply {
+    pub(crate) fn not_modelled_instance(
+        &mut self,
+        stack: &Stack,
+        instance: Instance,
+        resource: &Resource,
+    ) {
+        let schema = stack
+            .schemas
+            .find(instance.address.mode, &instance.address.ty);
+        let network = match schema.map(|s| s.category) {
+            Some(category) => category == Category::NetworkNotModelled,
+            None => looks_like_network(&instance.address.ty),
+        };
+        self.note_not_modelled(&instance.address, &instance.spans, network);
+        let value = placeholder_attributes(schema, &instance.address, &instance.config);
+        let (provider, _) = self.provider(stack, &instance.address, resource);
+        if self.phase == Phase::Plan {
+            let known = self.prior.instances.contains_key(&instance.address);
+            let change = match (instance.address.mode, known) {
+                (Mode::Data, _) => Change::Read,
+                (Mode::Managed, true) => Change::None,
+                (Mode::Managed, false) => Change::Create,
+            };
+            let planned = PlannedInstance {
+                change,
+                before: (self.prior.instances.get(&instance.address)).map(|p| p.attributes.clone()),
+                moved_from: self.moved.get(&instance.address).cloned(),
+                attributes: value.clone(),
+                changed: Vec::new(),
+                replace: Vec::new(),
+                spans: instance.spans,
+                placeholder: true,
+            };
+            let origin = value.with_origin(instance.address.to_string());
+            self.values
+                .resources
+                .insert(instance.address.clone(), origin);
+            self.plan.insert(instance.address, planned);
+        } else {
+            let dependencies = self.dependencies(instance.index);
+            self.record(
+                &instance.address,
+                value,
+                provider,
+                dependencies,
+                instance.spans,
+                true,
+            );
+        }
+    }
+
+    /// Notes a type that is not modelled; said once per type in the end.
+    pub(crate) fn note_not_modelled(&mut self, address: &Address, spans: &Spans, network: bool) {
+        let entry = self
+            .not_modelled
+            .entry(address.ty.clone())
+            .or_insert_with(|| NotModelled {
+                ty: address.ty.clone(),
+                network,
+                instances: BTreeMap::new(),
+            });
+        entry.instances.insert(address.clone(), spans.clone());
+    }
+
+    /// Says which types are not modelled, once per type, and what else is worth a word before the
+    /// first action.
+    pub(crate) fn say_not_modelled(&mut self) {
+        let mut said = Vec::new();
+        for entry in self.not_modelled.values() {
+            let first = entry.instances.iter().next();
+            let span = first.and_then(|(_, s)| s.block.as_ref());
+            let count = entry.instances.len();
+            let diagnostic = if entry.network {
+                let names: Vec<String> = entry
+                    .instances
+                    .iter()
+                    .map(|(a, s)| {
+                        s.block
+                            .as_ref()
+                            .map_or_else(|| a.to_string(), |b| format!("{a} ({b})"))
+                    })
+                    .collect();
+                let detail = format!(
+                    "{} is a network resource that Skybridge does not model: {}; a verdict that needs it is unknown",
+                    entry.ty,
+                    names.join(", ")
+                );
+                Diagnostic::warning("Not modelled", detail).rule("not-modelled")
+            } else {
+                let detail = format!("{} is not network; {count} of it ignored", entry.ty);
+                Diagnostic::notice("Ignored", detail).rule("ignored")
+            };
+            said.push(diagnostic.at_opt(span));
+        }
+        self.diagnostics.append(&mut said);
+    }
+}
+
+/// Words in the names of Azure and OCI types that are about the network.
+const NETWORK_WORDS: [&str; 28] = [
+    "network",
+    "subnet",
+    "route",
+    "vnet",
+    "vcn",
+    "vpn",
+    "virtual_hub",
+    "virtual_wan",
+    "gateway",
+    "firewall",
+    "express_route",
+    "peering",
+    "public_ip",
+    "nat",
+    "dns",
+    "private_endpoint",
+    "private_link",
+    "load_balancer",
+    "_lb",
+    "bastion",
+    "drg",
+    "ipsec",
+    "cross_connect",
+    "virtual_circuit",
+    "security_list",
+    "security_group",
+    "vnic",
+    "cpe",
+];
+
+/// Whether a type without a schema row looks like network by its name.
+fn looks_like_network(ty: &str) -> bool {
+    let cloud = ["azurerm_", "oci_", "azapi_", "aws_", "google_"];
+    cloud.iter().any(|c| ty.starts_with(c)) && NETWORK_WORDS.iter().any(|w| ty.contains(w))
+}
