@@ -6,12 +6,16 @@
 mod capture;
 mod failover;
 mod forward;
+mod plan;
 
 use serde::{Deserialize, Serialize};
 
 pub use capture::{CaptureEnd, CapturePortion, CaptureStart, Direction, FrameRow};
 pub use failover::{FailoverCase, FailoverReport, FailoverRow};
 pub use forward::ForwardRow;
+pub use plan::{
+    OutputRow, OutputsReport, PlanReport, PlanSummary, ResourceChange, StackPlan, ValueChange,
+};
 /// What `diagnose` answers.
 pub use skybridge_diagnose::{Condition, Diagnosis, Finding, LayerRow, Mark};
 

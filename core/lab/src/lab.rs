@@ -22,11 +22,12 @@ use crate::job::{Job, PATIENCE, PATIENCE_AT_REST, Stage, Step, apply_for};
 use crate::network::Network;
 use crate::output::{BridgeId, BridgeInput, ClientId, LabOutput};
 use crate::outside::Outside;
+use crate::plan::plan;
 use crate::preparation::prepare;
 use crate::probe::Probes;
 use crate::provider::Providers;
 use crate::request::{Request, Response, UpRequest};
-use crate::run::{OnRefusal, Run};
+use crate::run::{OnRefusal, Run, Siblings};
 use crate::simulation::{Found, SimulationJob, SimulationResult};
 use crate::task::Tasks;
 use crate::{diagnostics, expectation, forward, report, task};
@@ -149,6 +150,23 @@ impl Lab {
             Request::Up(_) | Request::Down { .. } | Request::Status | Request::Stop => {
                 self.enqueue(client, request, None);
             }
+            Request::Plan(request) => {
+                let report = plan(
+                    &self.control,
+                    &self.states(),
+                    &self.schemas,
+                    &request,
+                    self.now,
+                );
+                self.respond(client, Response::Plan(Box::new(report)), true);
+            }
+            Request::Outputs { directory } => match self.stacks.get(&directory) {
+                Some(record) => {
+                    let outputs = crate::plan::outputs(&directory, &record.state);
+                    self.respond(client, Response::Outputs(outputs), true);
+                }
+                None => self.no_stack(client, &directory),
+            },
             Request::Enter { host } => {
                 if let Err(error) = self.enter(client, &host) {
                     self.respond(client, Response::Error(error), true);
@@ -468,9 +486,25 @@ impl Lab {
             | Request::Heal { .. }
             | Request::Enter { .. }
             | Request::Provider(_)
+            | Request::Plan(_)
+            | Request::Outputs { .. }
             | Request::Capture { .. }
             | Request::Forward(_) => None,
         }
+    }
+
+    /// The state of every stack, by directory.
+    fn states(&self) -> BTreeMap<String, StackState> {
+        (self.stacks.iter())
+            .map(|(directory, record)| (directory.clone(), record.state.clone()))
+            .collect()
+    }
+
+    fn no_stack(&mut self, client: ClientId, directory: &str) {
+        let known: Vec<&str> = self.stacks.keys().map(String::as_str).collect();
+        let help = format!("stacks that run: {}", known.join(", "));
+        let message = format!("no stack of {directory} runs here");
+        self.refuse(client, &message, Some(&help));
     }
 
     fn begin_up(&mut self, client: ClientId, request: &UpRequest) -> Option<Job> {
@@ -481,9 +515,7 @@ impl Lab {
             .filter(|(directory, _)| !renewed.contains(&directory.as_str()))
             .map(|(_, record)| &record.lab_file)
             .collect();
-        let prior = (self.stacks.iter())
-            .map(|(directory, record)| (directory.clone(), record.state.clone()))
-            .collect();
+        let prior = self.states();
         let prepared = prepare(
             &self.control,
             &prior,
@@ -518,13 +550,7 @@ impl Lab {
         let all: Vec<String> = match directory {
             Some(directory) if self.stacks.contains_key(directory) => vec![directory.to_owned()],
             Some(directory) => {
-                let known: Vec<&str> = self.stacks.keys().map(String::as_str).collect();
-                let help = format!("stacks that run: {}", known.join(", "));
-                self.refuse(
-                    client,
-                    &format!("no stack of {directory} runs here"),
-                    Some(&help),
-                );
+                self.no_stack(client, directory);
                 return None;
             }
             None => self.stacks.keys().rev().cloned().collect(),
@@ -551,7 +577,8 @@ impl Lab {
             }
             let prior = self.stacks.get(&directory).map(|r| r.state.clone());
             let apply = apply_for(&step, prior.unwrap_or_default());
-            let run = Box::new(Run::new(apply, &directory, OnRefusal::Fail, self.now));
+            let mut run = Box::new(Run::new(apply, &directory, OnRefusal::Fail, self.now));
+            run.siblings = Siblings::of(&self.states());
             return Some(Stage::Running { step, run });
         }
         if job.is_down || job.checked_at.is_some() {

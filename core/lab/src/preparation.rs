@@ -16,6 +16,7 @@ use crate::document::{Diagnostic, IgnoredRow, NotModelledRow};
 use crate::extras::extras;
 use crate::rehearsal::{Rehearsal, rehearse};
 use crate::request::{StackSource, UpRequest};
+use crate::run::Siblings;
 use crate::{diagnostics, rules, site_rules, sources};
 
 /// A stack that is ready to be applied.
@@ -49,13 +50,12 @@ pub(crate) fn prepare(
     let mut said = Vec::new();
     let mut stacks = Vec::new();
     let mut scratch = control.clone();
+    let mut siblings = Siblings::of(prior);
     let limits = limits(others, request);
     scratch.estate.set_limits(limits.clone());
     for source in &request.stacks {
         let files = sources::files(source);
-        let variables = sources::variables(source);
-        let loaded = Stack::load(Arc::clone(&files), ".", &variables, Arc::clone(schemas));
-        let stack = match loaded {
+        let stack = match sources::load(source, schemas) {
             Ok((stack, notes)) => {
                 said.extend(notes.iter().map(diagnostics::from_hcl));
                 Arc::new(stack)
@@ -67,7 +67,8 @@ pub(crate) fn prepare(
         };
         let state = prior.get(&source.directory).cloned().unwrap_or_default();
         let apply = Apply::new(Arc::clone(&stack), state);
-        let rehearsal = rehearse(&scratch, apply, &source.directory, now);
+        let rehearsal = rehearse(&scratch, apply, &source.directory, &siblings, now);
+        siblings.add(&source.directory, &rehearsal.result.state.outputs);
         let (mut lab_file, lab_said) = skybridge_sites::read(files.as_ref(), ".", &rehearsal.scope);
         lab_file.stack.clone_from(&source.directory);
         // Names that an error left without a resource are not the lab file's fault.
@@ -166,7 +167,7 @@ fn findings(control: &Control, lab_files: &[&LabFile]) -> Vec<Diagnostic> {
 }
 
 /// Types without a dialect: those that are no network once per type, the others one by one.
-fn unmodelled(types: &[NotModelled]) -> (Vec<IgnoredRow>, Vec<NotModelledRow>) {
+pub(crate) fn unmodelled(types: &[NotModelled]) -> (Vec<IgnoredRow>, Vec<NotModelledRow>) {
     let mut ignored = Vec::new();
     let mut not_modelled = Vec::new();
     for entry in types {

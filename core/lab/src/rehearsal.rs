@@ -7,7 +7,7 @@ use skybridge_terraform::{Apply, ApplyResult, StackScope};
 
 use crate::control::Control;
 use crate::document::NotModelledRow;
-use crate::run::{OnRefusal, Run};
+use crate::run::{OnRefusal, Run, Siblings};
 use skybridge_estate::{Command, Refusal};
 
 /// Jumps of the clock before a rehearsal counts as stuck.
@@ -33,9 +33,16 @@ pub(crate) struct Rehearsal {
 }
 
 /// Rehearses `apply` of a stack on a copy of `control`.
-pub(crate) fn rehearse(control: &Control, apply: Apply, stack: &str, now: Instant) -> Rehearsal {
+pub(crate) fn rehearse(
+    control: &Control,
+    apply: Apply,
+    stack: &str,
+    siblings: &Siblings,
+    now: Instant,
+) -> Rehearsal {
     let mut control = control.clone();
     let mut run = Run::new(apply, stack, OnRefusal::NoteAndGoOn, now);
+    run.siblings = siblings.clone();
     let mut clock = now;
     for _ in 0..JUMPS_MAX {
         control.advance(clock);

@@ -96,6 +96,13 @@ pub enum Request {
     Forward(ForwardOrder),
     /// Read the stacks again and apply the difference.
     Up(UpRequest),
+    /// Say what `Up` of the same stacks would do.
+    Plan(UpRequest),
+    /// The outputs of a stack.
+    Outputs {
+        /// Absolute directory.
+        directory: String,
+    },
     /// Destroy a stack, or all of them.
     Down {
         /// Absolute directory; absent: all.
@@ -357,6 +364,10 @@ pub enum Response {
     Progress(doc::Progress),
     /// The report of an `up`, a `down` or of `status`.
     Report(Box<doc::Report>),
+    /// What an `up` would do.
+    Plan(Box<doc::PlanReport>),
+    /// Outputs of a stack.
+    Outputs(doc::OutputsReport),
     /// A table.
     Circuits(doc::Listing<doc::CircuitRow>),
     /// A table.

@@ -10,6 +10,7 @@ use skybridge_terraform::{Action, ActionId, Apply, Target};
 use crate::control::Control;
 use crate::dialect::{Dialect, Mapped, Settled};
 use crate::document::{NotModelledRow, Progress};
+pub(crate) use crate::siblings::Siblings;
 
 /// What becomes of refusals.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +38,8 @@ pub(crate) struct Run {
     pub(crate) extra: Vec<Diagnostic>,
     /// Resources that the dialect could not map.
     pub(crate) not_modelled: Vec<NotModelledRow>,
+    /// What other stacks have put out, for `terraform_remote_state`.
+    pub(crate) siblings: Siblings,
     /// For the client that waits.
     pub(crate) progress: VecDeque<Progress>,
     started: Instant,
@@ -69,6 +72,7 @@ impl Run {
             failures: Vec::new(),
             extra: Vec::new(),
             not_modelled: Vec::new(),
+            siblings: Siblings::default(),
             progress: VecDeque::new(),
             started: now,
             patience_ended: false,
@@ -154,6 +158,16 @@ impl Run {
 
     fn start(&mut self, now: Instant, control: &Control, action: Action) {
         let target = action.target().clone();
+        if let Action::Read { config, .. } = &action
+            && target.address.ty == "terraform_remote_state"
+        {
+            let address = target.address.to_string();
+            let spans = &target.spans;
+            let (state, said) = self.siblings.read(&self.stack, &address, config, spans);
+            self.extra.extend(said);
+            self.apply.complete(target.id, &state);
+            return;
+        }
         let Some(dialect) = Dialect::of(&target.address) else {
             // No dialect: the stack's schemas give it stable placeholders.
             match action {

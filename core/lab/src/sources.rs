@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use skybridge_hcl::{Files, MemoryFiles};
-use skybridge_terraform::{VariableArgument, VariableInputs};
+use skybridge_hcl::{Diagnostic, Files, MemoryFiles};
+use skybridge_terraform::{Schemas, Stack, VariableArgument, VariableInputs};
 
 use crate::request::{StackArgument, StackSource};
 
@@ -22,8 +22,16 @@ pub(crate) fn files(source: &StackSource) -> Arc<dyn Files> {
     Arc::new(files)
 }
 
+/// Reads a stack.
+pub(crate) fn load(
+    source: &StackSource,
+    schemas: &Arc<Schemas>,
+) -> Result<(Stack, Vec<Diagnostic>), Vec<Diagnostic>> {
+    Stack::load(files(source), ".", &variables(source), Arc::clone(schemas))
+}
+
 /// The values given from outside.
-pub(crate) fn variables(source: &StackSource) -> VariableInputs {
+fn variables(source: &StackSource) -> VariableInputs {
     let argument = |argument: &StackArgument| match argument {
         StackArgument::File { path, .. } => VariableArgument::File(path.clone()),
         StackArgument::Value { name, value } => {
@@ -31,7 +39,11 @@ pub(crate) fn variables(source: &StackSource) -> VariableInputs {
         }
     };
     VariableInputs {
+        workspace: (source.environment.get("TF_WORKSPACE"))
+            .filter(|name| !name.is_empty())
+            .cloned(),
         environment: (source.environment.iter())
+            .filter(|(name, _)| *name != "TF_WORKSPACE")
             .map(|(name, text)| {
                 let name = name.strip_prefix("TF_VAR_").unwrap_or(name);
                 (name.to_owned(), text.clone())

@@ -241,6 +241,8 @@ pub(crate) fn answer(
         Request::Forward(order) => forward::answer(lab, client, order),
         Request::Status
         | Request::Up(_)
+        | Request::Plan(_)
+        | Request::Outputs { .. }
         | Request::Down { .. }
         | Request::Enter { .. }
         | Request::Stop => Ok(None),

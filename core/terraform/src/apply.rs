@@ -124,6 +124,8 @@ pub struct PlannedInstance {
     pub before: Option<Value>,
     /// Its address before a `moved` block, or a count that came or went, renamed it.
     pub moved_from: Option<Address>,
+    /// Whether a replacement is made before what it replaces goes.
+    pub create_first: bool,
     /// The attribute paths that change.
     pub changed: Vec<String>,
     /// Those that mean replacement.
@@ -196,6 +198,8 @@ pub(crate) enum RunningKind {
     Create,
     Update,
     Delete,
+    /// Of an instance whose replacement is there already.
+    DeleteDeposed,
 }
 
 /// An action that waits for deletions.
@@ -237,6 +241,12 @@ pub struct Apply {
     counts: [usize; 3],
     pub(crate) moved: BTreeMap<Address, Address>,
     forgotten: BTreeMap<Address, InstanceState>,
+    /// What is deleted once everything else is done.
+    pub(crate) deposed: VecDeque<(Address, InstanceState)>,
+    /// Those whose deletion failed.
+    pub(crate) left: Vec<(Address, InstanceState)>,
+    /// Instances that this apply has created.
+    pub(crate) made: BTreeSet<Address>,
 }
 
 impl Apply {
@@ -281,6 +291,7 @@ impl Apply {
         Self {
             stack,
             state: prior.instances.clone(),
+            deposed: prior.deposed.clone().into(),
             prior,
             values: Values::default(),
             phase: Phase::Plan,
@@ -302,6 +313,8 @@ impl Apply {
             counts: [0; 3],
             moved: BTreeMap::new(),
             forgotten: BTreeMap::new(),
+            left: Vec::new(),
+            made: BTreeSet::new(),
             graph,
         }
     }
@@ -334,7 +347,11 @@ impl Apply {
             }
             match self.phase {
                 Phase::Plan => self.end_plan(),
-                Phase::Apply => self.phase = Phase::Done,
+                Phase::Apply => {
+                    if !self.delete_deposed() {
+                        self.phase = Phase::Done;
+                    }
+                }
                 Phase::Done => return None,
             }
         }
@@ -352,6 +369,7 @@ impl Apply {
                 self.counts[2] += 1;
                 self.deleted(&running.address);
             }
+            RunningKind::DeleteDeposed => self.counts[2] += 1,
             RunningKind::Read => {
                 let value = self.read_result(&running, attributes);
                 self.reads.insert(
@@ -364,6 +382,9 @@ impl Apply {
                 self.counts[usize::from(running.kind == RunningKind::Update)] += 1;
                 let path = running.address.to_string();
                 let value = merge(&running.planned, Some(attributes), &path);
+                if running.kind == RunningKind::Create {
+                    self.made.insert(running.address.clone());
+                }
                 self.instance_done(running, value, false);
             }
         }
@@ -389,6 +410,9 @@ impl Apply {
         let Some(running) = self.running.remove(&id) else {
             return;
         };
+        if running.kind == RunningKind::DeleteDeposed {
+            return;
+        }
         if running.kind == RunningKind::Delete {
             return self.deleted(&running.address);
         }
@@ -409,6 +433,9 @@ impl Apply {
             return;
         };
         self.diagnostics.push(diagnostic);
+        if running.kind == RunningKind::DeleteDeposed {
+            return self.keep_deposed(running);
+        }
         if running.kind == RunningKind::Delete {
             self.deletion_failed(&running.address);
             return;
@@ -479,6 +506,7 @@ impl Apply {
             StackState {
                 instances: self.state,
                 outputs: outputs.clone(),
+                deposed: self.left.into_iter().chain(self.deposed).collect(),
             }
         } else {
             self.prior
@@ -516,6 +544,7 @@ impl Apply {
             let planned = leaving(Change::Forget, instance.clone());
             self.plan.insert(address.clone(), planned);
         }
+        self.spread_create_first();
         self.say_not_modelled();
         if has_errors(&self.diagnostics) || self.plan_only {
             if !self.plan_only {
@@ -527,6 +556,7 @@ impl Apply {
         // Warnings of the walk come again with the second one.
         self.diagnostics.retain(|d| !d.is_error());
         self.phase = Phase::Apply;
+        self.depose();
         self.start_deletes();
         self.start_walk();
     }
@@ -535,7 +565,8 @@ impl Apply {
         let doomed = self
             .plan
             .iter()
-            .filter(|(_, p)| matches!(p.change, Change::Delete | Change::Replace));
+            .filter(|(_, p)| matches!(p.change, Change::Delete | Change::Replace))
+            .filter(|(_, p)| !p.create_first);
         self.deletes = doomed
             .map(|(a, _)| a.clone())
             .filter(|a| self.prior.instances.contains_key(a))
@@ -743,6 +774,7 @@ fn leaving(change: Change, instance: InstanceState) -> PlannedInstance {
         change,
         before: Some(instance.attributes.clone()),
         moved_from: None,
+        create_first: false,
         attributes: instance.attributes,
         changed: Vec::new(),
         replace: Vec::new(),

@@ -17,6 +17,8 @@ pub type StaticPath = Vec<String>;
 pub struct Config {
     /// Every module, by its path; the root is under the empty path.
     pub modules: BTreeMap<StaticPath, Module>,
+    /// `terraform.workspace`; empty for the default one.
+    pub workspace: String,
 }
 
 impl Config {

@@ -14,8 +14,7 @@
 //! Core reads nothing: files come through [`skybridge_hcl::Files`], the environment and the command
 //! line through [`VariableInputs`].
 //!
-//! Not here: state files of Terraform, `create_before_destroy` (replacement is delete, then
-//! create), provisioners and connections (read, without effect), refresh.
+//! Not here: provisioners and connections (read, without effect), refresh.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![allow(
@@ -28,6 +27,7 @@ mod apply;
 mod body;
 mod build;
 pub mod config;
+mod depose;
 mod diff;
 mod endpoint;
 mod expand;

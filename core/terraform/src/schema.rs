@@ -154,6 +154,7 @@ static BUILTIN: LazyLock<Schemas> = LazyLock::new(|| {
         include_str!("../../../data/terraform/azurerm.json"),
         include_str!("../../../data/terraform/oci.json"),
         include_str!("../../../data/terraform/misc.json"),
+        include_str!("../../../data/terraform/terraform.json"),
     ] {
         schemas
             .take(text)

@@ -264,6 +264,11 @@ impl<'a> ModuleScope<'a> {
         Resolved::Value(value, 1)
     }
 
+    fn workspace(&self) -> Value {
+        let name = self.config.workspace.as_str();
+        Value::string(if name.is_empty() { "default" } else { name })
+    }
+
     fn directory(&self) -> String {
         let path = static_path(&self.path);
         self.config
@@ -321,10 +326,7 @@ impl Scope for ModuleScope<'_> {
                 ];
                 Resolved::Value(Value::object_of(object), 0)
             }
-            "terraform" => Resolved::Value(
-                Value::object_of([("workspace", Value::string("default"))]),
-                0,
-            ),
+            "terraform" => Resolved::Value(Value::object_of([("workspace", self.workspace())]), 0),
             "count" => match &self.key {
                 InstanceKey::Index(i) => {
                     Resolved::Value(Value::object_of([("index", Value::number(*i))]), 0)

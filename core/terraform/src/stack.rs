@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use skybridge_hcl::{Diagnostic, Files, NoFiles, Value, has_errors};
+use skybridge_hcl::{Diagnostic, Files, NoFiles, Value, has_errors, join_path};
 
 use crate::config::Config;
 use crate::load::load;
@@ -54,7 +54,14 @@ impl Stack {
         inputs: &VariableInputs,
         schemas: Arc<Schemas>,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let (config, mut diagnostics) = load(files.as_ref(), directory);
+        let (mut config, mut diagnostics) = load(files.as_ref(), directory);
+        config.workspace = inputs.workspace.clone().unwrap_or_else(|| {
+            let selected = files.read(&join_path(directory, ".terraform/environment"));
+            let text = selected
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok());
+            text.map(|t| t.trim().to_owned()).unwrap_or_default()
+        });
         let root = config.root();
         let variables = root_values(root, files.as_ref(), directory, inputs, &mut diagnostics);
         // Undeclared names and cycles are of the configuration alone: said together with the rest.

@@ -15,6 +15,8 @@ pub struct StackState {
     pub instances: BTreeMap<Address, InstanceState>,
     /// The outputs of the root module.
     pub outputs: BTreeMap<String, OutputState>,
+    /// Instances that were replaced and whose deletion failed: the next apply tries again.
+    pub deposed: Vec<(Address, InstanceState)>,
 }
 
 /// One instance.

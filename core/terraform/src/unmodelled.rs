@@ -40,6 +40,7 @@ impl Apply {
                 change,
                 before: (self.prior.instances.get(&instance.address)).map(|p| p.attributes.clone()),
                 moved_from: self.moved.get(&instance.address).cloned(),
+                create_first: false,
                 attributes: value.clone(),
                 changed: Vec::new(),
                 replace: Vec::new(),

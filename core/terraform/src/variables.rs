@@ -25,6 +25,8 @@ pub enum VariableArgument {
 pub struct VariableInputs {
     /// The environment: names without `TF_VAR_`, and texts.
     pub environment: BTreeMap<String, String>,
+    /// `TF_WORKSPACE`; else the directory's `.terraform/environment`, else `default`.
+    pub workspace: Option<String>,
     /// The command line.
     pub arguments: Vec<VariableArgument>,
 }

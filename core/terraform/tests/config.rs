@@ -68,6 +68,7 @@ fn values_of_variables_follow_the_precedence_of_terraform() {
         ("other.tfvars", &set("fg", "file")),
     ];
     let inputs = VariableInputs {
+        workspace: None,
         environment: names[1..]
             .iter()
             .map(|n| ((*n).to_owned(), "env".to_owned()))
@@ -86,6 +87,7 @@ fn values_of_variables_follow_the_precedence_of_terraform() {
     }
     // Of -var and -var-file the later wins.
     let inputs = VariableInputs {
+        workspace: None,
         arguments: inputs.arguments.into_iter().rev().collect(),
         ..inputs
     };
@@ -97,6 +99,7 @@ fn texts_from_outside_are_read_by_the_type_of_the_variable() {
     let main = "variable \"s\" {}\nvariable \"l\" { type = list(number) }\nvariable \"n\" { type = number }\noutput \"all\" { value = [var.s, var.l, var.n + 1] }\n";
     let value = |n: &str, v: &str| VariableArgument::Value(n.to_owned(), v.to_owned());
     let inputs = VariableInputs {
+        workspace: None,
         arguments: vec![
             value("s", "[1]"),
             value("l", "[1, \"2\"]"),
@@ -141,6 +144,7 @@ fn validation_types_and_undeclared_values_are_checked() {
         ],
     );
     let inputs = VariableInputs {
+        workspace: None,
         arguments: vec![VariableArgument::Value("naem".to_owned(), "x".to_owned())],
         ..VariableInputs::default()
     };

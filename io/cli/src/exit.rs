@@ -57,6 +57,14 @@ fn of_verdicts(verdicts: impl Iterator<Item = Verdict>) -> u8 {
 pub(crate) fn of_response(response: &Response, force: bool) -> u8 {
     match response {
         Response::Report(report) => of_report(report, force),
+        Response::Plan(plan) => {
+            let mut levels = plan.diagnostics.iter().map(|finding| &finding.level);
+            if levels.any(|level| is_bad_input(level, force)) {
+                BAD_INPUT
+            } else {
+                HOLDS
+            }
+        }
         Response::Ping(ping) if ping.received == 0 => FAILS,
         Response::Trace(trace) if trace.unknown => UNKNOWN,
         Response::Trace(trace) if !trace.ok => FAILS,
@@ -89,6 +97,7 @@ pub(crate) fn of_response(response: &Response, force: bool) -> u8 {
         | Response::CapturePortion(_)
         | Response::CaptureEnd(_)
         | Response::Enter(_)
+        | Response::Outputs(_)
         | Response::Done { .. } => HOLDS,
     }
 }

@@ -4,6 +4,7 @@ mod act;
 mod capture;
 mod exec;
 mod forward;
+mod plan;
 mod show;
 mod up;
 mod variables;
@@ -17,6 +18,7 @@ pub(crate) use act::{
 pub(crate) use capture::CaptureArgs;
 pub(crate) use exec::ExecArgs;
 pub(crate) use forward::{ForwardArgs, SocksArgs, request as forward_request};
+pub(crate) use plan::{OutputArgs, PlanArgs};
 pub(crate) use show::ShowCommand;
 pub(crate) use up::{DownArgs, HostsArg, ServeArgs, UpArgs, WorldArgs};
 pub(crate) use variables::{VariableArg, VariableArgs};
@@ -62,6 +64,10 @@ pub(crate) enum Output {
 pub(crate) enum Command {
     /// Bring directories up as a live network, or apply their changes to a running one.
     Up(UpArgs),
+    /// Say what `up` of directories would do: create, update, replace, destroy.
+    Plan(PlanArgs),
+    /// Print the outputs of a directory that is up.
+    Output(OutputArgs),
     /// Destroy a directory's resources, or everything and the lab with it.
     Down(DownArgs),
     /// Everything at a glance: checks, sessions, circuits, findings.
@@ -134,6 +140,8 @@ mod tests {
         match parse(line).unwrap().command {
             Command::Up(args) => args,
             Command::Down(_)
+            | Command::Plan(_)
+            | Command::Output(_)
             | Command::Status
             | Command::Show(_)
             | Command::Ping(_)

@@ -48,7 +48,7 @@ pub(super) fn start(seat: Option<Seat>, world: &WorldArgs) -> Result<Running, Fa
 }
 
 /// Now, for timestamps of captures; a machine whose clock stands before 1970 gets 1970.
-fn wall_time() -> WallTime {
+pub(super) fn wall_time() -> WallTime {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let millis = since.unwrap_or_default().as_millis();
     WallTime(u64::try_from(millis).unwrap_or(u64::MAX))

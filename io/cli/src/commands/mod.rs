@@ -7,6 +7,7 @@ mod down;
 mod exec;
 mod forward;
 mod lab;
+mod plan;
 mod up;
 
 use clap::CommandFactory;
@@ -121,6 +122,8 @@ fn perform(cli: Cli, window: &Window) -> Result<u8, Failure> {
     let request = match cli.command {
         Command::Up(args) => return up::up(args, &lab, window),
         Command::Serve(args) => return lab::serve(&args, &lab),
+        Command::Plan(args) => return plan::plan(&args, &lab, window),
+        Command::Output(args) => return plan::output(&args, &lab, window),
         Command::Down(args) => return down::down(&args, &lab, window),
         Command::Completions(args) => {
             let mut script = Vec::new();

@@ -1,10 +1,12 @@
 //! `up`: read here, decided and brought up by the lab.
 
-use skybridge_lab::request::{Request, Response, UpRequest};
+use std::path::PathBuf;
+
+use skybridge_lab::request::{Request, Response, StackSource, UpRequest};
 use skybridge_live::{Connection, Place, PlaceError, Running};
 
 use super::{Failure, Window, ask, lab};
-use crate::args::UpArgs;
+use crate::args::{UpArgs, VariableArgs};
 use crate::render::Sources;
 use crate::source::{self, Variables};
 use crate::{exit, screen};
@@ -41,13 +43,26 @@ pub(super) fn up(args: UpArgs, lab: &str, window: &Window) -> Result<u8, Failure
 }
 
 fn request(args: &UpArgs, window: &Window) -> Result<UpRequest, Failure> {
+    Ok(UpRequest {
+        stacks: stacks(&args.directories, &args.variables, window)?,
+        force: args.force,
+        skip_simulation: args.no_simulation,
+    })
+}
+
+/// Reads the directories that are asked for.
+pub(super) fn stacks(
+    directories: &[PathBuf],
+    variables: &VariableArgs,
+    window: &Window,
+) -> Result<Vec<StackSource>, Failure> {
     let environment = std::env::vars_os().filter_map(|(name, value)| {
         // What is not UTF-8 cannot be a variable's value.
         Some((name.into_string().ok()?, value.into_string().ok()?))
     });
-    let variables = Variables::read(&args.variables, environment)?;
+    let variables = Variables::read(variables, environment)?;
     let mut stacks = Vec::new();
-    for directory in &args.directories {
+    for directory in directories {
         let read = source::read(directory, &variables)?;
         if !read.left_out.is_empty() {
             window.remark(&format!(
@@ -59,11 +74,7 @@ fn request(args: &UpArgs, window: &Window) -> Result<UpRequest, Failure> {
         }
         stacks.push(read.stack);
     }
-    Ok(UpRequest {
-        stacks,
-        force: args.force,
-        skip_simulation: args.no_simulation,
-    })
+    Ok(stacks)
 }
 
 struct Question {

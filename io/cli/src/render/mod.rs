@@ -6,6 +6,7 @@ mod failover;
 mod layout;
 mod listing;
 mod path;
+mod plan;
 mod report;
 mod table;
 
@@ -17,6 +18,7 @@ use skybridge_lab::document::ErrorDocument;
 use skybridge_lab::request::Response;
 
 pub(crate) use diagnostic::Sources;
+pub(crate) use plan::output;
 
 use crate::screen::{Colour, Screen};
 
@@ -25,6 +27,8 @@ pub(crate) fn text(response: &Response, screen: &Screen, sources: &Sources) -> S
     match response {
         Response::Progress(_) => String::new(),
         Response::Report(doc) => report::report(doc, screen, sources),
+        Response::Plan(doc) => plan::render(doc, screen, sources),
+        Response::Outputs(doc) => plan::outputs(doc),
         Response::Circuits(doc) => listing::circuits(&doc.rows, screen),
         Response::Peerings(doc) => listing::peerings(&doc.rows, screen),
         Response::VirtualCircuits(doc) => listing::virtual_circuits(&doc.rows, screen),
@@ -83,6 +87,8 @@ pub(crate) fn json(response: &Response) -> String {
     match response {
         Response::Progress(doc) => pretty(doc),
         Response::Report(doc) => pretty(doc),
+        Response::Plan(doc) => pretty(doc),
+        Response::Outputs(doc) => pretty(&doc.outputs),
         Response::Circuits(doc) => pretty(doc),
         Response::Peerings(doc) => pretty(doc),
         Response::VirtualCircuits(doc) => pretty(doc),

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use skybridge_lab::document::{Mode, ReachabilityRow, Report, Summary, Verdict};
+use skybridge_lab::document::{
+    IgnoredRow, Mode, NotModelledRow, ReachabilityRow, Report, Summary, Verdict,
+};
 
 use super::diagnostic::{self, Sources};
 use super::listing;
@@ -115,42 +117,40 @@ fn reachability(rows: &[ReachabilityRow], screen: &Screen) -> String {
 }
 
 fn left_out(out: &mut String, doc: &Report, screen: &Screen) {
-    section(
-        out,
-        "Not modelled",
-        screen,
-        doc.not_modelled.is_empty(),
-        || {
-            let rows = doc.not_modelled.iter().map(|row| {
-                let place = match (&row.file, row.line) {
-                    (Some(file), Some(line)) => format!("{file}:{line}"),
-                    (Some(file), None) => file.clone(),
-                    (None, _) => "-".to_owned(),
-                };
-                vec![row.resource.clone(), row.what.clone(), place]
-            });
-            table(&["Resource", "What", "Place"], rows, screen)
-        },
-    );
-    section(
-        out,
-        "Ignored, not network",
-        screen,
-        doc.ignored.is_empty(),
-        || {
-            let rows = doc.ignored.iter().map(|row| {
-                let place = format!("{}:{}", row.file, row.line);
-                vec![row.kind.clone(), row.count.to_string(), place]
-            });
-            table(&["Type", "Count", "First at"], rows, screen)
-        },
-    );
+    not_modelled(out, &doc.not_modelled, screen);
+    ignored(out, &doc.ignored, screen);
     section(out, "Assumed", screen, doc.assumed.is_empty(), || {
         let rows = doc
             .assumed
             .iter()
             .map(|row| vec![row.name.clone(), row.value.clone(), row.source.clone()]);
         table(&["Behaviour", "Value", "Source"], rows, screen)
+    });
+}
+
+/// Network resources that are not modelled, with their places.
+pub(super) fn not_modelled(out: &mut String, rows: &[NotModelledRow], screen: &Screen) {
+    section(out, "Not modelled", screen, rows.is_empty(), || {
+        let rows = rows.iter().map(|row| {
+            let place = match (&row.file, row.line) {
+                (Some(file), Some(line)) => format!("{file}:{line}"),
+                (Some(file), None) => file.clone(),
+                (None, _) => "-".to_owned(),
+            };
+            vec![row.resource.clone(), row.what.clone(), place]
+        });
+        table(&["Resource", "What", "Place"], rows, screen)
+    });
+}
+
+/// Types that are not network.
+pub(super) fn ignored(out: &mut String, rows: &[IgnoredRow], screen: &Screen) {
+    section(out, "Ignored, not network", screen, rows.is_empty(), || {
+        let rows = rows.iter().map(|row| {
+            let place = format!("{}:{}", row.file, row.line);
+            vec![row.kind.clone(), row.count.to_string(), place]
+        });
+        table(&["Type", "Count", "First at"], rows, screen)
     });
 }
 

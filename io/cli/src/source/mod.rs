@@ -99,7 +99,7 @@ impl Variables {
         let arguments = (given.0.iter().map(argument)).collect::<Result<_, SourceError>>()?;
         let environment = environment
             .into_iter()
-            .filter(|(name, _)| name.starts_with("TF_VAR_"))
+            .filter(|(name, _)| name.starts_with("TF_VAR_") || name == "TF_WORKSPACE")
             .collect();
         Ok(Self {
             arguments,

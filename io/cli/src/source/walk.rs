@@ -180,6 +180,7 @@ fn is_configuration(path: &str) -> bool {
         .iter()
         .any(|end| name.ends_with(end))
         || path.ends_with(".terraform/modules/modules.json")
+        || path == ".terraform/environment"
 }
 
 /// The text of a file that must be readable.

@@ -93,6 +93,8 @@ impl Engine for Script {
             | Request::Capture { .. }
             | Request::Forward(ForwardOrder::Remove { .. })
             | Request::Up(_)
+            | Request::Plan(_)
+            | Request::Outputs { .. }
             | Request::Enter { .. }
             | Request::Down { .. } => {}
         }
