@@ -376,6 +376,11 @@ impl Apply {
                     running.address.clone(),
                     (running.planned.clone(), value.clone()),
                 );
+                if self.phase == Phase::Plan
+                    && let Some(planned) = self.plan.get_mut(&running.address)
+                {
+                    planned.attributes = value.clone();
+                }
                 self.instance_done(running, value, false);
             }
             RunningKind::Create | RunningKind::Update => {
