@@ -140,9 +140,9 @@ pub enum ObjectKey {
 /// A step of a traversal.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// `.name`
+    /// `.name`, and the legacy `.0`
     Attr(String, Span),
-    /// `[index]`, and the legacy `.0`
+    /// `[index]`
     Index(Box<Expr>),
     /// `.*`
     AttrSplat(Span),

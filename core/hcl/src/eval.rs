@@ -275,6 +275,14 @@ impl Evaluator<'_> {
 
     /// `value.name`
     pub(crate) fn attr(&mut self, value: &Value, name: &str, span: &Span) -> Outcome {
+        let ordered = matches!(
+            value.kind(),
+            Kind::List(..) | Kind::Tuple(_) | Kind::Unknown(Type::List(_) | Type::Tuple(_))
+        );
+        if ordered && name.starts_with(|c: char| c.is_ascii_digit()) {
+            // The legacy `.0`.
+            return self.index(value, &Value::string(name), span);
+        }
         let marks = value.marks();
         let found = match value.kind() {
             Kind::Object(map) | Kind::Map(_, map) => match map.get(name) {

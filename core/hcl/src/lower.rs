@@ -301,6 +301,9 @@ impl<'a> Source<'a> {
                 key: match key {
                     he::ObjectKey::Ident(name)
                     | he::ObjectKey::Expression(Expression::Variable(name)) => self.key(name),
+                    he::ObjectKey::Expression(Expression::Null(null)) => {
+                        ObjectKey::Name("null".to_owned(), self.span(null.span()))
+                    }
                     he::ObjectKey::Expression(expr) => ObjectKey::Expr(self.expr(expr)),
                 },
                 value: self.expr(value.expr()),
@@ -330,10 +333,8 @@ impl<'a> Source<'a> {
             TraversalOperator::FullSplat(_) => Step::FullSplat(span),
             TraversalOperator::GetAttr(name) => Step::Attr(name.as_str().to_owned(), span),
             TraversalOperator::Index(expr) => Step::Index(Box::new(self.expr(expr))),
-            TraversalOperator::LegacyIndex(index) => Step::Index(Box::new(Expr {
-                kind: ExprKind::Number((*index.value()).into()),
-                span,
-            })),
+            // A splat of attributes takes it along, which it does not with `[0]`.
+            TraversalOperator::LegacyIndex(index) => Step::Attr(index.value().to_string(), span),
         }
     }
 

@@ -12,7 +12,6 @@ const EXPONENT_MAX: i64 = 5_000;
 
 /// Reads a number in decimal notation, with or without an exponent.
 pub(crate) fn parse(text: &str) -> Option<BigDecimal> {
-    let text = text.trim();
     let plain = text.strip_prefix('-').unwrap_or(text);
     // The syntax is checked here because the decimal crate also takes `_` and a leading `+`.
     if text.len() > 10_000

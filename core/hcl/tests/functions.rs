@@ -219,7 +219,6 @@ fn encodings_and_digests() {
     ]);
     errors(&[
         ("jsondecode(\"{\")", "invalid JSON"),
-        ("yamlencode(1)", "not supported"),
         ("base64decode(\"?\")", "failed to decode"),
     ]);
 }

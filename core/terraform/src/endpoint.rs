@@ -45,7 +45,10 @@ impl Endpoint {
         let mut tokens = vec![Token::Name(root)];
         for step in steps {
             tokens.push(match step {
-                Step::Attr(name, _) => Token::Name(name),
+                Step::Attr(name, _) => match name.parse() {
+                    Ok(at) => Token::Key(InstanceKey::Index(at)),
+                    Err(_) => Token::Name(name),
+                },
                 Step::Index(index) => Token::Key(key(index)?),
                 Step::AttrSplat(_) | Step::FullSplat(_) => return None,
             });

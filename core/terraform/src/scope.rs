@@ -181,6 +181,9 @@ impl<'a> ModuleScope<'a> {
             (Some(Step::Index(expr)), Expansion::Count(_) | Expansion::Each(_)) => {
                 literal_key(expr)
             }
+            (Some(Step::Attr(name, _)), Expansion::Count(_)) => {
+                name.parse().ok().map(InstanceKey::Index)
+            }
             _ => None,
         };
         if let Some(wanted) = wanted

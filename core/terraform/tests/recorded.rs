@@ -8,7 +8,37 @@ const EXPRESSIONS: &str = include_str!("recorded/expressions.txt");
 const TERRAFORM: &str = include_str!("recorded/terraform.txt");
 
 /// Where we differ on purpose, and why.
-const DIFFERENT: &[(&str, &str)] = &[];
+const DIFFERENT: &[(&str, &str)] = &[
+    ("1 / 3", "decimal digits, where Terraform has binary ones"),
+    (
+        "tostring(1/3)",
+        "decimal digits, where Terraform has binary ones",
+    ),
+    (
+        "false && null",
+        "a side that decides alone, as of Terraform 1.12",
+    ),
+    (
+        "true || null",
+        "a side that decides alone, as of Terraform 1.12",
+    ),
+    (
+        "format(\"%s\", null)",
+        "Terraform makes an unknown of an untyped null",
+    ),
+    (
+        "format(\"%v\", null)",
+        "Terraform makes an unknown of an untyped null",
+    ),
+    (
+        "element([\"a\", \"b\", \"c\"], -1)",
+        "later versions count from the end",
+    ),
+    (
+        "templatestring(\"x\", {})",
+        "a text that is written out is as good as a named one",
+    ),
+];
 
 fn ours(expr: &str) -> String {
     let nothing: BTreeMap<String, Value> = BTreeMap::new();
@@ -31,8 +61,16 @@ fn expressions_give_what_terraform_gives() {
         let ours = ours(expr);
         let known = DIFFERENT.iter().any(|(e, _)| e == expr);
         if (ours == theirs) == known {
-            wrong.push(format!("{expr}\n  terraform: {theirs}\n  ours:      {ours}"));
+            wrong.push(format!(
+                "{expr}\n  terraform: {theirs}\n  ours:      {ours}"
+            ));
         }
     }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), expressions.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        expressions.len(),
+        wrong.join("\n")
+    );
 }

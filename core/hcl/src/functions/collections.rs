@@ -198,9 +198,7 @@ fn contains(c: &Call<'_>) -> Result {
     let mut unknown = false;
     for item in sequence(c, 0)? {
         marks.join(&item.deep_marks());
-        // `contains(["1"], 1)` compares after conversion to the element's type.
-        let wanted = convert(&c.args[1], &item.ty()).unwrap_or_else(|_| c.args[1].clone());
-        match equal(item, &wanted).as_bool() {
+        match equal(item, &c.args[1]).as_bool() {
             Some(true) => return Ok(Value::bool(true).with_marks(&marks)),
             Some(false) => {}
             None => unknown = true,

@@ -16,7 +16,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     pure("base64encode", &[P::Str], string, |c| {
         Ok(Value::string(STANDARD.encode(c.str(0))))
     }),
-    pure("base64gzip", &[P::Str], string, |_| refused("base64gzip")),
+    pure("base64gzip", &[P::Str], string, |c| {
+        Ok(Value::string(STANDARD.encode(gzip(c.str(0).as_bytes()))))
+    }),
+    pure("textdecodebase64", &[P::Str, P::Str], string, text_decode),
+    pure("textencodebase64", &[P::Str, P::Str], string, text_encode),
     pure("base64sha256", &[P::Str], string, |c| {
         Ok(Value::string(
             STANDARD.encode(sha2::Sha256::digest(c.str(0))),
@@ -52,10 +56,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     pure("urldecode", &[P::Str], string, urldecode),
     pure("uuidv5", &[P::Str, P::Str], string, uuidv5),
-    pure("yamldecode", &[P::Str], dynamic, yamldecode),
-    pure("yamlencode", &[P::Nullable], string, |_| {
-        refused("yamlencode")
-    }),
+    pure("yamldecode", &[P::Str], dynamic, super::yaml::decode),
+    pure("yamlencode", &[P::Nullable], string, super::yaml::encode),
 ];
 
 fn refused(name: &str) -> Result {
@@ -86,14 +88,70 @@ fn jsondecode(text: &str) -> Result {
     Ok(from_json(&json))
 }
 
-/// YAML is a superset of JSON; only that part is understood.
-fn yamldecode(c: &Call<'_>) -> Result {
-    jsondecode(c.str(0)).map_err(|_| {
-        CallError::arg(
-            0,
-            "only YAML in its JSON form is supported here; use jsondecode with a JSON file",
-        )
-    })
+/// A gzip member of stored blocks (RFC 1952, RFC 1951 §3.2.4): any reader takes it, though Terraform's
+/// own octets are compressed.
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+    let mut blocks = data.chunks(usize::from(u16::MAX)).peekable();
+    if blocks.peek().is_none() {
+        out.extend([1, 0, 0, 0xff, 0xff]);
+    }
+    while let Some(block) = blocks.next() {
+        let len = u16::try_from(block.len()).unwrap_or(u16::MAX);
+        out.push(u8::from(blocks.peek().is_none()));
+        out.extend(len.to_le_bytes());
+        out.extend((!len).to_le_bytes());
+        out.extend(block);
+    }
+    let crc = data.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
+    });
+    out.extend((!crc).to_le_bytes());
+    out.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out
+}
+
+/// Encodings by their IANA names.
+fn text_encode(c: &Call<'_>) -> Result {
+    let units = || c.str(0).encode_utf16();
+    let octets: Vec<u8> = match c.str(1).to_uppercase().as_str() {
+        "UTF-8" => c.str(0).as_bytes().to_vec(),
+        "UTF-16LE" => units().flat_map(u16::to_le_bytes).collect(),
+        "UTF-16BE" | "UTF-16" => units().flat_map(u16::to_be_bytes).collect(),
+        "US-ASCII" | "ISO-8859-1" => (c.str(0).chars())
+            .map(|c| u8::try_from(u32::from(c)))
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|_| CallError::arg(0, "a character is not in this encoding"))?,
+        other => return Err(CallError::arg(1, unknown_encoding(other))),
+    };
+    Ok(Value::string(STANDARD.encode(octets)))
+}
+
+fn text_decode(c: &Call<'_>) -> Result {
+    let octets = STANDARD
+        .decode(c.str(0))
+        .map_err(|_| CallError::arg(0, "this is not base64"))?;
+    let pairs = |read: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = octets.chunks_exact(2).map(|p| read([p[0], p[1]])).collect();
+        String::from_utf16(&units).ok()
+    };
+    let text = match c.str(1).to_uppercase().as_str() {
+        "UTF-8" => String::from_utf8(octets).ok(),
+        "UTF-16LE" => pairs(u16::from_le_bytes),
+        "UTF-16BE" | "UTF-16" => pairs(u16::from_be_bytes),
+        "US-ASCII" | "ISO-8859-1" => Some(octets.iter().map(|b| char::from(*b)).collect()),
+        other => return Err(CallError::arg(1, unknown_encoding(other))),
+    };
+    let text = text.ok_or_else(|| CallError::arg(0, "the octets are not text in this encoding"))?;
+    Ok(Value::string(text))
+}
+
+fn unknown_encoding(name: &str) -> String {
+    format!(
+        "the encoding \"{name}\" is not known here; UTF-8, UTF-16LE, UTF-16BE, US-ASCII and ISO-8859-1 are"
+    )
 }
 
 /// The value of a JSON document: arrays are tuples, objects are objects.

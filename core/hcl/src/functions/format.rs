@@ -147,6 +147,16 @@ impl Verb {
             convert(arg, ty).map_err(|e| format!("unsupported value for \"%{letter}\": {e}"))
         };
         let number = || to(&Type::Number).map(|v| v.as_number().cloned().unwrap_or_default());
+        let whole = || {
+            let number = number()?;
+            if number.is_integer() {
+                Ok(number)
+            } else {
+                Err(format!(
+                    "unsupported value for \"%{letter}\": a whole number is required"
+                ))
+            }
+        };
         let text = match letter {
             'v' if self.sharp => json_text(arg),
             'v' => return Ok(self.pad(&self.default_text(arg), false)),
@@ -171,7 +181,7 @@ impl Verb {
                     text
                 }
             }
-            'd' => self.signed(&number()?, |n| {
+            'd' => self.signed(&whole()?, |n| {
                 n.with_scale_round(0, RoundingMode::Down)
                     .abs()
                     .to_plain_string()
@@ -188,7 +198,7 @@ impl Verb {
                     (true, 'o') => "0",
                     _ => "",
                 };
-                self.signed(&number()?, |n| {
+                self.signed(&whole()?, |n| {
                     let whole = n.with_scale_round(0, RoundingMode::Down).abs();
                     let digits = whole.into_bigint_and_exponent().0.to_str_radix(base);
                     let digits = if letter == 'X' {
@@ -295,7 +305,7 @@ fn general(value: f64, precision: Option<usize>) -> String {
     } else {
         value.log10().floor()
     };
-    let limit = precision.map_or(21.0, |p| {
+    let limit = precision.map_or(6.0, |p| {
         f64::from(u32::try_from(p.max(1)).unwrap_or(u32::MAX))
     });
     if magnitude < -4.0 || magnitude >= limit {

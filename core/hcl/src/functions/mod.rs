@@ -12,6 +12,7 @@ mod net;
 mod numeric;
 mod strings;
 mod types;
+mod yaml;
 
 use crate::ast::{Expr, ExprKind};
 use crate::convert::convert;

@@ -22,7 +22,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
     pure("indent", &[P::Num, P::Str], string, indent),
     pure("join", &[P::Str], string, join).rest(P::Strs),
     pure("lower", &[P::Str], string, |c| {
-        Ok(Value::string(c.str(0).to_lowercase()))
+        let text = c.str(0).chars().map(|c| single(c, c.to_lowercase()));
+        Ok(Value::string(text.collect::<String>()))
     }),
     pure("regex", &[P::Str, P::Str], dynamic, regex_first),
     pure("regexall", &[P::Str, P::Str], dynamic, regex_all),
@@ -64,9 +65,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::string(c.str(0).trim()))
     }),
     pure("upper", &[P::Str], string, |c| {
-        Ok(Value::string(c.str(0).to_uppercase()))
+        let text = c.str(0).chars().map(|c| single(c, c.to_uppercase()));
+        Ok(Value::string(text.collect::<String>()))
     }),
 ];
+
+/// One character for one, as Terraform maps them: `ß` stays.
+fn single(from: char, mut to: impl Iterator<Item = char>) -> char {
+    match (to.next(), to.next()) {
+        (Some(to), None) => to,
+        _ => from,
+    }
+}
 
 fn split<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
     if text.is_empty() && separator.is_empty() {
@@ -125,11 +135,11 @@ fn title(text: &str) -> String {
     let mut start = true;
     for c in text.chars() {
         if start {
-            out.extend(c.to_uppercase());
+            out.push(single(c, c.to_uppercase()));
         } else {
             out.push(c);
         }
-        start = c.is_whitespace();
+        start = !(c.is_alphanumeric() || c == '_' || (!c.is_ascii() && !c.is_whitespace()));
     }
     out
 }
