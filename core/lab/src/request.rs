@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::document as doc;
 
+/// The name under which [`StackSource::files`] holds a plan or a state in JSON, alone.
+pub use skybridge_terraform::DOCUMENT_FILE;
+
 /// A question or an order.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]

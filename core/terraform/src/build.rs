@@ -156,6 +156,9 @@ impl Builder<'_> {
     fn import(&mut self, block: &Block) {
         let known = ["to", "id", "identity", "provider", "for_each"];
         self.only(&block.body, &known, &[]);
+        let detail = "import blocks name objects that are not in the lab: what they are imported as is created instead";
+        self.diagnostics
+            .push(Diagnostic::notice("Import without object", detail).at(&block.span));
         let Some(to) = block.body.attribute("to") else {
             let detail = "the argument \"to\" is required";
             return self.error(&block.span, "Missing required argument", detail);
@@ -417,6 +420,7 @@ impl Builder<'_> {
             replace_triggered_by: Vec::new(),
             preconditions: Vec::new(),
             postconditions: Vec::new(),
+            bodies: BTreeMap::new(),
             span: block.span.clone(),
             body: Body::default(),
             ty,

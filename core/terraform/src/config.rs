@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use skybridge_hcl::ast::{Body, Expr};
 use skybridge_hcl::{Span, Type};
 
-use crate::address::Mode;
+use crate::address::{Address, Mode};
 pub use crate::endpoint::Endpoint;
 
 /// A module path without instance keys: the names of the `module` blocks from the root.
@@ -222,6 +222,8 @@ pub struct Resource {
     pub preconditions: Vec<Condition>,
     /// `postcondition` blocks of `lifecycle`.
     pub postconditions: Vec<Condition>,
+    /// What a plan or a state says of each instance; empty for a configuration from files.
+    pub bodies: BTreeMap<Address, Body>,
     /// Where it stands.
     pub span: Span,
 }

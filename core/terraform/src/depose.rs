@@ -51,7 +51,7 @@ impl Apply {
             .deposed
             .iter()
             .position(free)
-            .or((!all.is_empty()).then_some(0))
+            .or_else(|| (!all.is_empty()).then_some(0))
         else {
             return false;
         };

@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use skybridge_hcl::ast::{Body, Expr};
 use skybridge_hcl::{Diagnostic, Reference, Span, references, references_in};
 
-use crate::address::Mode;
+use crate::address::{Address, Mode};
 use crate::config::{Condition, Config, Module, ProviderKey, Resource, StaticPath};
+
+use crate::scope::static_path;
+use crate::show::INSTANCE;
 
 /// One named thing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,6 +186,9 @@ impl Walk<'_> {
 
     fn resource(&mut self, resource: &Resource) -> BTreeSet<Node> {
         let mut needs = self.body(&resource.body);
+        for body in resource.bodies.values() {
+            needs.extend(self.body(body));
+        }
         needs.extend(self.exprs(resource.count.iter().chain(&resource.for_each)));
         needs.extend(self.exprs(&resource.depends_on));
         needs.extend(self.conditions(&resource.preconditions));
@@ -270,6 +276,13 @@ impl Walk<'_> {
         let (kind, name) = (reference.root.as_str(), reference.attr(0));
         match (kind, name) {
             ("path" | "terraform" | "count" | "each" | "self", _) => {}
+            (INSTANCE, address) => {
+                let address = address.and_then(|a| a.parse::<Address>().ok());
+                if let Some(a) = address {
+                    let kind = NodeKind::Resource(a.mode, a.ty.clone(), a.name.clone());
+                    needs.insert(node(&static_path(&a.module), kind));
+                }
+            }
             ("var", Some(name)) => {
                 let names: Vec<&str> = self.module.variables.keys().map(String::as_str).collect();
                 if self.declared(&names, "input variable", name, &reference.span) {

@@ -51,7 +51,6 @@ fn named(base: &mut [Block], over: Block, said: &mut Vec<Diagnostic>) {
     }
     let json = found.body.json;
     let mut body = bodies(&found.body, over.body, &["lifecycle"]);
-    // `count` and `for_each` exclude each other: the one that overrides ends the other.
     body.json = json;
     found.body = body;
 }
@@ -60,6 +59,7 @@ fn named(base: &mut [Block], over: Block, said: &mut Vec<Diagnostic>) {
 /// all together; those of a kind in `merged` are merged in their turn.
 fn bodies(base: &Body, over: Body, merged: &[&str]) -> Body {
     let mut out = base.clone();
+    // `count` and `for_each` exclude each other: the one that overrides ends the other.
     let ends = |a: &str| match a {
         "count" => over.attribute("for_each").is_some(),
         "for_each" => over.attribute("count").is_some(),
@@ -97,7 +97,7 @@ fn made(block: &Block) -> String {
 }
 
 /// Local values are overridden one by one, wherever they stand.
-fn locals(base: &mut Vec<Block>, over: Block, said: &mut Vec<Diagnostic>) {
+fn locals(base: &mut [Block], over: Block, said: &mut Vec<Diagnostic>) {
     for attribute in over.body.attributes {
         let found = base
             .iter_mut()

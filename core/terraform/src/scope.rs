@@ -7,6 +7,7 @@ use skybridge_hcl::{Diagnostic, Resolved, Scope, Span, Value};
 
 use crate::address::{Address, InstanceKey, Mode, ModuleStep};
 use crate::config::{Config, ProviderKey, StaticPath};
+use crate::show::INSTANCE;
 
 /// An instance of a module.
 pub(crate) type ModulePath = Vec<ModuleStep>;
@@ -267,6 +268,21 @@ impl<'a> ModuleScope<'a> {
         Resolved::Value(value, 1)
     }
 
+    /// An instance by its whole address, as documents refer to it.
+    fn anywhere(&self, steps: &[Step]) -> Resolved {
+        let address = match steps.first() {
+            Some(Step::Index(index)) => match literal_key(index) {
+                Some(InstanceKey::Key(text)) => text.parse::<Address>().ok(),
+                _ => None,
+            },
+            _ => None,
+        };
+        match address.and_then(|a| self.values.resources.get(&a)) {
+            Some(value) => Resolved::Value(value.clone(), 1),
+            None => Resolved::Failed(Vec::new()),
+        }
+    }
+
     fn workspace(&self) -> Value {
         let name = self.config.workspace.as_str();
         Value::string(if name.is_empty() { "default" } else { name })
@@ -305,6 +321,7 @@ fn literal_key(expr: &skybridge_hcl::ast::Expr) -> Option<InstanceKey> {
 impl Scope for ModuleScope<'_> {
     fn resolve(&self, name: &str, steps: &[Step], span: &Span) -> Resolved {
         match name {
+            INSTANCE => self.anywhere(steps),
             "var" => self.named(&self.values.variables, "var", steps, span),
             "local" => self.named(&self.values.locals, "local", steps, span),
             "module" => self.module(steps, span),

@@ -10,6 +10,9 @@ use crate::load::load;
 use crate::schema::Schemas;
 use crate::variables::{VariableInputs, root_values};
 
+/// The file under which a plan or a state in JSON stands in the place of a directory's files.
+pub const DOCUMENT_FILE: &str = "terraform-show.json";
+
 /// A configuration that can be planned and applied.
 #[derive(Clone)]
 pub struct Stack {
@@ -54,6 +57,18 @@ impl Stack {
         inputs: &VariableInputs,
         schemas: Arc<Schemas>,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let document = join_path(directory, DOCUMENT_FILE);
+        if let Ok(bytes) = files.read(&document) {
+            let text = String::from_utf8_lossy(&bytes);
+            let (config, diagnostics) = crate::show::read(&document, &text, &schemas)?;
+            let stack = Self {
+                config,
+                variables: BTreeMap::new(),
+                schemas,
+                files,
+            };
+            return Ok((stack, diagnostics));
+        }
         let (mut config, mut diagnostics) = load(files.as_ref(), directory);
         config.workspace = inputs.workspace.clone().unwrap_or_else(|| {
             let selected = files.read(&join_path(directory, ".terraform/environment"));

@@ -312,6 +312,10 @@ impl Apply {
                 name: name.to_owned(),
                 key: key.clone(),
             };
+            // A document need not have every instance that its keys would give.
+            if !resource.bodies.is_empty() && !resource.bodies.contains_key(&address) {
+                continue;
+            }
             let each = expansion.each(&key);
             if let Some((config, spans)) = self.arguments(stack, &address, each, resource) {
                 let instance = Instance {
@@ -354,7 +358,8 @@ impl Apply {
         };
         let mut spans = Spans::new(resource.span.clone());
         let mut said = Vec::new();
-        let value = evaluate_body(&resource.body, schema, &context, &mut spans, &mut said);
+        let body = resource.bodies.get(address).unwrap_or(&resource.body);
+        let value = evaluate_body(body, schema, &context, &mut spans, &mut said);
         self.diagnostics.append(&mut said);
         let value = value?;
         if value.depth() > VALUE_DEPTH_MAX {

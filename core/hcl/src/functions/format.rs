@@ -138,6 +138,15 @@ fn format(text: &str, args: &[Value]) -> Result<String> {
     Ok(out)
 }
 
+fn whole(letter: char, number: BigDecimal) -> std::result::Result<BigDecimal, String> {
+    if number.is_integer() {
+        return Ok(number);
+    }
+    Err(format!(
+        "unsupported value for \"%{letter}\": a whole number is required"
+    ))
+}
+
 impl Verb {
     fn apply(&self, letter: char, arg: &Value) -> std::result::Result<String, String> {
         let to = |ty: &Type| {
@@ -147,16 +156,7 @@ impl Verb {
             convert(arg, ty).map_err(|e| format!("unsupported value for \"%{letter}\": {e}"))
         };
         let number = || to(&Type::Number).map(|v| v.as_number().cloned().unwrap_or_default());
-        let whole = || {
-            let number = number()?;
-            if number.is_integer() {
-                Ok(number)
-            } else {
-                Err(format!(
-                    "unsupported value for \"%{letter}\": a whole number is required"
-                ))
-            }
-        };
+        let whole = || number().and_then(|n| whole(letter, n));
         let text = match letter {
             'v' if self.sharp => json_text(arg),
             'v' => return Ok(self.pad(&self.default_text(arg), false)),

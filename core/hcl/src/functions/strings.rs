@@ -139,7 +139,7 @@ fn title(text: &str) -> String {
         } else {
             out.push(c);
         }
-        start = !(c.is_alphanumeric() || c == '_' || (!c.is_ascii() && !c.is_whitespace()));
+        start = (c.is_ascii() || c.is_whitespace()) && c != '_' && !c.is_alphanumeric();
     }
     out
 }

@@ -1,4 +1,8 @@
 //! A plan as Terraform's users know it, and outputs.
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "JSON will have no further kinds of value"
+)]
 
 use std::fmt::Write as _;
 

@@ -11,7 +11,7 @@ mod walk;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use skybridge_lab::request::{StackArgument, StackSource};
+use skybridge_lab::request::{DOCUMENT_FILE, StackArgument, StackSource};
 use thiserror::Error;
 
 use self::walk::Reader;
@@ -113,6 +113,9 @@ impl Variables {
 /// # Errors
 /// When it is no directory, holds no configuration, or configuration cannot be read.
 pub(crate) fn read(directory: &Path, variables: &Variables) -> Result<Read, SourceError> {
+    if directory.is_file() {
+        return document(directory);
+    }
     if !directory.is_dir() {
         return Err(SourceError::NotADirectory(directory.to_path_buf()));
     }
@@ -136,6 +139,34 @@ pub(crate) fn read(directory: &Path, variables: &Variables) -> Result<Read, Sour
             environment: variables.environment.clone(),
         },
         left_out,
+    })
+}
+
+/// A plan or a state in JSON, in the place of a directory.
+fn document(path: &Path) -> Result<Read, SourceError> {
+    let absolute = absolute(path)?;
+    let identity = absolute
+        .to_str()
+        .ok_or_else(|| SourceError::Path(absolute.clone()))?
+        .to_owned();
+    let meta = std::fs::metadata(&absolute).map_err(|source| SourceError::Io {
+        path: absolute.clone(),
+        source,
+    })?;
+    if meta.len() > STACK_LEN_MAX {
+        return Err(SourceError::LongFile(absolute));
+    }
+    let text = std::fs::read_to_string(&absolute).map_err(|source| SourceError::Io {
+        path: absolute.clone(),
+        source,
+    })?;
+    Ok(Read {
+        stack: StackSource {
+            directory: identity,
+            files: BTreeMap::from([(DOCUMENT_FILE.to_owned(), text)]),
+            ..StackSource::default()
+        },
+        left_out: Vec::new(),
     })
 }
 
