@@ -1,5 +1,6 @@
 //! What must hold for every configuration: the order and names of files do not matter, evaluation is
 //! deterministic, and a second plan after an apply is empty.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

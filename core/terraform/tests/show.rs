@@ -1,4 +1,5 @@
 //! Plans and states in JSON in the place of files.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

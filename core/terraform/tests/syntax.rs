@@ -1,5 +1,6 @@
 //! JSON syntax, override files, and the blocks that speak about the stack itself: `moved`, `removed`,
 //! `import`, `check`, conditions.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -39,6 +39,7 @@ fn answer(request: Request) -> Response {
         pace: Pace::Compressed,
         epoch: lab::wall_time(),
         hosts: Hosts::Internal,
+        ceilings: true,
     });
     lab.request(Instant::ZERO, ClientId(0), request);
     while let Some(output) = lab.poll_output() {
