@@ -36,7 +36,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use ipnet::{IpNet, Ipv4Net};
 use skybridge_base::{Deadline, Instant, MacAddr, Rng, earliest};
 use skybridge_blueprint::{self as blueprint, InterfaceName, NodeKind, NodeName, PortName};
-use skybridge_wire::{Frame, FramePool, gso};
+use skybridge_wire::Frame;
 
 use crate::transport::{ConnId, Stack};
 use crate::{ConnectionId, HostCommand, Node, NodeEvent, Outbox, PortIndex};
@@ -250,20 +250,8 @@ impl Node for Host {
         out: &mut Outbox,
     ) {
         for frame in frames.drain(..) {
-            if port != PORT {
-                continue;
-            }
-            if frame.meta.gso_size == 0 {
+            if port == PORT {
                 self.on_frame(now, &frame, out);
-                self.flush_answers(now, out);
-                continue;
-            }
-            let mut segments = Vec::new();
-            if gso::split(frame, &mut FramePool::new(0), &mut segments).is_err() {
-                self.count(crate::DropReason::Malformed);
-            }
-            for segment in &segments {
-                self.on_frame(now, segment, out);
                 self.flush_answers(now, out);
             }
         }
