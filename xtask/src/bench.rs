@@ -35,13 +35,18 @@ pub(crate) fn run(name: &str) -> Result<bool> {
             command.arg("bench/failover.sh");
             command
         }
+        "plan" => {
+            let mut command = Command::new("bash");
+            command.arg("bench/plan.sh");
+            command
+        }
         "convergence" => {
             let mut command = cargo(&release);
             command.args(["skybridge-bgp", "--example", "convergence"]);
             command
         }
         other => bail!(
-            "no measurement `{other}`; there are cold-start, circuits, pps, netns, convergence, failover"
+            "no measurement `{other}`; there are cold-start, circuits, pps, netns, convergence, failover, plan"
         ),
     };
     Ok(outcome(&mut command) == Outcome::Passed)
