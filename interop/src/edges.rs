@@ -91,8 +91,17 @@ pub(crate) fn carrier_faults(label: &str) -> Result<()> {
     edges.recover().context("at first")?;
     for fault in &FAULTS {
         edges.suffer(fault).with_context(|| {
+            let ours = |table| edges.lab.run(&["show", table]).unwrap_or_default();
             let frr = edges.vtysh("show bfd peers").unwrap_or_default();
-            format!("under {}\n{frr}{}", fault.name, edges.bird.logs())
+            let bird = edges
+                .birdc(&["show", "bfd", "sessions"])
+                .unwrap_or_default();
+            let (bfd, bgp) = (ours("bfd"), ours("bgp"));
+            format!(
+                "under {}\n{bfd}{bgp}{frr}{bird}{}",
+                fault.name,
+                edges.bird.logs()
+            )
         })?;
     }
     Ok(())
@@ -275,12 +284,17 @@ impl Edges {
     fn has_failed(&self, msee: &str, edges: &str) -> Result<bool> {
         let bfd = self.json(&["show", "bfd"])?;
         let bgp = self.json(&["show", "bgp"])?;
+        // An edge that is still heard ends its session itself, and its Cease may come before its BFD says so.
+        let resets = |reason: &Value| {
+            let is_cease = |text: &str| text.starts_with("notification received: Cease");
+            *reason == "BFD down" || (msee == SIGNALLED && reason.as_str().is_some_and(is_cease))
+        };
         let mut bfd = bfd["rows"].as_array().context("rows")?.iter();
         let mut bgp = bgp["rows"].as_array().context("rows")?.iter();
         let frr = self.vtysh("show bfd peers")?.to_lowercase();
         Ok(
             bfd.all(|row| row["state"] == "down" && row["diagnostic"] == msee)
-                && bgp.all(|row| row["state"] != "Established" && row["last_reset"] == "BFD down")
+                && bgp.all(|row| row["state"] != "Established" && resets(&row["last_reset"]))
                 && frr.contains(&format!("status: {}", edges.to_lowercase()))
                 && !self.vtysh("show ip route bgp")?.contains("B>*")
                 && !self.birdc(&["show", "protocols"])?.contains("Established")
