@@ -1,6 +1,7 @@
 //! The binary as its users run it: a lab of the example in the background, and commands that ask it.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -9,36 +10,75 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::namespace::run;
 
+/// Who runs a lab.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum User {
+    /// Whoever runs the scenarios.
+    Root,
+    /// A user without any privilege.
+    Ordinary,
+}
+
+impl User {
+    /// `nobody`, who exists everywhere.
+    pub(crate) const ORDINARY_ID: u32 = 65_534;
+}
+
 /// A lab with a place of its own; it ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Lab {
     pub(crate) folder: PathBuf,
     program: PathBuf,
+    user: User,
 }
 
 impl Lab {
     /// Brings a directory up in the background.
     pub(crate) fn up(label: &str, directory: &Path) -> Result<Self> {
-        Self::start(label, directory, &[], true)
+        Self::start(User::Root, label, directory, &[], true)
     }
 
     /// As [`Lab::up`], with more arguments.
     pub(crate) fn up_with(label: &str, directory: &Path, more: &[&str]) -> Result<Self> {
-        Self::start(label, directory, more, true)
+        Self::start(User::Root, label, directory, more, true)
+    }
+
+    /// As [`Lab::up_with`], by another user, who must be able to read the directory.
+    pub(crate) fn up_as(user: User, label: &str, directory: &Path, more: &[&str]) -> Result<Self> {
+        Self::start(user, label, directory, more, true)
     }
 
     /// As [`Lab::up`], whatever its expectations come to.
     pub(crate) fn up_unproved(label: &str, directory: &Path) -> Result<Self> {
-        Self::start(label, directory, &[], false)
+        Self::start(User::Root, label, directory, &[], false)
     }
 
-    fn start(label: &str, directory: &Path, more: &[&str], is_proved: bool) -> Result<Self> {
+    fn start(
+        user: User,
+        label: &str,
+        directory: &Path,
+        more: &[&str],
+        is_proved: bool,
+    ) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("sky-{label}-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         // The build puts every binary of the workspace beside this one.
-        let program = std::env::current_exe()?.with_file_name("skybridge");
+        let mut program = std::env::current_exe()?.with_file_name("skybridge");
         ensure!(program.exists(), "{} is not built", program.display());
-        let lab = Self { folder, program };
+        if user == User::Ordinary {
+            // Where the build puts it may be root's alone.
+            let copy = folder.join("skybridge-bin");
+            fs::copy(&program, &copy)?;
+            program = copy;
+            let id = Some(User::ORDINARY_ID);
+            chown(&folder, id, id)?;
+            fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        }
+        let lab = Self {
+            folder,
+            program,
+            user,
+        };
         let directory = directory.to_string_lossy();
         let up = ["up", &directory, "--detach", "--no-simulation"];
         let output = lab.command(&[&up[..], more].concat()).output();
@@ -54,9 +94,28 @@ impl Lab {
         Ok(lab)
     }
 
+    /// The program without any privilege, and /dev/net/tun with its usual mode whatever this system has made of it.
+    fn unprivileged(&self) -> Command {
+        let id = User::ORDINARY_ID;
+        let script = format!(
+            "mknod {tun} c 10 200 2>/dev/null; chmod 666 {tun}; mount --bind {tun} /dev/net/tun && \
+             exec setpriv --reuid {id} --regid {id} --clear-groups \"$@\"",
+            tun = self.folder.join("tun").display()
+        );
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "sh", "-c", &script, "sh"])
+            .arg(&self.program)
+            .current_dir(&self.folder);
+        command
+    }
+
     /// A command to it, to be started.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = match self.user {
+            User::Root => Command::new(&self.program),
+            User::Ordinary => self.unprivileged(),
+        };
         command
             .args(arguments)
             .env("XDG_RUNTIME_DIR", &self.folder)

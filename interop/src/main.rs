@@ -13,6 +13,8 @@ mod burst;
 #[cfg(target_os = "linux")]
 mod edges;
 #[cfg(target_os = "linux")]
+mod kernel;
+#[cfg(target_os = "linux")]
 mod lab;
 #[cfg(target_os = "linux")]
 mod live_capture;

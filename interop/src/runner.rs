@@ -10,6 +10,7 @@ use anyhow::Result;
 
 use crate::burst::burst;
 use crate::edges::carrier_faults;
+use crate::kernel::{kernel, kernel_of_ordinary_user, role};
 use crate::live_capture::live_capture;
 use crate::namespace::sweep;
 use crate::peers::{Software, version};
@@ -77,14 +78,26 @@ const SCENARIOS: &[Scenario] = &[
     ("live-capture", live_capture),
     ("postgres", postgres),
     ("postgres-netns", postgres_in_namespace),
+    ("kernel", kernel),
+    ("kernel-user", kernel_of_ordinary_user),
 ];
 
 pub(crate) fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(result) = role(&arguments) {
+        return match result {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                println!("{error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     if std::env::var_os("SKYBRIDGE_INTEROP").is_none() {
         println!("skipped: needs SKYBRIDGE_INTEROP=1 and root; use `cargo xtask interop`");
         return ExitCode::SUCCESS;
     }
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = arguments;
     let choose = |scenarios: &[Scenario]| -> Vec<Scenario> {
         let is_wanted =
             |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.contains(w.as_str()));
