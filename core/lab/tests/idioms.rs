@@ -157,3 +157,27 @@ resource "azurerm_subnet_route_table_association" "hub" {
     let verdicts: Vec<_> = from_hub.map(|row| row.ok).collect();
     assert_eq!(verdicts, [Verdict::Unknown], "{:#?}", report.diagnostics);
 }
+
+#[test]
+fn a_circuit_joins_networks_that_another_stack_has_made() {
+    let fixture = |name: &str| {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/existing");
+        read(&directory.join(name))
+    };
+    let mut lab = Virtual::new();
+    let base = lab.up(vec![fixture("base")]);
+    let outputs = &base.summary.outputs;
+    let drg = outputs.iter().find(|(name, _)| name == "drg_ocid");
+    let mut circuit = fixture("circuit");
+    circuit.arguments.push(StackArgument::Value {
+        name: "drg_id".to_owned(),
+        value: drg.unwrap().1.clone(),
+    });
+    let report = lab.up(vec![circuit]);
+    assert_eq!(report.sessions.len(), 4, "{:#?}", report.diagnostics);
+    for session in &report.sessions {
+        assert_eq!(session.state, "Established", "{session:?}");
+    }
+    let verdicts: Vec<_> = report.reachability.iter().map(|row| row.ok).collect();
+    assert_eq!(verdicts, [Verdict::Holds, Verdict::Holds]);
+}

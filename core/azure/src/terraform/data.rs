@@ -21,6 +21,24 @@ pub(super) static SCHEMAS: LazyLock<Schemas> = LazyLock::new(Schemas::builtin);
 /// The tenant, client and object of everyone.
 const DIRECTORY_ID: &str = "00000000-0000-0000-0000-000000000002";
 
+/// Data sources with attributes of their own; [`by_name`] has the others.
+const OF_THEIR_OWN: [&str; 8] = [
+    "azurerm_client_config",
+    "azurerm_subscription",
+    "azurerm_resource_group",
+    "azurerm_virtual_network",
+    "azurerm_subnet",
+    "azurerm_public_ip",
+    "azurerm_virtual_network_gateway",
+    "azurerm_express_route_circuit",
+];
+
+/// True when data sources of the type are read from the network.
+#[must_use]
+pub fn is_read(ty: &str) -> bool {
+    OF_THEIR_OWN.contains(&ty) || by_name(ty).is_some()
+}
+
 /// Reads a data source: all its attributes, placeholders where nobody models one.
 ///
 /// # Errors

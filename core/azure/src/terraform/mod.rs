@@ -22,7 +22,7 @@ use build::{Made, set};
 use types::{Association, Row, row};
 
 pub use attributes::attributes;
-pub use data::read;
+pub use data::{is_read, read};
 
 /// The subscription that every resource of a Terraform stack lives in.
 pub const SUBSCRIPTION_ID: &str = "00000000-0000-0000-0000-000000000001";

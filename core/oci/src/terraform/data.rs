@@ -20,6 +20,29 @@ use crate::kinds;
 use crate::ocid::{HOME_REGION, region_of, region_part, stable};
 use crate::providers::{self, SERVICES, Service};
 
+/// Data sources that are answered from catalogues and by rules of their own; [`lists`] has the others.
+const OF_THEIR_OWN: [&str; 13] = [
+    "oci_identity_availability_domain",
+    "oci_identity_availability_domains",
+    "oci_identity_tenancy",
+    "oci_identity_regions",
+    "oci_identity_region_subscriptions",
+    "oci_core_fast_connect_provider_services",
+    "oci_core_fast_connect_provider_service",
+    "oci_core_virtual_circuit_bandwidth_shapes",
+    "oci_core_fast_connect_provider_service_bandwidth_shapes",
+    "oci_core_images",
+    "oci_core_services",
+    "oci_core_vnic_attachments",
+    "oci_core_drg_route_tables",
+];
+
+/// True when data sources of the type are read from the network and the catalogues.
+#[must_use]
+pub fn is_read(ty: &str) -> bool {
+    OF_THEIR_OWN.contains(&ty) || lists::one(ty).is_some() || lists::list(ty).is_some()
+}
+
 /// Reads a data source: all its attributes.
 ///
 /// # Errors
@@ -57,7 +80,8 @@ pub fn read(
             query.list("fast_connect_provider_services", all)?
         }
         "oci_core_fast_connect_provider_service" => query.provider_service()?,
-        "oci_core_virtual_circuit_bandwidth_shapes" => query.shapes()?,
+        "oci_core_virtual_circuit_bandwidth_shapes"
+        | "oci_core_fast_connect_provider_service_bandwidth_shapes" => query.shapes()?,
         "oci_core_images" => query.images()?,
         "oci_core_services" => query.list("services", services(&context.region))?,
         "oci_core_vnic_attachments" => query.vnic_attachments()?,

@@ -27,7 +27,7 @@ use crate::providers;
 use names::{Place as Act, row};
 
 pub use attributes::attributes;
-pub use data::read;
+pub use data::{is_read, read};
 
 static SCHEMAS: LazyLock<Schemas> = LazyLock::new(Schemas::builtin);
 
