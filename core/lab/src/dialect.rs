@@ -172,6 +172,12 @@ impl Dialect {
     }
 }
 
+/// The name by which a cloud knows what an instance makes, whichever stack makes it. OCI gives a name of its
+/// own to each: two stacks never mean the same object.
+pub(crate) fn identity(ty: &str, attributes: &Value) -> Option<String> {
+    azure::identity(ty, attributes)
+}
+
 fn oci_context(target: &Target) -> oci::ProviderContext {
     oci::ProviderContext::from_config(&target.provider_config)
 }

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod adoption;
 mod bridge;
 mod capture;
 mod carrier;

@@ -32,6 +32,11 @@ pub(crate) fn plan(
     let mut report = PlanReport::default();
     let mut scratch = control.clone();
     let mut siblings = Siblings::of(prior);
+    let mut holdings = siblings.holdings.clone();
+    let alone = match request.stacks.as_slice() {
+        [one] => prior.keys().all(|directory| *directory == one.directory),
+        _ => false,
+    };
     for (index, source) in request.stacks.iter().enumerate() {
         let stack = match sources::load(source, schemas) {
             Ok((stack, notes)) => {
@@ -52,6 +57,11 @@ pub(crate) fn plan(
         let result = run.apply.finish();
         let said = result.diagnostics.iter().chain(&run.extra);
         report.diagnostics.extend(said.map(diagnostics::from_hcl));
+        if !alone {
+            let adopted = holdings.adoptions(&source.directory, &result.plan);
+            (report.diagnostics).extend(adopted.iter().map(diagnostics::from_hcl));
+            holdings.take_planned(&source.directory, &result.plan);
+        }
         let (ignored, mut not_modelled) = unmodelled(&result.not_modelled);
         not_modelled.append(&mut run.not_modelled);
         report.ignored.extend(ignored);
@@ -72,6 +82,8 @@ pub(crate) fn plan(
             );
         }
     }
+    let conflicts = holdings.conflicts();
+    (report.diagnostics).extend(conflicts.iter().map(diagnostics::from_hcl));
     diagnostics::sort(&mut report.diagnostics);
     report
 }
@@ -87,7 +99,7 @@ fn ahead(
 ) -> Control {
     let apply = Apply::new(Arc::clone(stack), before);
     let rehearsal = rehearse(control, apply, directory, siblings, now);
-    siblings.add(directory, &rehearsal.result.state.outputs);
+    siblings.add(directory, &rehearsal.result.state);
     rehearsal.control
 }
 

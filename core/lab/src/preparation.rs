@@ -68,7 +68,7 @@ pub(crate) fn prepare(
         let state = prior.get(&source.directory).cloned().unwrap_or_default();
         let apply = Apply::new(Arc::clone(&stack), state);
         let rehearsal = rehearse(&scratch, apply, &source.directory, &siblings, now);
-        siblings.add(&source.directory, &rehearsal.result.state.outputs);
+        siblings.add(&source.directory, &rehearsal.result.state);
         let (mut lab_file, lab_said) = skybridge_sites::read(files.as_ref(), ".", &rehearsal.scope);
         lab_file.stack.clone_from(&source.directory);
         // Names that an error left without a resource are not the lab file's fault.
@@ -87,6 +87,8 @@ pub(crate) fn prepare(
             not_modelled,
         });
     }
+    let conflicts = siblings.holdings.conflicts();
+    said.extend(conflicts.iter().map(diagnostics::from_hcl));
     let lab_files: Vec<&LabFile> = others
         .iter()
         .copied()

@@ -7,6 +7,7 @@ use skybridge_estate::{Command, Estate, Phase, Refusal, ResourceId};
 use skybridge_hcl::{Diagnostic, Value};
 use skybridge_terraform::{Action, ActionId, Apply, Target};
 
+use crate::adoption::{Shared, adopted};
 use crate::control::Control;
 use crate::dialect::{Dialect, Mapped, Settled};
 use crate::document::{NotModelledRow, Progress};
@@ -168,6 +169,13 @@ impl Run {
             self.apply.complete(target.id, &state);
             return;
         }
+        let shared = self.shared(&action);
+        if let (Action::Delete { .. }, Some(shared)) = (&action, &shared) {
+            let whose = format!("{} of {} still has it", shared.address, shared.directory);
+            self.say(now, &target, "left", whose);
+            self.apply.complete(target.id, &Value::null());
+            return;
+        }
         let Some(dialect) = Dialect::of(&target.address) else {
             // No dialect: the stack's schemas give it stable placeholders.
             match action {
@@ -216,6 +224,11 @@ impl Run {
                 let running = Running::new(dialect, action, Vec::new());
                 self.running.insert(target.id, running);
             }
+            Ok(Mapped::Commands(_)) if shared.is_some_and(|s| s.odds.is_empty()) => {
+                self.say(now, &target, "adopting", String::new());
+                let running = Running::new(dialect, action, Vec::new());
+                self.running.insert(target.id, running);
+            }
             Ok(Mapped::Commands(mut commands)) => {
                 for command in &mut commands {
                     if let Command::Put(put) = command
@@ -234,6 +247,23 @@ impl Run {
                 self.running.insert(target.id, running);
             }
         }
+    }
+
+    /// The instance of another stack that is what an action would make or delete; says so when it is adopted.
+    fn shared(&mut self, action: &Action) -> Option<Shared> {
+        let target = action.target();
+        let attributes = match action {
+            Action::Create { planned, .. } => planned,
+            Action::Delete { before, .. } => before,
+            Action::Read { .. } | Action::Update { .. } => return None,
+        };
+        let holdings = &self.siblings.holdings;
+        let shared = holdings.shared(&self.stack, &target.address, attributes)?;
+        if matches!(action, Action::Create { .. }) && shared.odds.is_empty() {
+            self.extra
+                .push(adopted(&target.address, &shared, &target.spans));
+        }
+        Some(shared)
     }
 
     fn refuse(&mut self, target: &Target, mut diagnostics: Vec<Diagnostic>) {

@@ -1,31 +1,38 @@
-//! What the stacks of a lab have put out, for one another: `terraform_remote_state` without a back end.
+//! What the stacks of a lab know of one another: outputs, for `terraform_remote_state` without a back end, and
+//! the objects that they hold.
 
 use std::collections::BTreeMap;
 
 use skybridge_hcl::{Diagnostic, Spans, Value, join_path};
-use skybridge_terraform::{OutputState, StackState};
+use skybridge_terraform::StackState;
 
-/// Outputs by directory and name.
+use crate::adoption::Holdings;
+
+/// Outputs by directory and name, and what each stack holds.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Siblings(BTreeMap<String, BTreeMap<String, Value>>);
+pub(crate) struct Siblings {
+    outputs: BTreeMap<String, BTreeMap<String, Value>>,
+    pub(crate) holdings: Holdings,
+}
 
 impl Siblings {
     pub(crate) fn of(states: &BTreeMap<String, StackState>) -> Self {
         let mut out = Self::default();
         for (directory, state) in states {
-            out.add(directory, &state.outputs);
+            out.add(directory, state);
         }
         out
     }
 
-    pub(crate) fn add(&mut self, directory: &str, outputs: &BTreeMap<String, OutputState>) {
-        let values = outputs.iter().map(|(name, output)| {
+    pub(crate) fn add(&mut self, directory: &str, state: &StackState) {
+        self.holdings.take(directory, state);
+        let values = state.outputs.iter().map(|(name, output)| {
             let value = output.value.clone();
             let hidden = output.sensitive;
             let value = if hidden { value.sensitive() } else { value };
             (name.clone(), value)
         });
-        self.0.insert(directory.to_owned(), values.collect());
+        self.outputs.insert(directory.to_owned(), values.collect());
     }
 
     /// The attributes of a `terraform_remote_state` in the stack of a directory, and what to say about
@@ -79,10 +86,10 @@ impl Siblings {
                 .split("/terraform.tfstate.d")
                 .next()
                 .unwrap_or(folder);
-            let (directory, outputs) = self.0.get_key_value(folder)?;
+            let (directory, outputs) = self.outputs.get_key_value(folder)?;
             return Some((directory, outputs, true));
         }
-        let others: Vec<_> = self.0.iter().filter(|(d, _)| *d != stack).collect();
+        let others: Vec<_> = self.outputs.iter().filter(|(d, _)| *d != stack).collect();
         let names = settings.map(texts).unwrap_or_default();
         let named = |directory: &str| {
             let folder = directory.rsplit('/').next().unwrap_or(directory);
@@ -109,6 +116,7 @@ fn texts(value: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use skybridge_terraform::OutputState;
 
     fn siblings(directories: &[&str]) -> Siblings {
         let mut out = Siblings::default();
@@ -118,7 +126,11 @@ mod tests {
                 value,
                 sensitive: false,
             };
-            out.add(directory, &BTreeMap::from([("from".to_owned(), output)]));
+            let state = StackState {
+                outputs: BTreeMap::from([("from".to_owned(), output)]),
+                ..StackState::default()
+            };
+            out.add(directory, &state);
         }
         out
     }

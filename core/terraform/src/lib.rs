@@ -35,6 +35,7 @@ mod graph;
 mod json;
 mod lab;
 mod load;
+mod odds;
 mod overrides;
 mod placeholder;
 mod refactor;
@@ -53,6 +54,7 @@ pub use apply::{
 };
 pub use lab::StackScope;
 pub use load::load;
+pub use odds::settings_at_odds;
 pub use placeholder::placeholder_attributes;
 pub use schema::{Category, Schemas};
 pub use show::is_document;

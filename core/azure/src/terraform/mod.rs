@@ -182,6 +182,30 @@ pub fn id_of(ty: &str, config: &Value) -> Option<ResourceId> {
         .or_else(|| wanted_id(row, config).ok())
 }
 
+/// The name by which Azure knows what an instance makes, in whichever stack it stands: an id without case.
+/// An association is known by the field that it sets. `None` while a name is not known.
+#[must_use]
+pub fn identity(ty: &str, config: &Value) -> Option<String> {
+    let text = |name: &str| {
+        let value = config.attr(name).filter(|v| !v.is_placeholder())?;
+        value.as_str().filter(|t| !t.is_empty())
+    };
+    let identity = if ty == types::RESOURCE_GROUP {
+        format!(
+            "/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{}",
+            text("name")?
+        )
+    } else if let Some(association) = Association::of(ty) {
+        format!("{}#{}", text(association.owner)?, association.property)
+    } else {
+        let row = row(ty)?;
+        let names: Option<Vec<&str>> = row.names.iter().map(|n| text(n)).collect();
+        let group = text("resource_group_name")?;
+        resource_id(SUBSCRIPTION_ID, group, row.kind, &names?).to_string()
+    };
+    Some(identity.to_ascii_lowercase())
+}
+
 /// Whether the last request on a resource is done: may Terraform's provider go on? A circuit is done when
 /// it is enabled: no provider block waits for the connectivity provider.
 #[must_use]
