@@ -37,16 +37,15 @@ impl<N: Buildable> World<N> {
         let is_behind = more && self.now == began && due == Some(began);
         self.behind_since = is_behind.then(|| self.behind_since.unwrap_or(now));
         if !more {
-            self.now = self.now.max(now);
+            self.pass_time(now);
         }
         more
     }
 
     /// Makes `now` the time although something is due before it.
     pub(crate) fn fall_behind(&mut self, now: Instant) {
-        self.now = now;
+        self.pass_time(now);
         self.behind_since = None;
-        self.steps_here = 0;
         // With frames from outside no replay is exact anyway, and a busy world would fill its log.
         if !self.is_fed {
             self.record(Logged::Late);
@@ -71,6 +70,6 @@ impl<N: Buildable> World<N> {
     /// have waited for the driver are then delivered ahead of timers that fired meanwhile.
     pub fn approach(&mut self, now: Instant) {
         let due = self.poll_timeout().map_or(now, |deadline| deadline.at);
-        self.now = self.now.max(due.min(now));
+        self.pass_time(due.min(now));
     }
 }

@@ -268,13 +268,13 @@ impl<N: Buildable> World<N> {
     /// Does everything that is due up to `until`, and makes that the time.
     pub fn run_until(&mut self, until: Instant) {
         while self.step_until(until, None) {}
-        self.now = self.now.max(until);
+        self.pass_time(until);
     }
 
     /// As [`World::run_until`], showing every frame to `checker`.
     pub fn run_until_checked(&mut self, until: Instant, checker: &mut dyn Checker) {
         while self.step_until(until, Some(checker)) {}
-        self.now = self.now.max(until);
+        self.pass_time(until);
     }
 
     /// Lets the time that really passed pass. A `now` in the past does nothing.
@@ -289,10 +289,7 @@ impl<N: Buildable> World<N> {
         if at > until {
             return false;
         }
-        if at > self.now {
-            self.now = at;
-            self.steps_here = 0;
-        }
+        self.pass_time(at);
         self.steps += 1;
         self.steps_here += 1;
         match next {
@@ -314,15 +311,22 @@ impl<N: Buildable> World<N> {
         true
     }
 
+    /// Lets time pass up to `at`, if that is later. The steps of an instant end with it, whoever moves time.
+    pub(crate) fn pass_time(&mut self, at: Instant) {
+        if at > self.now {
+            self.now = at;
+            self.steps_here = 0;
+        }
+    }
+
     fn break_livelock(&mut self, node: &Option<NodeName>) {
         let kind = WorldEventKind::Livelock {
             steps: self.steps_here,
             skipped_ns: u64::try_from(self.skip.as_nanos()).unwrap_or(u64::MAX),
         };
         self.report(node.clone(), kind);
-        self.now += self.skip;
+        self.pass_time(self.now + self.skip);
         self.skip = (self.skip * 2).min(Duration::from_secs(1));
-        self.steps_here = 0;
     }
 
     /// Registers the time at which a node wants its timeout.

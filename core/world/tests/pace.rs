@@ -8,9 +8,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use net::{Net, net};
-use skybridge_base::Instant;
-use skybridge_blueprint::{BfdParameters, Originated};
+use skybridge_base::{Instant, MacAddr};
+use skybridge_blueprint::{BfdParameters, NextHop, Originated};
 use skybridge_nodes::{NodeEvent, SessionState};
+use skybridge_wire::{EtherType, EthernetRepr, Frame, Tags, ipv4, protocol};
 use skybridge_world::{Command, CutMode, Element, Logged, World, WorldEvent, WorldEventKind};
 
 /// Steps of one turn.
@@ -174,4 +175,72 @@ fn a_world_that_was_late_is_replayed_to_the_same_trace() {
     let twin = World::replay(paced.world.log(), end).unwrap();
     assert_eq!(twin.trace_hash(), paced.world.trace_hash());
     assert_eq!(twin.steps(), paced.world.steps());
+}
+
+/// Eight routers in a row without delay, and a host behind the last.
+fn row() -> Net {
+    let mut net = Net::default();
+    let name = |n: u8| format!("r{n}");
+    for n in 0..8 {
+        net.router(&name(n));
+    }
+    for n in 0..7 {
+        let (a, b) = (name(n), name(n + 1));
+        net.join(&a, &b, n);
+        net.link_mut(&format!("{a}-{b}")).delay = None;
+        let via = NextHop::Via {
+            interface: b.as_str().into(),
+            address: net::ip(&format!("10.255.{n}.2")),
+        };
+        net.route(&a, "198.51.100.0/24", via);
+    }
+    net.interface("r0", "outside", "10.1.0.1/24");
+    net.host("sink", "r7", "198.51.100.1/24", "198.51.100.254");
+    net.link_mut("r7-sink").delay = None;
+    net
+}
+
+fn datagram(to: MacAddr) -> Frame {
+    let (src, dst) = ([10, 1, 0, 2].into(), [198, 51, 100, 1].into());
+    let mut packet = Vec::new();
+    ipv4::Ipv4Repr::new(src, dst, protocol::UDP, 8).emit(&mut packet);
+    packet.extend([0x30, 0x39, 0, 9, 0, 8, 0, 0]);
+    let mut frame = Frame::with_headroom(&packet);
+    EthernetRepr {
+        dst: to,
+        src: MacAddr::local(0xf00),
+        tags: Tags::Untagged,
+        ethertype: EtherType::IPV4,
+    }
+    .push(&mut frame);
+    frame
+}
+
+#[test]
+fn a_flood_from_outside_that_goes_on_for_long_is_no_livelock() {
+    const BURSTS: u64 = 2500;
+    let net = row();
+    let mut world = World::new(net.blueprint.clone(), 1).unwrap();
+    world.set_tracing(false);
+    let (r0, outside) = ("r0".into(), "outside".into());
+    world.open_external(&r0, &outside).unwrap();
+    world.run_until(Instant::from_secs(1));
+    let to = net.blueprint.nodes[&r0].as_router().unwrap().ports[&outside].mac;
+    let port = world.external_port(&r0, &outside).unwrap();
+    while world.poll_event().is_some() {}
+    for burst in 0..BURSTS {
+        let now = Instant::from_secs(1) + Duration::from_micros(64 * burst);
+        world.approach(now);
+        let mut frames: Vec<Frame> = (0..64).map(|_| datagram(to)).collect();
+        world.inject_at(port, &mut frames);
+        while world.advance_some(now, 64) {}
+        assert_eq!(world.now(), now, "burst {burst}");
+    }
+    let events: Vec<_> = std::iter::from_fn(|| world.poll_event()).collect();
+    let livelock = events
+        .iter()
+        .find(|event| matches!(event.kind, WorldEventKind::Livelock { .. }));
+    assert_eq!(livelock, None);
+    let last = world.link_state(&"r7-sink".into()).unwrap();
+    assert!(last.a_to_b.frames + 1000 > 64 * BURSTS);
 }
