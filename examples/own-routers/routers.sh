@@ -37,9 +37,10 @@ start)
         ip netns list | grep -qw "$name" || ip netns add "$name"
         ip -n "$name" link set lo up
     done
-    start_frr >"$run/frr.log" 2>&1 &
+    # By exec, or the shell keeps copies of its own output open for as long.
+    { exec >"$run/frr.log" 2>&1; start_frr; } &
     echo $! >"$run/start-frr.pid"
-    start_bird >"$run/bird.log" 2>&1 &
+    { exec >"$run/bird.log" 2>&1; start_bird; } &
     echo $! >"$run/start-bird.pid"
     ;;
 stop)

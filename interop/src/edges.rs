@@ -349,7 +349,7 @@ impl Edges {
 }
 
 /// Asks until `holds`, at most as long.
-fn until(most: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+pub(crate) fn until(most: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let began = Clock::now();
     while !holds()? {
         ensure!(began.elapsed() < most, "not within {most:?}");

@@ -13,6 +13,7 @@ use crate::edges::carrier_faults;
 use crate::kernel::{kernel, kernel_of_ordinary_user, role};
 use crate::live_capture::live_capture;
 use crate::namespace::sweep;
+use crate::own_routers::own_routers;
 use crate::peers::{Software, version};
 use crate::postgres::{postgres, postgres_in_namespace};
 use crate::scenarios::{
@@ -36,6 +37,7 @@ const ALONE: &[Scenario] = &[
 const SCENARIOS: &[Scenario] = &[
     // The longest first.
     ("carrier", carrier_faults),
+    ("own-routers", own_routers),
     ("frr-we-open", |l| {
         routes_both_ways(Software::Frr, l, Opens::Us)
     }),
