@@ -20,20 +20,20 @@ use skybridge_oci::model::{AttachmentType, Drg, DrgAttachment, DrgTable, ImportS
 use crate::builder::{
     Builder, add_port, host_prefix, neighbour, plain_interface, router_node, table,
 };
-use crate::{Leg, drg_leg_pool, msee, tags, vcn};
+use crate::{Leg, drg_leg_pool, msee, peering, tags, vcn};
 
 /// Oracle's AS number, inside too.
 pub(crate) const ORACLE: Asn = Asn(31898);
 /// Widest ECMP of a DRG route table (managingDRGs).
 const ECMP_MAX: u8 = 8;
 /// The BGP instance of a DRG.
-const BGP: &str = "drg";
+pub(crate) const BGP: &str = "drg";
 
 pub(crate) fn node_name(builder: &Builder<'_>, drg: &Drg) -> NodeName {
     format!("drg/{}", builder.label(&drg.name, &drg.id)).into()
 }
 
-fn table_vrf(builder: &Builder<'_>, table: &DrgTable) -> VrfName {
+pub(crate) fn table_vrf(builder: &Builder<'_>, table: &DrgTable) -> VrfName {
     format!("table/{}", builder.label(&table.name, &table.id)).into()
 }
 
@@ -73,14 +73,10 @@ fn build_drg(builder: &mut Builder<'_>, drg: &Drg) {
     for attachment in &drg.attachments {
         match attachment.kind {
             AttachmentType::Vcn => attach_vcn(builder, drg, attachment),
-            // Joined when the edge of the circuit is built.
-            AttachmentType::VirtualCircuit => {}
-            AttachmentType::IpsecTunnel | AttachmentType::RemotePeeringConnection => {
-                builder.gap(
-                    &attachment.id,
-                    "IPsec and remote peering attachments are not modelled",
-                );
-            }
+            // Joined when the edge of the circuit is built, or with all peerings.
+            AttachmentType::VirtualCircuit
+            | AttachmentType::IpsecTunnel
+            | AttachmentType::RemotePeeringConnection => {}
         }
     }
     for source in &drg.tables {
@@ -91,7 +87,7 @@ fn build_drg(builder: &mut Builder<'_>, drg: &Drg) {
 }
 
 /// True when `table` imports the routes of `attachment`.
-fn imports(table: &DrgTable, attachment: &DrgAttachment) -> bool {
+pub(crate) fn imports(table: &DrgTable, attachment: &DrgAttachment) -> bool {
     table.imports.iter().any(|statement| match statement {
         ImportStatement::MatchAll => true,
         ImportStatement::Type(kind) => *kind == attachment.kind,
@@ -103,7 +99,11 @@ fn vcn_interface(builder: &Builder<'_>, attachment: &DrgAttachment) -> Interface
     format!("vcn/{}", builder.label(&attachment.name, &attachment.id)).into()
 }
 
-fn entry_vrf(builder: &Builder<'_>, drg: &Drg, attachment: &DrgAttachment) -> Option<VrfName> {
+pub(crate) fn entry_vrf(
+    builder: &Builder<'_>,
+    drg: &Drg,
+    attachment: &DrgAttachment,
+) -> Option<VrfName> {
     let table = drg.tables.iter().find(|t| t.id == attachment.table)?;
     Some(table_vrf(builder, table))
 }
@@ -167,14 +167,21 @@ fn static_rule(
     attachment: &ResourceId,
 ) {
     let target = drg.attachments.iter().find(|a| &a.id == attachment);
-    let Some(target) = target.filter(|a| a.kind == AttachmentType::Vcn) else {
+    let via = target.and_then(|target| match target.kind {
+        AttachmentType::Vcn => Some(NextHop::Via {
+            interface: vcn_interface(builder, target),
+            address: IpAddr::V4(vcn::VCN_END),
+        }),
+        AttachmentType::RemotePeeringConnection => peering::over(builder, &target.network),
+        AttachmentType::VirtualCircuit | AttachmentType::IpsecTunnel => None,
+    });
+    let Some(next_hop) = via else {
         builder.gap(
             &source.id,
-            format!("the static rule for {prefix} does not lead to a VCN attachment"),
+            format!("the static rule for {prefix} leads to no VCN and no peered DRG"),
         );
         return;
     };
-    let interface = vcn_interface(builder, target);
     let vrf = table_vrf(builder, source);
     let name = node_name(builder, drg);
     let Some(router) = builder.router_mut(&name) else {
@@ -183,10 +190,7 @@ fn static_rule(
     if let Some(vrf) = router.vrfs.get_mut(&vrf) {
         vrf.routes.push(StaticRoute {
             prefix,
-            next_hop: NextHop::Via {
-                interface,
-                address: IpAddr::V4(vcn::VCN_END),
-            },
+            next_hop,
             preference: tags::USER,
             source: RouteSource::User,
         });

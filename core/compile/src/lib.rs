@@ -11,6 +11,7 @@
 //! | `msee.rs` | MSEE pairs: one VRF per circuit and peering |
 //! | `vcn.rs` | the distributed router of a VCN |
 //! | `drg.rs` | DRGs: route tables, import distributions, the propagation rule |
+//! | `peering.rs` | local peering of VCNs, remote peering of DRGs, what takes IPsec tunnels |
 //! | `edge.rs` | FastConnect edge pairs and the cross-connects |
 //! | `filters.rs` | NSGs and security lists as packet filters |
 //! | `site.rs` | customer edge routers, the LAN of a site, its hosts |
@@ -28,6 +29,7 @@ mod gateway;
 mod hosts;
 mod index;
 mod msee;
+mod peering;
 mod site;
 pub mod sites;
 mod tags;
@@ -231,6 +233,7 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     msee::build(&mut builder);
     gateway::build(&mut builder);
     drg::build(&mut builder);
+    peering::build(&mut builder);
     edge::build(&mut builder);
     site::build(&mut builder);
     hosts::place_services(&mut builder);

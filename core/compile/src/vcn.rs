@@ -20,7 +20,7 @@ use crate::builder::{
 };
 use crate::hosts::{HostPlan, add_host, spare_address};
 use crate::vnet::local_vrf;
-use crate::{ExtraHost, HostRef, SubnetIndex, filters, tags};
+use crate::{ExtraHost, HostRef, SubnetIndex, filters, peering, tags};
 
 /// The link between a VCN and its DRG, from the range that security rules and routes leave alone.
 pub(crate) const DRG_END: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
@@ -181,14 +181,19 @@ fn add_extra(
     add_host(builder, HostPlan { synthetic, ..plan });
 }
 
-fn table_rules<'a>(builder: &Builder<'a>, table: &ResourceId) -> &'a [RouteRule] {
+pub(crate) fn table_rules<'a>(builder: &Builder<'a>, table: &ResourceId) -> &'a [RouteRule] {
     (builder.inputs.oci.route_tables.iter())
         .find(|t| &t.id == table)
         .map_or(&[], |t| &t.rules)
 }
 
 /// A table of rules, with the implicit local routes.
-fn rule_table(builder: &Builder<'_>, vcn: &Vcn, label: &str, rules: &[RouteRule]) -> Vrf {
+pub(crate) fn rule_table(
+    builder: &Builder<'_>,
+    vcn: &Vcn,
+    label: &str,
+    rules: &[RouteRule],
+) -> Vrf {
     let mut vrf = table(label, 1);
     for block in &vcn.cidr_blocks {
         vrf.routes.push(StaticRoute {
@@ -207,6 +212,7 @@ fn rule_table(builder: &Builder<'_>, vcn: &Vcn, label: &str, rules: &[RouteRule]
                 },
                 _ => NextHop::Drop(DropKind::DeadTarget),
             },
+            RouteTarget::LocalPeering(gateway) => peering::next_hop(builder, gateway),
             RouteTarget::Internet(_) => NextHop::Drop(DropKind::Internet),
             RouteTarget::Missing(_) => NextHop::Drop(DropKind::DeadTarget),
             RouteTarget::PrivateIp(_) | RouteTarget::NotModelled(_) => {

@@ -22,7 +22,7 @@ pub const INTERNET_GATEWAY: &str = "oci/internet-gateway";
 pub const NAT_GATEWAY: &str = "oci/nat-gateway";
 /// `oci/service-gateway`
 pub const SERVICE_GATEWAY: &str = "oci/service-gateway";
-/// `oci/local-peering-gateway`: kept, not modelled.
+/// `oci/local-peering-gateway`
 pub const LOCAL_PEERING_GATEWAY: &str = "oci/local-peering-gateway";
 /// `oci/drg`
 pub const DRG: &str = "oci/drg";
@@ -44,6 +44,15 @@ pub const INSTANCE: &str = "oci/instance";
 pub const VNIC: &str = "oci/vnic";
 /// `oci/private-ip`: made with its VNIC.
 pub const PRIVATE_IP: &str = "oci/private-ip";
+
+/// `oci/remote-peering-connection`
+pub const REMOTE_PEERING: &str = "oci/remote-peering-connection";
+/// `oci/cpe`
+pub const CPE: &str = "oci/cpe";
+/// `oci/ipsec-connection`: kept; what takes its tunnels is unknown.
+pub const IPSEC: &str = "oci/ipsec-connection";
+/// `oci/ipsec-tunnel`: made with its connection.
+pub const IPSEC_TUNNEL: &str = "oci/ipsec-tunnel";
 
 /// How a kind lives.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +113,7 @@ const CIRCUIT: [&str; 3] = ["PENDING_PROVIDER", "PROVISIONED", "TERMINATING"];
 const RUN: [&str; 3] = ["PROVISIONING", "RUNNING", "TERMINATING"];
 
 /// Every kind.
-const KINDS: [KindSpec; 21] = [
+const KINDS: [KindSpec; 25] = [
     slow(VCN, "vcn", None, USUAL, "VCN"),
     slow(SUBNET, "subnet", Some(IN_VCN), USUAL, "subnet"),
     quick(ROUTE_TABLE, "routetable", IN_VCN, "route table"),
@@ -173,6 +182,23 @@ const KINDS: [KindSpec; 21] = [
     slow(INSTANCE, "instance", None, RUN, "instance"),
     quick(VNIC, "vnic", ("instanceId", INSTANCE), "VNIC"),
     quick(PRIVATE_IP, "privateip", ("vnicId", VNIC), "private IP"),
+    quick(
+        REMOTE_PEERING,
+        "remotepeeringconnection",
+        IN_DRG,
+        "remote peering connection",
+    ),
+    KindSpec {
+        parent: None,
+        ..quick(CPE, "cpe", IN_DRG, "CPE")
+    },
+    quick(IPSEC, "ipsecconnection", IN_DRG, "IPsec connection"),
+    quick(
+        IPSEC_TUNNEL,
+        "ipsectunnel",
+        ("ipsecId", IPSEC),
+        "IPsec tunnel",
+    ),
 ];
 
 /// How `kind` lives; `None` when OCI's part does not know it.

@@ -26,6 +26,12 @@ pub struct OciModel {
     pub drgs: Vec<Drg>,
     /// FastConnect virtual circuits.
     pub virtual_circuits: Vec<VirtualCircuit>,
+    /// Local peering gateways: VCN to VCN.
+    pub local_peerings: Vec<LocalPeering>,
+    /// Remote peering connections: DRG to DRG.
+    pub remote_peerings: Vec<RemotePeering>,
+    /// Tunnels of IPsec connections: what takes them is not modelled.
+    pub tunnels: Vec<Tunnel>,
     /// What could not be read, for `not_modelled`.
     pub gaps: Vec<Gap>,
 }
@@ -96,6 +102,8 @@ pub enum RouteTarget {
     Drg(ResourceId),
     /// An internet or NAT gateway.
     Internet(ResourceId),
+    /// A local peering gateway of this VCN.
+    LocalPeering(ResourceId),
     /// A private IP as next hop.
     PrivateIp(IpAddr),
     /// Something not modelled (service gateway, local peering …).
@@ -250,6 +258,54 @@ pub struct DrgAttachment {
     pub vcn_route_table: Option<ResourceId>,
     /// VCN attachments: announce the VCN's CIDR blocks and not its subnets'.
     pub announces_vcn_cidrs: bool,
+}
+
+/// What a peering leads to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PeeringEnd {
+    /// Nothing: neither end names the other.
+    Nowhere,
+    /// The other end, which is in this estate.
+    Here(ResourceId),
+    /// Another tenancy, or something that rests on a placeholder.
+    Elsewhere,
+}
+
+/// A local peering gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LocalPeering {
+    /// OCID.
+    pub id: ResourceId,
+    /// Display name.
+    pub name: String,
+    /// Its VCN.
+    pub vcn: ResourceId,
+    /// The gateway at the other end.
+    pub end: PeeringEnd,
+    /// The VCN route table for traffic that comes in by it, when one was named.
+    pub route_table: Option<ResourceId>,
+}
+
+/// A remote peering connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RemotePeering {
+    /// OCID.
+    pub id: ResourceId,
+    /// Display name.
+    pub name: String,
+    /// Its DRG.
+    pub drg: ResourceId,
+    /// The connection at the other end.
+    pub end: PeeringEnd,
+}
+
+/// A tunnel of an IPsec connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tunnel {
+    /// OCID.
+    pub id: ResourceId,
+    /// The static routes of its connection; `None` while it learns its routes by BGP.
+    pub static_routes: Option<Vec<IpNet>>,
 }
 
 /// A FastConnect virtual circuit.

@@ -1,6 +1,7 @@
 //! From the estate's documents to the typed model.
 
 mod drg;
+mod peering;
 mod security;
 
 use std::net::IpAddr;
@@ -43,6 +44,9 @@ impl OciModel {
             vnics: reader.vnics(),
             drgs: reader.drgs(),
             virtual_circuits: reader.circuits(),
+            local_peerings: reader.local_peerings(),
+            remote_peerings: reader.remote_peerings(),
+            tunnels: reader.tunnels(),
             gaps: Vec::new(),
         };
         reader.not_modelled();
@@ -206,6 +210,7 @@ impl<'a> Reader<'a> {
             None => RouteTarget::Missing(id),
             Some((_, kinds::DRG)) => RouteTarget::Drg(id),
             Some((_, kinds::INTERNET_GATEWAY | kinds::NAT_GATEWAY)) => RouteTarget::Internet(id),
+            Some((_, kinds::LOCAL_PEERING_GATEWAY)) => RouteTarget::LocalPeering(id),
             Some((ip, kinds::PRIVATE_IP)) => {
                 let address = ip.text("/ipAddress").and_then(|t| t.parse().ok());
                 address.map_or(RouteTarget::NotModelled(id), RouteTarget::PrivateIp)
@@ -344,17 +349,8 @@ impl<'a> Reader<'a> {
 
     /// Kinds that are kept in the estate and mean nothing to the model.
     fn not_modelled(&mut self) {
-        let kinds = [
-            (kinds::SERVICE_GATEWAY, "service gateways are not modelled"),
-            (
-                kinds::LOCAL_PEERING_GATEWAY,
-                "local peering is not modelled",
-            ),
-        ];
-        for (kind, what) in kinds {
-            for resource in self.usable(kind) {
-                self.gap(resource, what);
-            }
+        for resource in self.usable(kinds::SERVICE_GATEWAY) {
+            self.gap(resource, "service gateways are not modelled");
         }
     }
 }

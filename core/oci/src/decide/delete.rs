@@ -5,7 +5,7 @@ use skybridge_catalogue::{DeletionOutcome, catalogue};
 use skybridge_estate::{Estate, OperationKind, Phase, Refusal, Resource, ResourceId};
 
 use super::draft::Draft;
-use super::{circuit, nothing_in_the_way, with_phase};
+use super::{circuit, nothing_in_the_way, peering, with_phase};
 use crate::kinds;
 use crate::wish::{conflict, not_found};
 
@@ -67,9 +67,27 @@ pub(super) fn delete(draft: &mut Draft<'_>, id: &ResourceId) -> Result<(), Refus
         }
         draft.insert(leaving);
     } else {
+        part(draft, resource);
         remove(draft, resource);
     }
     Ok(())
+}
+
+/// What else goes, or changes, with a peering or an IPsec connection.
+fn part(draft: &mut Draft<'_>, resource: &Resource) {
+    match resource.kind.as_str() {
+        kinds::LOCAL_PEERING_GATEWAY => peering::part(draft, resource),
+        kinds::REMOTE_PEERING => {
+            peering::part(draft, resource);
+            peering::detach(draft, resource);
+        }
+        kinds::IPSEC => {
+            for tunnel in draft.estate.children(&resource.id) {
+                peering::detach(draft, tunnel);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What the table of deletions says about a condition; conditions that it does not list are refused.
@@ -197,6 +215,14 @@ fn obstacle(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
             );
             used("in-use", "is used by", table)
         }
+        kinds::CPE => {
+            let connection = user(estate, kinds::IPSEC, &["/cpeId"], id);
+            used("in-use", "is used by", connection)
+        }
+        kinds::IPSEC_TUNNEL => {
+            let message = format!("{label} goes with its IPsec connection");
+            Some(Obstacle::new("with-connection", message))
+        }
         kinds::VNIC | kinds::PRIVATE_IP => {
             let message = format!("{label} goes with its instance");
             Some(Obstacle::new("with-instance", message))
@@ -238,7 +264,7 @@ fn part_of_subnet(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
 fn attachment(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
     let label = resource.label();
     if resource.text("/networkDetails/type") != Some("VCN") {
-        let message = format!("{label} belongs to a virtual circuit and goes with it");
+        let message = format!("{label} belongs to what it attaches and goes with it");
         return Some(Obstacle::new("not-deletable", message));
     }
     let drg = resource.parent.as_ref()?.as_str();

@@ -15,6 +15,16 @@ const TABLE_FIELDS: [&str; 4] = [
     "remotePeeringConnection",
 ];
 
+/// The default table's field for attachments of a type as the API spells it.
+pub(super) fn table_field(attachment: &str) -> &'static str {
+    match attachment {
+        "VCN" => TABLE_FIELDS[0],
+        "IPSEC_TUNNEL" => TABLE_FIELDS[2],
+        "REMOTE_PEERING_CONNECTION" => TABLE_FIELDS[3],
+        _ => TABLE_FIELDS[1],
+    }
+}
+
 /// Checks a DRG; `defaultDrgRouteTables` may be changed.
 pub(super) fn drg(wish: &Wish<'_>) -> Result<Json, Refusal> {
     let Some(existing) = wish.existing else {
@@ -165,11 +175,7 @@ pub(super) fn attachment(wish: &Wish<'_>) -> Result<Json, Refusal> {
         ));
     }
     if !wish.is_unknown("/drgRouteTableId") {
-        let field = if kind == "VCN" {
-            "vcn"
-        } else {
-            "virtualCircuit"
-        };
+        let field = table_field(&kind);
         let default = drg.text(&format!("/defaultDrgRouteTables/{field}"));
         let id = table.map(|t| t.id.as_str()).or(default);
         super::set(&mut computed, "drgRouteTableId", json!(id));

@@ -7,6 +7,7 @@ pub(crate) mod drg;
 mod instance;
 pub(crate) mod legs;
 pub(crate) mod network;
+pub(crate) mod peering;
 
 use serde_json::{Map, Value as Json, json};
 use skybridge_base::Instant;
@@ -128,6 +129,10 @@ fn compute(draft: &mut Draft<'_>, wish: &Wish<'_>, spec: &KindSpec) -> Result<Js
         kinds::DRG_ROUTE_DISTRIBUTION => drg::distribution(wish),
         kinds::DRG_ROUTE_DISTRIBUTION_STATEMENT => drg::statement(wish),
         kinds::VIRTUAL_CIRCUIT => circuit::circuit(draft, wish),
+        kinds::REMOTE_PEERING => peering::remote(wish),
+        kinds::LOCAL_PEERING_GATEWAY => peering::local(wish),
+        kinds::IPSEC => peering::ipsec(wish),
+        kinds::IPSEC_TUNNEL => peering::tunnel(wish),
         kinds::INSTANCE => instance::instance(wish),
         kinds::VNIC | kinds::PRIVATE_IP => instance::part(wish, spec.noun),
         _ => Ok(json!({})),
@@ -192,6 +197,14 @@ fn create(draft: &mut Draft<'_>, put: &PutRequest) -> Result<(), Refusal> {
         kinds::DRG => drg::add_defaults(draft, &mut resource, &region),
         kinds::INSTANCE => instance::add_vnic(draft, &mut resource, &region)?,
         kinds::VIRTUAL_CIRCUIT => circuit::add_attachment(draft, &resource, &region),
+        kinds::LOCAL_PEERING_GATEWAY => peering::join(draft, &resource),
+        kinds::REMOTE_PEERING => {
+            peering::join(draft, &resource);
+            if let Some(drg) = &resource.parent {
+                peering::attach(draft, &resource, drg, "REMOTE_PEERING_CONNECTION");
+            }
+        }
+        kinds::IPSEC => peering::add_tunnels(draft, &resource),
         _ => {}
     }
     if spec.slow {
@@ -322,6 +335,13 @@ fn change(draft: &mut Draft<'_>, put: &PutRequest, id: &ResourceId) -> Result<()
         kinds::VIRTUAL_CIRCUIT => circuit::update(draft, existing, resource),
         kinds::INSTANCE => {
             instance::update_vnic(draft, &resource);
+            draft.insert(resource);
+        }
+        kinds::REMOTE_PEERING | kinds::LOCAL_PEERING_GATEWAY => {
+            if existing.doc.get("peerId") != resource.doc.get("peerId") {
+                peering::part(draft, existing);
+                peering::join(draft, &resource);
+            }
             draft.insert(resource);
         }
         _ => draft.insert(resource),

@@ -7,7 +7,9 @@ use super::rule;
 use crate::decide::circuit::{MICROSOFT_ASN, azure_circuit};
 use crate::decide::legs::usable_pair;
 use crate::kinds;
-use crate::model::{AttachmentType, Drg, OciModel, RouteTarget, Subnet, Vcn, VirtualCircuit};
+use crate::model::{
+    AttachmentType, Drg, OciModel, PeeringEnd, RouteTarget, Subnet, Vcn, VirtualCircuit,
+};
 use crate::providers;
 use crate::wish::touches;
 
@@ -280,7 +282,15 @@ fn routes(estate: &Estate, model: &OciModel, vcn: &Vcn, findings: &mut Vec<Findi
                         format!("the rule for {destination} leads to {id}, which is not there");
                     ("oci.route-target-missing", id, message)
                 }
+                RouteTarget::LocalPeering(id) if is_alone(model, id) => {
+                    let label = estate.resource(id).map_or(id.as_str(), Resource::label);
+                    let message = format!(
+                        "the rule for {destination} leads to local peering gateway {label}, which is peered with none"
+                    );
+                    ("oci.route-peering-alone", id, message)
+                }
                 RouteTarget::Drg(_)
+                | RouteTarget::LocalPeering(_)
                 | RouteTarget::Internet(_)
                 | RouteTarget::PrivateIp(_)
                 | RouteTarget::NotModelled(_) => continue,
@@ -292,6 +302,12 @@ fn routes(estate: &Estate, model: &OciModel, vcn: &Vcn, findings: &mut Vec<Findi
             findings.push(found);
         }
     }
+}
+
+/// A local peering gateway that neither names another nor is named by one.
+fn is_alone(model: &OciModel, gateway: &ResourceId) -> bool {
+    let mut all = model.local_peerings.iter();
+    all.any(|p| &p.id == gateway && p.end == PeeringEnd::Nowhere)
 }
 
 /// Where a rule stands in its table's document.

@@ -8,7 +8,7 @@ const REJECTED: Level = Level::Rejected(Cloud::Oci);
 
 /// Every rule of OCI. That the API itself refuses, and with which code, is recalled where the grade is
 /// `Assumed`.
-pub const TABLE: [Rule; 59] = [
+pub const TABLE: [Rule; 65] = [
     Rule {
         name: "oci.deletion",
         level: REJECTED,
@@ -480,5 +480,53 @@ pub const TABLE: [Rule; 59] = [
         help: "Use other CIDR blocks, or another DRG.",
         grade: Grade::Documented,
         source: "oracle-drg-2025-03-10",
+    },
+    Rule {
+        name: "oci.peering-taken",
+        level: REJECTED,
+        text: "A peering has one other end.",
+        help: "Create a second peering gateway or connection.",
+        grade: Grade::Assumed,
+        source: "recalled",
+    },
+    Rule {
+        name: "oci.peering-with-itself",
+        level: REJECTED,
+        text: "A peering joins two VCNs or two DRGs.",
+        help: "Name the gateway or connection of the other one.",
+        grade: Grade::Assumed,
+        source: "recalled",
+    },
+    Rule {
+        name: "oci.local-peering-overlap",
+        level: REJECTED,
+        text: "VCNs that are peered do not overlap.",
+        help: "Use other CIDR blocks.",
+        grade: Grade::Assumed,
+        source: "recalled",
+    },
+    Rule {
+        name: "oci.tunnel-with-connection",
+        level: REJECTED,
+        text: "Tunnels are made with their IPsec connection.",
+        help: "Create an IPsec connection.",
+        grade: Grade::Assumed,
+        source: "recalled",
+    },
+    Rule {
+        name: "oci.tunnel-routing",
+        level: REJECTED,
+        text: "The routing of a tunnel is BGP, STATIC or POLICY.",
+        help: "Choose one of them.",
+        grade: Grade::Assumed,
+        source: "recalled",
+    },
+    Rule {
+        name: "oci.route-peering-alone",
+        level: Level::WillNotWork,
+        text: "A local peering gateway carries traffic once it and another are peered.",
+        help: "Set peer_id on one of the two gateways.",
+        grade: Grade::Assumed,
+        source: "recalled",
     },
 ];

@@ -8,7 +8,7 @@ use super::names::field;
 use crate::kinds;
 
 /// A data source of a list: type, the attribute with the list, kind.
-const LISTS: [(&str, &str, &str); 18] = [
+const LISTS: [(&str, &str, &str); 23] = [
     ("oci_core_vcns", "virtual_networks", kinds::VCN),
     ("oci_core_virtual_networks", "virtual_networks", kinds::VCN),
     ("oci_core_subnets", "subnets", kinds::SUBNET),
@@ -62,6 +62,23 @@ const LISTS: [(&str, &str, &str); 18] = [
         kinds::VIRTUAL_CIRCUIT,
     ),
     ("oci_core_instances", "instances", kinds::INSTANCE),
+    (
+        "oci_core_local_peering_gateways",
+        "local_peering_gateways",
+        kinds::LOCAL_PEERING_GATEWAY,
+    ),
+    (
+        "oci_core_remote_peering_connections",
+        "remote_peering_connections",
+        kinds::REMOTE_PEERING,
+    ),
+    ("oci_core_cpes", "cpes", kinds::CPE),
+    ("oci_core_ipsec_connections", "connections", kinds::IPSEC),
+    (
+        "oci_core_ipsec_connection_tunnels",
+        "ip_sec_connection_tunnels",
+        kinds::IPSEC_TUNNEL,
+    ),
     ("oci_core_private_ips", "private_ips", kinds::PRIVATE_IP),
 ];
 

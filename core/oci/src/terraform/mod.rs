@@ -178,7 +178,10 @@ fn put(
             Some(found.ok_or_else(|| missing("network_id"))?.id.clone())
         }
     };
-    let alone = matches!(row.kind, kinds::VCN | kinds::DRG | kinds::VIRTUAL_CIRCUIT);
+    let alone = matches!(
+        row.kind,
+        kinds::VCN | kinds::DRG | kinds::VIRTUAL_CIRCUIT | kinds::CPE
+    );
     if let Some(map) = made.doc.as_object_mut() {
         if id.is_none() && alone {
             map.entry("region").or_insert_with(|| json!(context.region));

@@ -34,7 +34,7 @@ const fn act(ty: &'static str, kind: &'static str, act: Place) -> Row {
     Row { ty, kind, act }
 }
 
-const ROWS: [Row; 24] = [
+const ROWS: [Row; 29] = [
     own("oci_core_vcn", kinds::VCN),
     own("oci_core_virtual_network", kinds::VCN),
     own("oci_core_subnet", kinds::SUBNET),
@@ -80,6 +80,18 @@ const ROWS: [Row; 24] = [
     ),
     own("oci_core_virtual_circuit", kinds::VIRTUAL_CIRCUIT),
     own("oci_core_instance", kinds::INSTANCE),
+    own(
+        "oci_core_local_peering_gateway",
+        kinds::LOCAL_PEERING_GATEWAY,
+    ),
+    own("oci_core_remote_peering_connection", kinds::REMOTE_PEERING),
+    own("oci_core_cpe", kinds::CPE),
+    own("oci_core_ipsec", kinds::IPSEC),
+    act(
+        "oci_core_ipsec_connection_tunnel_management",
+        kinds::IPSEC_TUNNEL,
+        Place::Default("tunnel_id"),
+    ),
 ];
 
 /// The row of a type; `None` when it is not modelled.

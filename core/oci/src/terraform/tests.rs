@@ -488,7 +488,7 @@ fn placeholders_become_pointers_and_a_type_that_is_not_modelled_says_so() {
     let mapped = create(
         &estate,
         "a",
-        "oci_core_local_peering_gateway",
+        "oci_core_cross_connect",
         &config,
         &spans,
         &context,
