@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::lab::Lab;
 use crate::namespace::{Namespace, run};
+use crate::tag_shim::{SubInterface, TagShim};
 
 /// The site of the example, and an address in it that both edges answer for.
 const SITE: &str = "hq";
@@ -29,7 +30,7 @@ const KICK: Duration = Duration::from_secs(9);
 const SHOWS_MAX: Duration = Duration::from_secs(12);
 
 /// What a fault of the carrier does to a session.
-struct Fault {
+pub(crate) struct Fault {
     /// As `provider set` takes it.
     name: &'static str,
     outcome: Outcome,
@@ -63,7 +64,7 @@ const FAULTS: [Fault; 8] = [
 ];
 
 impl Fault {
-    const fn fails(name: &'static str, msee: &'static str, edges: &'static str) -> Self {
+    pub(crate) const fn fails(name: &'static str, msee: &'static str, edges: &'static str) -> Self {
         let outcome = Outcome::Fails { msee, edges };
         Self { name, outcome }
     }
@@ -75,9 +76,10 @@ impl Fault {
 }
 
 /// The lab and its two customer edges.
-struct Edges {
-    // Dropped first: the lab leaves the namespaces before they go.
+pub(crate) struct Edges {
+    // Dropped first: the lab and the shims leave the namespaces before they go.
     lab: Lab,
+    shims: Vec<(SubInterface, TagShim)>,
     frr: Namespace,
     bird: Namespace,
 }
@@ -85,30 +87,19 @@ struct Edges {
 /// Both sessions come up through the carrier's tags with MD5 and BFD, fail under every fault as they fail
 /// in reality, and come back.
 pub(crate) fn carrier_faults(label: &str) -> Result<()> {
-    let mut edges = Edges::create(label)?;
+    let mut edges = Edges::create(label, "")?;
     edges.start_frr()?;
     edges.start_bird()?;
     edges.recover().context("at first")?;
     for fault in &FAULTS {
-        edges.suffer(fault).with_context(|| {
-            let ours = |table| edges.lab.run(&["show", table]).unwrap_or_default();
-            let frr = edges.vtysh("show bfd peers").unwrap_or_default();
-            let bird = edges
-                .birdc(&["show", "bfd", "sessions"])
-                .unwrap_or_default();
-            let (bfd, bgp) = (ours("bfd"), ours("bgp"));
-            format!(
-                "under {}\n{bfd}{bgp}{frr}{bird}{}",
-                fault.name,
-                edges.bird.logs()
-            )
-        })?;
+        edges.suffer(fault).with_context(|| edges.state(fault))?;
     }
     Ok(())
 }
 
 impl Edges {
-    fn create(label: &str) -> Result<Self> {
+    /// With more arguments for both routers.
+    pub(crate) fn create(label: &str, more: &str) -> Result<Self> {
         let frr = Namespace::create(&format!("{label}1"))?;
         let bird = Namespace::create(&format!("{label}2"))?;
         let directory = frr.folder.join("site");
@@ -126,7 +117,10 @@ impl Edges {
                 text.contains(&own),
                 "the example has no router on its {path} path"
             );
-            let attached = format!("{own}    attach  = \"netns:{}\"\n", namespace.name);
+            let attached = format!(
+                "{own}    attach  = \"netns:{}\"\n    {more}\n",
+                namespace.name
+            );
             text = text.replacen(&own, &attached, 1);
         }
         fs::write(&lab_file, text)?;
@@ -137,7 +131,13 @@ impl Edges {
             namespace.ip(&["addr", "add", &address, "dev", "lo"])?;
             namespace.ip(&["link", "set", INTERFACE, "up"])?;
         }
-        Ok(Self { lab, frr, bird })
+        let shims = Vec::new();
+        Ok(Self {
+            lab,
+            shims,
+            frr,
+            bird,
+        })
     }
 
     /// What the lab prints for a router, word for word.
@@ -155,10 +155,28 @@ impl Edges {
         Ok(text.context("one configuration")?.to_owned())
     }
 
+    /// Does what a configuration says is to be done first for its tagged sub-interfaces, if it has any.
+    fn make_sub_interfaces(&mut self, namespace: &str, text: &str) -> Result<()> {
+        for wanted in text.lines().filter_map(SubInterface::read) {
+            let shim = TagShim::create(namespace, &wanted)?;
+            run(Command::new("ip").args(["-n", namespace, "link", "set", &wanted.name, "up"]))?;
+            self.shims.push((wanted, shim));
+        }
+        Ok(())
+    }
+
+    /// The names of the tagged sub-interfaces.
+    pub(crate) fn sub_interfaces(&self) -> Vec<&str> {
+        let shims = self.shims.iter();
+        shims.map(|(wanted, _)| wanted.name.as_str()).collect()
+    }
+
     /// FRR is told its configuration by `vtysh -f`, as its start-up script does.
-    fn start_frr(&mut self) -> Result<()> {
+    pub(crate) fn start_frr(&mut self) -> Result<()> {
         let config = self.frr.folder.join("frr.conf");
-        fs::write(&config, self.configuration("ce1", "frr")?)?;
+        let text = self.configuration("ce1", "frr")?;
+        self.make_sub_interfaces(&self.frr.name.clone(), &text)?;
+        fs::write(&config, text)?;
         let folder = self.frr.folder.display().to_string();
         run(Command::new("chown").args(["-R", "frr:frr", &folder]))?;
         let zebra = format!("{folder}/zserv.api");
@@ -183,9 +201,13 @@ impl Edges {
     }
 
     /// BIRD gives no addresses: the commands for that stand in its configuration's comments.
-    fn start_bird(&mut self) -> Result<()> {
+    pub(crate) fn start_bird(&mut self) -> Result<()> {
         let text = self.configuration("ce2", "bird")?;
+        self.make_sub_interfaces(&self.bird.name.clone(), &text)?;
         for line in text.lines() {
+            if SubInterface::read(line).is_some() {
+                continue;
+            }
             if let Some(command) = line.strip_prefix("#   ip ") {
                 let words: Vec<&str> = command.split_whitespace().collect();
                 self.bird.ip(&words)?;
@@ -202,7 +224,7 @@ impl Edges {
     }
 
     /// One fault on both paths, what both sides say, and the way back.
-    fn suffer(&self, fault: &Fault) -> Result<()> {
+    pub(crate) fn suffer(&self, fault: &Fault) -> Result<()> {
         self.provider(fault.name)?;
         let began = Clock::now();
         match &fault.outcome {
@@ -233,6 +255,16 @@ impl Edges {
         self.recover().context("after it was mended")
     }
 
+    /// What everybody says under a fault, for a failure's report.
+    pub(crate) fn state(&self, fault: &Fault) -> String {
+        let ours = |table| self.lab.run(&["show", table]).unwrap_or_default();
+        let (bfd, bgp) = (ours("bfd"), ours("bgp"));
+        let frr = self.vtysh("show bfd peers").unwrap_or_default();
+        let bird = self.birdc(&["show", "bfd", "sessions"]).unwrap_or_default();
+        let logs = self.bird.logs();
+        format!("under {}\n{bfd}{bgp}{frr}{bird}{logs}", fault.name)
+    }
+
     fn provider(&self, fault: &str) -> Result<()> {
         let setting = format!("fault={fault}");
         self.lab.run(&["provider", "set", SITE, &setting])?;
@@ -240,7 +272,7 @@ impl Edges {
     }
 
     /// The operators of both edges reset their sessions until everything is up and packets cross.
-    fn recover(&self) -> Result<()> {
+    pub(crate) fn recover(&self) -> Result<()> {
         let began = Clock::now();
         let mut wait = Duration::ZERO;
         while began.elapsed() < UP_MAX {

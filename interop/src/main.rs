@@ -33,9 +33,13 @@ mod runner;
 #[cfg(target_os = "linux")]
 mod scenarios;
 #[cfg(target_os = "linux")]
+mod tag_shim;
+#[cfg(target_os = "linux")]
 mod tagged;
 #[cfg(target_os = "linux")]
 mod tap;
+#[cfg(target_os = "linux")]
+mod trunk;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

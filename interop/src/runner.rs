@@ -21,6 +21,7 @@ use crate::scenarios::{
     wrong_key,
 };
 use crate::tagged::tagged_link;
+use crate::trunk::trunk;
 
 /// Scenarios that run together. They mostly wait, but their timers must be served.
 const TOGETHER: usize = 3;
@@ -38,6 +39,7 @@ const SCENARIOS: &[Scenario] = &[
     // The longest first.
     ("carrier", carrier_faults),
     ("own-routers", own_routers),
+    ("trunk", trunk),
     ("frr-we-open", |l| {
         routes_both_ways(Software::Frr, l, Opens::Us)
     }),
