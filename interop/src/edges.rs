@@ -10,6 +10,7 @@ use std::time::{Duration, Instant as Clock};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::attach::{Attach, INTERFACE};
 use crate::lab::Lab;
 use crate::namespace::{Namespace, run};
 use crate::tag_shim::{SubInterface, TagShim};
@@ -17,8 +18,6 @@ use crate::tag_shim::{SubInterface, TagShim};
 /// The site of the example, and an address in it that both edges answer for.
 const SITE: &str = "hq";
 const SITE_ADDRESS: &str = "192.168.0.1";
-/// Their interface towards the carrier, which the lab makes.
-const INTERFACE: &str = "wan";
 /// The session of BIRD's configuration.
 const BIRD_SESSION: &str = "azure_secondary";
 /// Sessions must be up within this after an operator has reset them.
@@ -87,7 +86,7 @@ pub(crate) struct Edges {
 /// Both sessions come up through the carrier's tags with MD5 and BFD, fail under every fault as they fail
 /// in reality, and come back.
 pub(crate) fn carrier_faults(label: &str) -> Result<()> {
-    let mut edges = Edges::create(label, "")?;
+    let mut edges = Edges::create(label, [Attach::Namespace; 2], "")?;
     edges.start_frr()?;
     edges.start_bird()?;
     edges.recover().context("at first")?;
@@ -98,8 +97,8 @@ pub(crate) fn carrier_faults(label: &str) -> Result<()> {
 }
 
 impl Edges {
-    /// With more arguments for both routers.
-    pub(crate) fn create(label: &str, more: &str) -> Result<Self> {
+    /// FRR and BIRD on ports of these kinds, with more arguments for both routers.
+    pub(crate) fn create(label: &str, ports: [Attach; 2], more: &str) -> Result<Self> {
         let frr = Namespace::create(&format!("{label}1"))?;
         let bird = Namespace::create(&format!("{label}2"))?;
         let directory = frr.folder.join("site");
@@ -111,22 +110,22 @@ impl Edges {
         }
         let lab_file = directory.join("lab.sky.hcl");
         let mut text = fs::read_to_string(&lab_file)?;
-        for (path, namespace) in [("primary", &frr), ("secondary", &bird)] {
+        let attached = [(ports[0], &frr), (ports[1], &bird)];
+        for (path, (port, namespace)) in ["primary", "secondary"].iter().zip(attached) {
             let own = format!("path    = \"{path}\"\n");
             ensure!(
                 text.contains(&own),
                 "the example has no router on its {path} path"
             );
-            let attached = format!(
-                "{own}    attach  = \"netns:{}\"\n    {more}\n",
-                namespace.name
-            );
-            text = text.replacen(&own, &attached, 1);
+            let device = port.prepare(namespace)?;
+            let more = format!("{own}    attach  = \"{device}\"\n    {more}\n");
+            text = text.replacen(&own, &more, 1);
         }
         fs::write(&lab_file, text)?;
         // Its expectations cannot hold before the edges run.
         let lab = Lab::up_unproved(label, &directory)?;
-        for namespace in [&frr, &bird] {
+        for (port, namespace) in attached {
+            port.hand_over(namespace)?;
             let address = format!("{SITE_ADDRESS}/32");
             namespace.ip(&["addr", "add", &address, "dev", "lo"])?;
             namespace.ip(&["link", "set", INTERFACE, "up"])?;

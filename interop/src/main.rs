@@ -9,6 +9,8 @@
 )]
 
 #[cfg(target_os = "linux")]
+mod attach;
+#[cfg(target_os = "linux")]
 mod burst;
 #[cfg(target_os = "linux")]
 mod edges;
@@ -27,6 +29,8 @@ mod own_routers;
 #[cfg(target_os = "linux")]
 mod peers;
 #[cfg(target_os = "linux")]
+mod ports;
+#[cfg(target_os = "linux")]
 mod postgres;
 #[cfg(target_os = "linux")]
 mod runner;
@@ -38,8 +42,6 @@ mod tag_shim;
 mod tagged;
 #[cfg(target_os = "linux")]
 mod tap;
-#[cfg(target_os = "linux")]
-mod trunk;
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

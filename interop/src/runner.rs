@@ -15,13 +15,13 @@ use crate::live_capture::live_capture;
 use crate::namespace::sweep;
 use crate::own_routers::own_routers;
 use crate::peers::{Software, version};
+use crate::ports::{trunk, users_devices};
 use crate::postgres::{postgres, postgres_in_namespace};
 use crate::scenarios::{
     Opens, bfd, hold_time, many_prefixes, operator, our_silence, routes_both_ways, same_key,
     wrong_key,
 };
 use crate::tagged::tagged_link;
-use crate::trunk::trunk;
 
 /// Scenarios that run together. They mostly wait, but their timers must be served.
 const TOGETHER: usize = 3;
@@ -40,6 +40,7 @@ const SCENARIOS: &[Scenario] = &[
     ("carrier", carrier_faults),
     ("own-routers", own_routers),
     ("trunk", trunk),
+    ("devices", users_devices),
     ("frr-we-open", |l| {
         routes_both_ways(Software::Frr, l, Opens::Us)
     }),
