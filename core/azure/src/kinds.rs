@@ -6,7 +6,7 @@ use skybridge_estate::ResourceId;
 pub const VNET: &str = "Microsoft.Network/virtualNetworks";
 /// Subnet of a virtual network.
 pub const SUBNET: &str = "Microsoft.Network/virtualNetworks/subnets";
-/// Peering of a virtual network with another one: kept, its traffic is not modelled.
+/// One side of a peering of virtual networks.
 pub const VNET_PEERING: &str = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings";
 /// Network security group.
 pub const NSG: &str = "Microsoft.Network/networkSecurityGroups";

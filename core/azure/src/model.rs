@@ -52,19 +52,42 @@ pub struct VirtualNetwork {
     pub address_space: Vec<IpNet>,
     /// Subnets by id.
     pub subnets: Vec<Subnet>,
-    /// What peerings with other networks say; what becomes of a packet that takes one is not modelled.
-    pub peered: Peered,
+    /// Its side of peerings with other networks, by id.
+    pub peerings: Vec<NetworkPeering>,
 }
 
-/// What the peerings of a virtual network lead to.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Peered {
-    /// Ranges of the networks at the other end.
-    pub prefixes: Vec<IpNet>,
-    /// Those of them that this network's gateway announces, because it lends it to them.
-    pub announced: Vec<IpNet>,
-    /// It uses the gateway of another network.
-    pub remote_gateway: bool,
+/// How far a peering of virtual networks is (`peeringState`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeeringState {
+    /// Both sides are there.
+    Connected,
+    /// The other network has no peering back: nothing is routed.
+    Initiated,
+    /// The other network is not in this estate, or a setting is not known.
+    Elsewhere,
+}
+
+/// One side of a peering (`virtualNetworkPeerings`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NetworkPeering {
+    /// Id.
+    pub id: ResourceId,
+    /// The other network.
+    pub remote: ResourceId,
+    /// How far it is.
+    pub state: PeeringState,
+    /// Ranges of the other network, as far as they are known.
+    pub ranges: Vec<IpNet>,
+    /// Both sides allow access (`allowVirtualNetworkAccess`).
+    pub has_access: bool,
+    /// Takes packets that do not come from the other network's own ranges (`allowForwardedTraffic`).
+    pub takes_forwarded: bool,
+    /// It wants the other network's gateway (`useRemoteGateways`).
+    pub wants_gateway: bool,
+    /// It has the other network's gateway: it wants it, and the other side lends (`allowGatewayTransit`).
+    pub borrows_gateway: bool,
+    /// It lends its gateway, and the other side uses it.
+    pub lends_gateway: bool,
 }
 
 /// `Microsoft.Network/virtualNetworks/subnets`.

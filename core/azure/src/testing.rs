@@ -161,6 +161,12 @@ pub(crate) fn vnet(ranges: &[&str]) -> Json {
     json!({"location": "eastus", "properties": {"addressSpace": {"addressPrefixes": ranges}}})
 }
 
+pub(crate) fn network_peering(remote: &str, flags: Json) -> Json {
+    let mut doc = json!({"properties": flags});
+    doc["properties"]["remoteVirtualNetwork"] = reference(kinds::VNET, &[remote]);
+    doc
+}
+
 pub(crate) fn subnet(net: &str) -> Json {
     json!({"properties": {"addressPrefixes": [net]}})
 }

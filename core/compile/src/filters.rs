@@ -145,14 +145,20 @@ fn azure_addresses(
 /// (service-tags-overview).
 fn virtual_network_tag(builder: &Builder<'_>, network: &VirtualNetwork, set: &mut AddressSet) {
     set.prefixes.extend(network.address_space.iter().copied());
-    set.prefixes.extend(network.peered.prefixes.iter().copied());
+    let peers = network.peerings.iter().filter(|p| p.has_access);
+    set.prefixes.extend(peers.flat_map(|p| p.ranges.iter()));
     for subnet in &network.subnets {
         let routes = (builder.inputs.azure.route_tables.iter())
             .filter(|t| subnet.route_table.as_ref() == Some(&t.id))
             .flat_map(|t| t.routes.iter());
         set.prefixes.extend(routes.map(|r| r.prefix));
     }
-    set.learned_in = vnet::gateway_subnet(network).map(vnet::subnet_vrf);
+    let borrows = network.peerings.iter().any(|p| p.borrows_gateway);
+    set.learned_in = if borrows {
+        Some(vnet::borrowed_vrf())
+    } else {
+        vnet::gateway_subnet(network).map(vnet::subnet_vrf)
+    };
 }
 
 /// Public IPv4 and global IPv6 space: everything that is not private, shared, local or reserved.

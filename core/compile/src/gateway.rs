@@ -23,6 +23,7 @@ use crate::builder::{
     Builder, add_port, host_prefix, neighbour, plain_interface, router_node, system, table,
 };
 use crate::msee::{self, MICROSOFT, accept, only};
+use crate::vnet::Served;
 use crate::{GatewayIndex, Leg, connection_pool, tags, vnet};
 
 const BGP: &str = "expressroute";
@@ -54,10 +55,13 @@ pub(crate) fn build(builder: &mut Builder<'_>) {
 
 fn build_gateway(builder: &mut Builder<'_>, gateway: &Gateway, network: &VirtualNetwork) {
     let label = builder.label(&gateway.name, &gateway.id);
-    platform_bgp(builder, gateway, network);
+    let served = served(builder, network);
+    for network in &served {
+        platform_bgp(builder, gateway, network);
+    }
     let mut instances = Vec::new();
     for (number, address) in gateway.instance_addresses.iter().enumerate() {
-        if instance(builder, gateway, network, number, *address).is_none() {
+        if instance(builder, gateway, &served, number, *address).is_none() {
             builder.gap(&gateway.id, "its GatewaySubnet cannot be read");
             return;
         }
@@ -87,29 +91,42 @@ fn build_gateway(builder: &mut Builder<'_>, gateway: &Gateway, network: &Virtual
             );
         }
         for leg in Leg::BOTH {
-            connect(builder, gateway, network, connection, circuit, leg);
+            connect(builder, gateway, &served, connection, circuit, leg);
         }
     }
 }
 
-/// The BGP instance of the virtual network's router: it feeds the tables of all subnets that gateway
+/// The networks that a gateway serves: its own first, then those that borrow it.
+fn served<'a>(builder: &Builder<'a>, network: &'a VirtualNetwork) -> Vec<Served<'a>> {
+    let all = builder.inputs.azure.vnets.iter();
+    let borrowers = all.filter_map(|v| Served::borrower(builder, v, network));
+    Served::home(builder, network)
+        .into_iter()
+        .chain(borrowers)
+        .collect()
+}
+
+/// The BGP instance of a virtual network's router: it feeds the tables of all subnets that gateway
 /// routes reach. Routes inside the network's own ranges lose to system routes whatever their length
 /// (virtual-networks-udr-overview).
-fn platform_bgp(builder: &mut Builder<'_>, gateway: &Gateway, network: &VirtualNetwork) {
-    let Some(subnet) = vnet::gateway_subnet(network) else {
-        return;
-    };
-    let Some(IpAddr::V4(router_id)) = subnet.prefixes.first().and_then(vnet::first_usable) else {
+fn platform_bgp(builder: &mut Builder<'_>, gateway: &Gateway, served: &Served<'_>) {
+    let network = served.network;
+    let IpAddr::V4(router_id) = served.own else {
         return;
     };
     let mut tables: Vec<VrfName> = (network.subnets.iter())
-        .filter(|s| vnet::propagates(builder, s) || s.id == subnet.id)
+        .filter(|s| vnet::propagates(builder, s))
         .map(vnet::subnet_vrf)
         .collect();
+    tables.push(served.vrf.clone());
     tables.sort();
     tables.dedup();
     let name = vnet::node_name(builder, network);
     if let Some(router) = builder.router_mut(&name) {
+        router
+            .vrfs
+            .entry(served.vrf.clone())
+            .or_insert_with(|| table("remote gateway", vnet::ECMP_MAX));
         router
             .bgp
             .entry(PLATFORM.to_owned())
@@ -123,25 +140,19 @@ fn platform_bgp(builder: &mut Builder<'_>, gateway: &Gateway, network: &VirtualN
     }
 }
 
-/// One instance: its table, its session with the platform, the ranges it announces.
+/// One instance: its table, the ranges it announces, its sessions with the platform.
 fn instance(
     builder: &mut Builder<'_>,
     gateway: &Gateway,
-    network: &VirtualNetwork,
+    served: &[Served<'_>],
     number: usize,
     address: Ipv4Addr,
 ) -> Option<()> {
     let label = builder.label(&gateway.name, &gateway.id);
     let name = node_name(&label, number);
-    let port: PortName = "vnet".into();
-    let (router_interface, router_address) =
-        vnet::attach(builder, network, (&name, &port), IpAddr::V4(address), "")?;
-    let inbound: InterfaceName = "vnet".into();
-    let vrf = main_vrf();
-    let policer = throughput(builder, &gateway.sku);
-    let platform = session(builder, gateway.asn, gateway.asn);
-    let location = network.location.clone();
-    let router = builder.router(&name, || {
+    let home = served.first()?;
+    let location = home.network.location.clone();
+    builder.router(&name, || {
         router_node(
             Owner::Azure,
             Role::GatewayInstance,
@@ -149,49 +160,93 @@ fn instance(
             HopVisibility::Silent,
         )
     });
-    add_port(router, &name, &port);
+    let vrf = main_vrf();
+    let policer = throughput(builder, &gateway.sku);
+    let ranges: Vec<IpNet> = announced(home.network).collect();
+    let router = builder.router_mut(&name)?;
     if let Some(policer) = policer {
         router.policers.insert("sku".to_owned(), policer);
     }
     let mut routes = table("gateway", vnet::ECMP_MAX);
-    routes.routes.push(neighbour(router_address, &inbound));
-    for range in announced(network) {
+    // Into every network by the table of the GatewaySubnet.
+    for range in &ranges {
         routes.routes.push(system(
-            range,
+            *range,
             NextHop::Via {
-                interface: inbound.clone(),
-                address: router_address,
+                interface: inbound(0, home),
+                address: home.own,
             },
         ));
     }
     router.vrfs.insert(vrf.clone(), routes);
+    router.bgp.insert(
+        BGP.to_owned(),
+        BgpInstance {
+            asn: gateway.asn,
+            router_id: address,
+            tables: vec![vrf.clone()],
+            originated: (ranges.into_iter())
+                .map(|prefix| Originated {
+                    table: vrf.clone(),
+                    prefix,
+                    communities: Vec::new(),
+                    source_tag: tags::VNET,
+                })
+                .collect(),
+            peers: [].into(),
+        },
+    );
+    for (index, served) in served.iter().enumerate() {
+        platform_session(builder, gateway, (index, served), number, address)?;
+    }
+    Some(())
+}
+
+/// The interface of an instance towards a network: its own has the shortest name.
+fn inbound(index: usize, served: &Served<'_>) -> InterfaceName {
+    match index {
+        0 => "vnet".into(),
+        _ => format!("vnet/{}", served.label).into(),
+    }
+}
+
+/// What an instance has learned goes to the router of a network that the gateway serves.
+fn platform_session(
+    builder: &mut Builder<'_>,
+    gateway: &Gateway,
+    (index, served): (usize, &Served<'_>),
+    number: usize,
+    address: Ipv4Addr,
+) -> Option<()> {
+    let label = builder.label(&gateway.name, &gateway.id);
+    let name = node_name(&label, number);
+    let interface = inbound(index, served);
+    let port: PortName = interface.as_str().into();
+    let router_interface = vnet::attach(builder, served, (&name, &port), IpAddr::V4(address), "")?;
+    let vrf = main_vrf();
+    let session = session(builder, gateway.asn, gateway.asn);
+    let router = builder.router_mut(&name)?;
+    add_port(router, &name, &port);
+    let is_policed = index == 0 && router.policers.contains_key("sku");
     router.interfaces.insert(
-        inbound.clone(),
+        interface.clone(),
         Interface {
-            policer_out: policer.map(|_| "sku".to_owned()),
+            policer_out: is_policed.then(|| "sku".to_owned()),
             ..plain_interface(&port, &vrf, vec![host_prefix(IpAddr::V4(address))])
         },
     );
-    let mut bgp = BgpInstance {
-        asn: gateway.asn,
-        router_id: address,
-        tables: vec![vrf.clone()],
-        originated: announced(network)
-            .map(|prefix| Originated {
-                table: vrf.clone(),
-                prefix,
-                communities: Vec::new(),
-                source_tag: tags::VNET,
-            })
-            .collect(),
-        peers: [].into(),
+    let table = router.vrfs.get_mut(&vrf)?;
+    table.routes.push(neighbour(served.own, &interface));
+    let peer = match index {
+        0 => PLATFORM.to_owned(),
+        _ => format!("{PLATFORM}/{}", served.label),
     };
-    bgp.peers.insert(
-        "platform".to_owned(),
+    router.bgp.get_mut(BGP)?.peers.insert(
+        peer,
         BgpPeer {
-            interface: inbound,
+            interface,
             local: IpAddr::V4(address),
-            remote: router_address,
+            remote: served.own,
             export: Some(ExportPolicy {
                 table: vrf,
                 policy: RoutePolicy {
@@ -200,20 +255,19 @@ fn instance(
                 },
             }),
             next_hop: NextHopRule::Unchanged,
-            role: inside(&label, "platform"),
-            ..platform.clone()
+            role: inside(&label, PLATFORM),
+            ..session.clone()
         },
     );
-    router.bgp.insert(BGP.to_owned(), bgp);
     let peer = BgpPeer {
         interface: router_interface,
-        local: router_address,
+        local: served.own,
         remote: IpAddr::V4(address),
-        import: platform_imports(builder, network),
+        import: platform_imports(builder, served.network),
         role: inside(&label, &format!("instance-{number}")),
-        ..platform
+        ..session
     };
-    let router_name = vnet::node_name(builder, network);
+    let router_name = vnet::node_name(builder, served.network);
     let bgp = builder.router_mut(&router_name)?.bgp.get_mut(PLATFORM)?;
     bgp.peers.insert(format!("{label}/instance-{number}"), peer);
     Some(())
@@ -222,15 +276,18 @@ fn instance(
 /// What a gateway announces: the network's ranges, and those of peers that it is lent to.
 fn announced(network: &VirtualNetwork) -> impl Iterator<Item = IpNet> {
     let own = network.address_space.iter();
-    own.chain(&network.peered.announced).copied()
+    let lent = network.peerings.iter().filter(|p| p.lends_gateway);
+    own.chain(lent.flat_map(|p| &p.ranges)).copied()
 }
 
-/// Into every subnet's table, but nothing inside the network's own ranges.
+/// Into every subnet's table, but nothing inside the network's own ranges or those of its peers: system routes
+/// win, however much longer the learned one is (virtual-networks-udr-overview).
 fn platform_imports(builder: &mut Builder<'_>, network: &VirtualNetwork) -> Vec<ImportTo> {
     let name = vnet::node_name(builder, network);
     let own = PolicyRule {
         matches: PolicyMatch {
             prefixes: (network.address_space.iter())
+                .chain(network.peerings.iter().flat_map(|p| &p.ranges))
                 .map(|net| PrefixMatch {
                     net: *net,
                     len_min: net.prefix_len(),
@@ -264,7 +321,7 @@ fn platform_imports(builder: &mut Builder<'_>, network: &VirtualNetwork) -> Vec<
 fn connect(
     builder: &mut Builder<'_>,
     gateway: &Gateway,
-    network: &VirtualNetwork,
+    served: &[Served<'_>],
     connection: &Connection,
     circuit: &Circuit,
     leg: Leg,
@@ -283,24 +340,26 @@ fn connect(
     let tier = circuit.tier.to_ascii_lowercase();
     let routes_out_max = builder.limit("azure", "routes_out_private_v4", &tier);
 
-    // From the network's router: the outbound half, past the gateway.
-    let port: PortName = format!("{connection_label}/vnet").into();
+    // From the networks' routers: the outbound half, past the gateway.
     let which = match number {
         0 => String::new(),
         _ => format!("/{connection_label}"),
     };
-    let far = (&msee_name, &port);
-    vnet::attach(builder, network, far, IpAddr::V4(endpoint), &which)?;
-    let msee = builder.router_mut(&msee_name)?;
-    add_port(msee, &msee_name, &port);
     let tenant = Some(circuit.id.to_string());
-    msee.interfaces.insert(
-        port.as_str().into(),
-        Interface {
-            tenant: tenant.clone(),
-            ..plain_interface(&port, &msee_vrf, vec![host_prefix(IpAddr::V4(endpoint))])
-        },
-    );
+    for (index, served) in served.iter().enumerate() {
+        let port: PortName = format!("{connection_label}/{}", inbound(index, served)).into();
+        let far = (&msee_name, &port);
+        vnet::attach(builder, served, far, IpAddr::V4(endpoint), &which)?;
+        let msee = builder.router_mut(&msee_name)?;
+        add_port(msee, &msee_name, &port);
+        msee.interfaces.insert(
+            port.as_str().into(),
+            Interface {
+                tenant: tenant.clone(),
+                ..plain_interface(&port, &msee_vrf, vec![host_prefix(IpAddr::V4(endpoint))])
+            },
+        );
+    }
 
     let mark = tags::CONNECTION + number;
     for (index, address) in gateway.instance_addresses.iter().enumerate() {
@@ -480,22 +539,19 @@ fn gateway_end(
 /// Towards the platform both instances announce a connection's routes with the same preference, the
 /// connection's weight (looked at before the AS path: expressroute-optimize-routing).
 fn add_marked_export(bgp: &mut BgpInstance, tunnel: &Tunnel) {
-    let Some(export) = bgp
-        .peers
-        .get_mut("platform")
-        .and_then(|p| p.export.as_mut())
-    else {
-        return;
-    };
     let matches = PolicyMatch {
         prefixes: Vec::new(),
         source_tags: vec![tunnel.mark],
     };
-    if export.policy.rules.iter().all(|r| r.matches != matches) {
-        export.policy.rules.push(PolicyRule {
-            matches,
-            action: accept(Some(LOCAL_PREF + 2 * tunnel.weight)),
-        });
+    let peers = bgp.peers.iter_mut();
+    let platform = peers.filter(|(name, _)| name.starts_with(PLATFORM));
+    for export in platform.filter_map(|(_, p)| p.export.as_mut()) {
+        if export.policy.rules.iter().all(|r| r.matches != matches) {
+            export.policy.rules.push(PolicyRule {
+                matches: matches.clone(),
+                action: accept(Some(LOCAL_PREF + 2 * tunnel.weight)),
+            });
+        }
     }
 }
 

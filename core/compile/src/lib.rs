@@ -7,6 +7,7 @@
 //! | file | builds |
 //! |---|---|
 //! | `vnet.rs` | the distributed router of a virtual network, its subnets' tables |
+//! | `vnet_peering.rs` | peerings of virtual networks, with gateways that are lent |
 //! | `gateway.rs` | the two instances of an ExpressRoute gateway and their sessions |
 //! | `msee.rs` | MSEE pairs: one VRF per circuit and peering |
 //! | `vcn.rs` | the distributed router of a VCN |
@@ -35,6 +36,7 @@ pub mod sites;
 mod tags;
 mod vcn;
 mod vnet;
+mod vnet_peering;
 
 pub use hosts::{lift_ceilings, place_in_namespaces};
 pub use index::{
@@ -229,6 +231,7 @@ pub fn drg_leg_pool(drg: &ResourceId) -> String {
 pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let mut builder = Builder::new(*inputs);
     vnet::build(&mut builder);
+    vnet_peering::build(&mut builder);
     vcn::build(&mut builder);
     msee::build(&mut builder);
     gateway::build(&mut builder);

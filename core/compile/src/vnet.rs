@@ -8,7 +8,9 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use skybridge_azure::model::{NetworkInterface, Subnet, UserNextHop, UserRoute, VirtualNetwork};
+use skybridge_azure::model::{
+    NetworkInterface, PeeringState, Subnet, UserNextHop, UserRoute, VirtualNetwork,
+};
 use skybridge_blueprint::{
     DropKind, HopVisibility, InterfaceName, LinkClass, LinkName, NextHop, NodeName, Owner,
     PortName, Role, RouteSource, StaticRoute, Vrf, VrfName,
@@ -18,7 +20,7 @@ use crate::builder::{
     Builder, add_port, everywhere, host_prefix, plain_interface, router_node, system, table,
 };
 use crate::hosts::{HostPlan, add_host, spare_address};
-use crate::{ExtraHost, HostRef, SubnetIndex, filters, tags};
+use crate::{ExtraHost, HostRef, SubnetIndex, filters, tags, vnet_peering};
 
 /// Most equal routes used together from one virtual network (expressroute-faqs).
 pub(crate) const ECMP_MAX: u8 = 4;
@@ -126,17 +128,21 @@ fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -
         vrf.routes
             .push(system(*prefix, NextHop::Table { vrf: local_vrf() }));
     }
-    for prefix in &vnet.peered.prefixes {
-        vrf.routes
-            .push(system(*prefix, NextHop::Drop(DropKind::NotModelled)));
+    for peering in &vnet.peerings {
+        if peering.state == PeeringState::Initiated {
+            continue;
+        }
+        let next_hop = vnet_peering::next_hop(builder, vnet, subnet, peering);
+        let routes = peering.ranges.iter().map(|r| system(*r, next_hop.clone()));
+        vrf.routes.extend(routes);
     }
     for prefix in everywhere() {
         vrf.routes
             .push(system(prefix, NextHop::Drop(DropKind::Internet)));
     }
     // A user's default route removes the rows to nowhere (virtual-networks-udr-overview, worked example).
-    // What a peer's gateway has learned is not known here; it lies in these ranges.
-    let reserved_hop = if vnet.peered.remote_gateway {
+    // Ranges that are not known here lie in them.
+    let reserved_hop = if has_unknown_routes(builder, vnet) {
         NextHop::Drop(DropKind::NotModelled)
     } else {
         NextHop::Drop(DropKind::None)
@@ -155,6 +161,16 @@ fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -
         vrf.routes.push(user_route(builder, vnet, route));
     }
     vrf
+}
+
+/// True when a network has routes that nobody here knows: those of a peer that is elsewhere, or of a peer's
+/// gateway that is not modelled.
+fn has_unknown_routes(builder: &Builder<'_>, vnet: &VirtualNetwork) -> bool {
+    let gateways = &builder.inputs.azure.gateways;
+    vnet.peerings.iter().any(|peering| {
+        let modelled = gateways.iter().any(|g| g.vnet == peering.remote);
+        peering.state == PeeringState::Elsewhere || (peering.borrows_gateway && !modelled)
+    })
 }
 
 fn user_route(builder: &Builder<'_>, vnet: &VirtualNetwork, route: &UserRoute) -> StaticRoute {
@@ -265,20 +281,66 @@ fn add_extra(
     add_host(builder, plan);
 }
 
-/// Joins the virtual network's router to a gateway instance or an MSEE. Both ends get `/32` addresses
-/// from the GatewaySubnet; the router's is its first usable address. `which` tells connections apart that lead
-/// to one MSEE; it is empty for the first, whatever else there is.
+/// A virtual network that a gateway serves: its own, or one that borrows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Served<'a> {
+    pub(crate) network: &'a VirtualNetwork,
+    /// The network's name among its like.
+    pub(crate) label: String,
+    /// The table that holds the gateway's routes and resolves their next hops.
+    pub(crate) vrf: VrfName,
+    /// The router's address towards gateways and MSEEs.
+    pub(crate) own: IpAddr,
+}
+
+impl<'a> Served<'a> {
+    /// The network of a gateway: the table of its GatewaySubnet, and the first usable address there.
+    pub(crate) fn home(builder: &Builder<'_>, network: &'a VirtualNetwork) -> Option<Self> {
+        let subnet = gateway_subnet(network)?;
+        Some(Self {
+            network,
+            label: builder.label(&network.name, &network.id),
+            vrf: subnet_vrf(subnet),
+            own: first_usable(subnet.prefixes.first()?)?,
+        })
+    }
+
+    /// A network that uses the gateway of `hub`. Its last address is nobody's: every subnet keeps its own.
+    pub(crate) fn borrower(
+        builder: &Builder<'_>,
+        network: &'a VirtualNetwork,
+        hub: &VirtualNetwork,
+    ) -> Option<Self> {
+        let mut all = network.peerings.iter();
+        all.find(|p| p.borrows_gateway && p.remote == hub.id)?;
+        let mut ranges = network.address_space.iter();
+        let own = ranges.find(|r| r.addr().is_ipv4())?.broadcast();
+        Some(Self {
+            network,
+            label: builder.label(&network.name, &network.id),
+            vrf: borrowed_vrf(),
+            own,
+        })
+    }
+}
+
+/// The table of what a borrowed gateway has learned.
+pub(crate) fn borrowed_vrf() -> VrfName {
+    "remote-gateway".into()
+}
+
+/// Joins the virtual network's router to a gateway instance or an MSEE. Both ends get `/32` addresses.
+/// `which` tells connections apart that lead to one MSEE; it is empty for the first, whatever else there is.
 pub(crate) fn attach(
     builder: &mut Builder<'_>,
-    vnet: &VirtualNetwork,
+    served: &Served<'_>,
     far: (&NodeName, &PortName),
     far_address: IpAddr,
     which: &str,
-) -> Option<(InterfaceName, IpAddr)> {
-    let subnet = gateway_subnet(vnet)?;
-    let own = first_usable(subnet.prefixes.first()?)?;
-    let name = node_name(builder, vnet);
-    let vrf = subnet_vrf(subnet);
+) -> Option<InterfaceName> {
+    let own = served.own;
+    let name = node_name(builder, served.network);
+    let vrf = served.vrf.clone();
     let port: PortName = format!("to/{}{which}", far.0).into();
     let interface: InterfaceName = port.as_str().into();
     let router = builder.router_mut(&name)?;
@@ -294,7 +356,7 @@ pub(crate) fn attach(
         .push(crate::builder::neighbour(far_address, &interface));
     let link: LinkName = format!("{name}--{}{which}", far.0).into();
     builder.link(link, (&name, &port), far, LinkClass::Backbone, Owner::Azure);
-    Some((interface, own))
+    Some(interface)
 }
 
 /// The first address after the network's own.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::{Virtual, read};
 use skybridge_lab::document::{Report, Verdict};
-use skybridge_lab::request::{StackArgument, StackSource};
+use skybridge_lab::request::{Request, Response, Show, StackArgument, StackSource};
 
 #[test]
 fn a_directory_in_the_manner_of_2020_runs_unchanged() {
@@ -94,31 +94,65 @@ resource "azurerm_virtual_machine" "{name}" {{
     }
 }
 
-#[test]
-fn what_takes_a_peering_of_virtual_networks_is_unknown_and_named() {
-    let verdicts = |report: &Report| -> Vec<Verdict> {
-        let rows = report.reachability.iter();
-        rows.map(|row| row.ok).collect()
-    };
-    let mut lab = Virtual::new();
-    let apart = lab.up(vec![two_networks("")]);
-    assert!(verdicts(&apart).iter().all(|v| *v == Verdict::Fails));
-    let peering = |from: &str, to: &str| {
-        format!(
-            "resource \"azurerm_virtual_network_peering\" \"{from}\" {{
+/// A side of a peering.
+fn peering(from: &str, to: &str, more: &str) -> String {
+    format!(
+        "resource \"azurerm_virtual_network_peering\" \"{from}\" {{
   name                      = \"to-{to}\"
   resource_group_name       = \"rg\"
   virtual_network_name      = azurerm_virtual_network.{from}.name
   remote_virtual_network_id = azurerm_virtual_network.{to}.id
-}}\n"
-        )
-    };
-    let both = peering("hub", "spoke") + &peering("spoke", "hub");
+{more}}}\n"
+    )
+}
+
+fn verdicts(report: &Report) -> Vec<Verdict> {
+    let rows = report.reachability.iter();
+    rows.map(|row| row.ok).collect()
+}
+
+#[test]
+fn two_networks_reach_each_other_when_both_have_peered() {
+    let mut lab = Virtual::new();
+    let apart = lab.up(vec![two_networks("")]);
+    assert_eq!(verdicts(&apart), [Verdict::Fails, Verdict::Fails]);
+    let both = peering("hub", "spoke", "") + &peering("spoke", "hub", "");
     let report = lab.up(vec![two_networks(&both)]);
+    assert_eq!(
+        verdicts(&report),
+        [Verdict::Holds, Verdict::Holds],
+        "{:#?}",
+        report.reachability
+    );
+    assert!(report.not_modelled.is_empty(), "{:#?}", report.not_modelled);
+    // What one side alone has set up is not routed, and will not work.
+    let one = Virtual::new().up(vec![two_networks(&peering("hub", "spoke", ""))]);
+    let said = one.diagnostics.iter();
+    let said = said.filter(|d| d.rule.as_deref() == Some("azure.peering-one-sided"));
+    assert_eq!(said.count(), 1, "{:#?}", one.diagnostics);
+}
+
+#[test]
+fn a_peering_without_network_access_is_unknown_and_named() {
+    let closed = "  allow_virtual_network_access = false\n";
+    let both = peering("hub", "spoke", closed) + &peering("spoke", "hub", "");
+    let report = Virtual::new().up(vec![two_networks(&both)]);
     assert_eq!(verdicts(&report), [Verdict::Unknown, Verdict::Unknown]);
     let named = report.not_modelled.iter();
-    let named = named.filter(|n| n.what.contains("peering of virtual networks"));
+    let named = named.filter(|n| n.what.contains("without virtual network access"));
     assert_eq!(named.count(), 2, "{:#?}", report.not_modelled);
+}
+
+#[test]
+fn networks_that_overlap_are_not_peered() {
+    let both = peering("hub", "spoke", "") + &peering("spoke", "hub", "");
+    let mut stack = two_networks(&both);
+    let text = stack.files.get_mut("main.tf").unwrap();
+    *text = text.replace("[\"10.2.0.0/16\"]", "[\"10.2.0.0/16\", \"10.1.9.0/24\"]");
+    let report = Virtual::new().up(vec![stack]);
+    let said = report.diagnostics.iter();
+    let said = said.filter(|d| d.rule.as_deref() == Some("azure.peering-overlap"));
+    assert_eq!(said.count(), 2, "{:#?}", report.diagnostics);
 }
 
 #[test]
@@ -160,15 +194,11 @@ resource "azurerm_subnet_route_table_association" "hub" {
 
 #[test]
 fn a_circuit_joins_networks_that_another_stack_has_made() {
-    let fixture = |name: &str| {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/existing");
-        read(&directory.join(name))
-    };
     let mut lab = Virtual::new();
-    let base = lab.up(vec![fixture("base")]);
+    let base = lab.up(vec![existing("base")]);
     let outputs = &base.summary.outputs;
     let drg = outputs.iter().find(|(name, _)| name == "drg_ocid");
-    let mut circuit = fixture("circuit");
+    let mut circuit = existing("circuit");
     circuit.arguments.push(StackArgument::Value {
         name: "drg_id".to_owned(),
         value: drg.unwrap().1.clone(),
@@ -180,4 +210,162 @@ fn a_circuit_joins_networks_that_another_stack_has_made() {
     }
     let verdicts: Vec<_> = report.reachability.iter().map(|row| row.ok).collect();
     assert_eq!(verdicts, [Verdict::Holds, Verdict::Holds]);
+}
+
+/// A network beside that of the example of an existing network, with a machine, and its peering with it.
+fn spoke(back: &str, forth: &str) -> String {
+    format!(
+        r#"
+resource "azurerm_virtual_network" "spoke" {{
+  name                = "spoke"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = "East US"
+  address_space       = ["10.72.0.0/16"]
+}}
+
+resource "azurerm_subnet" "spoke" {{
+  name                 = "spoke"
+  resource_group_name  = azurerm_resource_group.this.name
+  virtual_network_name = azurerm_virtual_network.spoke.name
+  address_prefixes     = ["10.72.1.0/24"]
+}}
+
+resource "azurerm_network_interface" "spoke" {{
+  name                = "spoke"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = "East US"
+
+  ip_configuration {{
+    name                          = "spoke"
+    subnet_id                     = azurerm_subnet.spoke.id
+    private_ip_address_allocation = "Dynamic"
+  }}
+}}
+
+resource "azurerm_virtual_machine" "spoke" {{
+  name                  = "spoke"
+  resource_group_name   = azurerm_resource_group.this.name
+  location              = "East US"
+  vm_size               = "Standard_B1s"
+  network_interface_ids = [azurerm_network_interface.spoke.id]
+
+  storage_os_disk {{
+    name          = "spoke"
+    create_option = "FromImage"
+  }}
+}}
+
+resource "azurerm_virtual_network_peering" "forth" {{
+  name                      = "forth"
+  resource_group_name       = azurerm_resource_group.this.name
+  virtual_network_name      = azurerm_virtual_network.this.name
+  remote_virtual_network_id = azurerm_virtual_network.spoke.id
+  {forth}
+}}
+
+resource "azurerm_virtual_network_peering" "back" {{
+  name                      = "back"
+  resource_group_name       = azurerm_resource_group.this.name
+  virtual_network_name      = azurerm_virtual_network.spoke.name
+  remote_virtual_network_id = azurerm_virtual_network.this.id
+  {back}
+}}
+"#
+    )
+}
+
+fn existing(name: &str) -> StackSource {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/existing");
+    read(&directory.join(name))
+}
+
+/// The existing network as a hub, with a spoke.
+fn hub(back: &str, forth: &str) -> StackSource {
+    let mut base = existing("base");
+    let text = base.files.get_mut("main.tf").unwrap();
+    // OCI lets the spoke in, and knows the way back.
+    *text = text.replace(
+        "one(azurerm_virtual_network.this.address_space)",
+        "\"10.64.0.0/12\"",
+    );
+    text.push_str(&spoke(back, forth));
+    base
+}
+
+/// Both stacks, one on top of the other.
+fn hub_and_spoke(back: &str, forth: &str) -> (Virtual, Report) {
+    let mut lab = Virtual::new();
+    let base = lab.up(vec![hub(back, forth)]);
+    let outputs = &base.summary.outputs;
+    let drg = outputs.iter().find(|(name, _)| name == "drg_ocid");
+    let mut circuit = existing("circuit");
+    circuit.arguments.push(StackArgument::Value {
+        name: "drg_id".to_owned(),
+        value: drg.unwrap().1.clone(),
+    });
+    let report = lab.up(vec![circuit]);
+    (lab, report)
+}
+
+fn between(report: &Report, from: &str, to: &str) -> Verdict {
+    let mut rows = report.reachability.iter();
+    let row = rows.find(|row| row.from == from && row.to == to);
+    row.unwrap_or_else(|| panic!("{from} to {to}: {:#?}", report.reachability))
+        .ok
+}
+
+#[test]
+fn a_spoke_reaches_the_other_cloud_through_the_gateway_of_its_hub() {
+    let (mut lab, report) =
+        hub_and_spoke("use_remote_gateways = true", "allow_gateway_transit = true");
+    for session in &report.sessions {
+        assert_eq!(session.state, "Established", "{session:?}");
+    }
+    for (from, to) in [
+        ("spoke", "db"),
+        ("db", "spoke"),
+        ("app", "db"),
+        ("spoke", "app"),
+    ] {
+        assert_eq!(
+            between(&report, from, to),
+            Verdict::Holds,
+            "{from} to {to}: {:#?}",
+            report.reachability
+        );
+    }
+    let table = |lab: &mut Virtual| {
+        let shown = lab.ask(Request::Show(Show::EffectiveRoutes {
+            host: Some("spoke".to_owned()),
+        }));
+        let Response::EffectiveRoutes(tables) = shown else {
+            panic!("{shown:?}")
+        };
+        let routes = tables.rows.into_iter().flat_map(|t| t.routes);
+        routes
+            .filter(|r| r.state == "Active" && r.address_prefix.starts_with("10.7"))
+            .map(|r| format!("{} {} {}", r.address_prefix, r.next_hop_type, r.next_hop_ip))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        table(&mut lab),
+        [
+            "10.70.0.0/16 VNetPeering ",
+            "10.71.1.0/24 VirtualNetworkGateway 10.70.0.4",
+            "10.71.1.0/24 VirtualNetworkGateway 10.70.0.5",
+            "10.72.0.0/16 VnetLocal ",
+        ]
+    );
+}
+
+#[test]
+fn a_spoke_without_gateway_transit_has_none_of_the_hubs_routes() {
+    let (_, report) = hub_and_spoke("", "allow_gateway_transit = true");
+    assert_eq!(between(&report, "spoke", "db"), Verdict::Fails);
+    assert_eq!(between(&report, "db", "spoke"), Verdict::Fails);
+    assert_eq!(between(&report, "spoke", "app"), Verdict::Holds);
+    let report = Virtual::new().up(vec![hub("use_remote_gateways = true", "")]);
+    let said = report.diagnostics.iter();
+    let said = said.filter(|d| d.rule.as_deref() == Some("azure.peering-no-transit"));
+    assert_eq!(said.count(), 1, "{:#?}", report.diagnostics);
 }

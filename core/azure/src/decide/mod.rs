@@ -15,6 +15,7 @@ mod provider;
 mod put;
 mod security;
 mod step;
+mod vnet_peering;
 
 use skybridge_base::Instant;
 use skybridge_catalogue::{LifecycleOp, catalogue};

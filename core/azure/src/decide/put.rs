@@ -10,7 +10,7 @@ use skybridge_estate::{
 
 use super::{
     circuit, connection, done_at, gateway, interface, merge, network, peering, refuse_when_busy,
-    security,
+    security, vnet_peering,
 };
 use crate::doc::Doc;
 use crate::kinds;
@@ -79,6 +79,7 @@ pub(super) fn put(estate: &Estate, put: &PutRequest, now: Instant) -> Result<Txn
     let outcome = match kind {
         kinds::VNET => network::vnet(&request, &mut txn),
         kinds::SUBNET => network::subnet(&request),
+        kinds::VNET_PEERING => vnet_peering::peering(&request),
         kinds::NSG => security::group(&request),
         kinds::SECURITY_RULE => security::rule(&request),
         kinds::ROUTE_TABLE => security::route_table(&request),

@@ -8,8 +8,8 @@ use super::{exists, gap};
 use crate::doc::{Doc, prefix, subnet_prefixes};
 use crate::kinds;
 use crate::model::{
-    Gap, Machine, NetworkInterface, Peered, RouteTable, Subnet, UserNextHop, UserRoute,
-    VirtualNetwork,
+    Gap, Machine, NetworkInterface, NetworkPeering, PeeringState, RouteTable, Subnet, UserNextHop,
+    UserRoute, VirtualNetwork,
 };
 
 pub(super) fn vnets(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<VirtualNetwork> {
@@ -23,7 +23,7 @@ pub(super) fn vnets(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<VirtualNetwork>
             location: region_name(doc.text("/location").unwrap_or_default()),
             address_space: prefixes(resource, &doc.texts(space), doc.has_unknown(space), gaps),
             subnets: subnets(estate, resource, gaps),
-            peered: peered(estate, resource, gaps),
+            peerings: network_peerings(estate, resource, gaps),
         });
     }
     out
@@ -38,34 +38,76 @@ fn peerings<'a>(
     children.filter(|p| p.kind.as_str() == kinds::VNET_PEERING && exists(p))
 }
 
-/// What the peerings of a network lead to.
-fn peered(estate: &Estate, vnet: &Resource, gaps: &mut Vec<Gap>) -> Peered {
-    let mut out = Peered::default();
-    let far = |p: &Resource| Doc::of(p).reference("/properties/remoteVirtualNetwork/id");
+const REMOTE: &str = "/properties/remoteVirtualNetwork/id";
+
+/// A flag of a peering; `allowVirtualNetworkAccess` alone is on unless said otherwise.
+fn peering_flag(peering: &Resource, name: &str) -> bool {
+    let usual = name == "allowVirtualNetworkAccess";
+    let flag = Doc::of(peering).flag(&format!("/properties/{name}"));
+    flag.unwrap_or(usual)
+}
+
+/// A network's side of its peerings.
+fn network_peerings(estate: &Estate, vnet: &Resource, gaps: &mut Vec<Gap>) -> Vec<NetworkPeering> {
+    let mut out = Vec::new();
     for peering in peerings(estate, vnet) {
-        gap(
-            gaps,
-            peering,
-            "peering of virtual networks is not modelled: whether it carries traffic is not known",
-        );
-        let flag = |p: &Resource, name: &str| {
-            Doc::of(p).flag(&format!("/properties/{name}")) == Some(true)
-        };
-        out.remote_gateway |= flag(peering, "useRemoteGateways");
-        let Some(remote) = far(peering).and_then(|id| estate.resource(&id)) else {
+        let doc = Doc::of(peering);
+        let Some(remote) = doc.reference(REMOTE) else {
+            gap(gaps, peering, "the network at its other end is not known");
             continue;
         };
-        let doc = Doc::of(remote);
-        let space = doc.texts("/properties/addressSpace/addressPrefixes");
-        let ranges: Vec<IpNet> = space.iter().filter_map(|(_, text)| prefix(text)).collect();
-        let borrows = peerings(estate, remote).any(|p| {
-            let back = far(p).is_some_and(|id| kinds::same_id(&id, &vnet.id));
-            back && flag(p, "useRemoteGateways")
+        let found = estate.resource(&remote);
+        let back = found.and_then(|far| {
+            let mut all = peerings(estate, far);
+            all.find(|p| {
+                let id = Doc::of(p).reference(REMOTE);
+                id.is_some_and(|id| kinds::same_id(&id, &vnet.id))
+            })
         });
-        if borrows && flag(peering, "allowGatewayTransit") {
-            out.announced.extend(&ranges);
+        let unknown = |p: &Resource| Doc::of(p).has_unknown("/properties");
+        let state = match (found, back) {
+            (None, _) => PeeringState::Elsewhere,
+            _ if unknown(peering) || back.is_some_and(unknown) => PeeringState::Elsewhere,
+            (Some(_), None) => PeeringState::Initiated,
+            (Some(_), Some(_)) => PeeringState::Connected,
+        };
+        if state == PeeringState::Elsewhere {
+            gap(
+                gaps,
+                peering,
+                "the network at its other end, or one of its settings, is not known here",
+            );
         }
-        out.prefixes.extend(ranges);
+        let has = |p: Option<&Resource>, name: &str| p.is_some_and(|p| peering_flag(p, name));
+        let access = "allowVirtualNetworkAccess";
+        let has_access = has(Some(peering), access) && has(back, access);
+        if state == PeeringState::Connected && !has_access {
+            gap(
+                gaps,
+                peering,
+                "without virtual network access on both sides: what a security rule lets pass is not known",
+            );
+        }
+        let ranges = found.map_or_else(Vec::new, |far| {
+            let doc = Doc::of(far);
+            let space = doc.texts("/properties/addressSpace/addressPrefixes");
+            space.iter().filter_map(|(_, text)| prefix(text)).collect()
+        });
+        let wants_gateway = has(Some(peering), "useRemoteGateways");
+        let connected = state == PeeringState::Connected;
+        out.push(NetworkPeering {
+            id: peering.id.clone(),
+            remote: found.map_or(remote, |far| far.id.clone()),
+            state,
+            ranges,
+            has_access,
+            takes_forwarded: has(Some(peering), "allowForwardedTraffic"),
+            wants_gateway,
+            borrows_gateway: connected && wants_gateway && has(back, "allowGatewayTransit"),
+            lends_gateway: connected
+                && has(back, "useRemoteGateways")
+                && has(Some(peering), "allowGatewayTransit"),
+        });
     }
     out
 }

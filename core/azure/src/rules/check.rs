@@ -6,7 +6,9 @@ use skybridge_estate::{Estate, Finding, ResourceId, Subject};
 
 use super::finding;
 use crate::doc::{Doc, overlap};
-use crate::model::{AzureModel, Circuit, Connection, Gateway, Subnet, UserNextHop, VirtualNetwork};
+use crate::model::{
+    AzureModel, Circuit, Connection, Gateway, PeeringState, Subnet, UserNextHop, VirtualNetwork,
+};
 
 /// Ranges that Azure treats as private.
 const PRIVATE_RANGES: [&str; 4] = [
@@ -23,6 +25,7 @@ pub fn check(estate: &Estate, model: &AzureModel) -> Vec<Finding> {
     let mut out = Vec::new();
     for vnet in &model.vnets {
         public_ranges(vnet, &mut out);
+        network_peerings(model, vnet, &mut out);
         for subnet in &vnet.subnets {
             route_table(estate, model, vnet, subnet, &mut out);
         }
@@ -52,6 +55,35 @@ pub fn check(estate: &Estate, model: &AzureModel) -> Vec<Finding> {
     }
     linked_vnets(model, &mut out);
     out
+}
+
+/// Peerings without another side, and gateways that nobody lends.
+fn network_peerings(model: &AzureModel, vnet: &VirtualNetwork, out: &mut Vec<Finding>) {
+    for peering in &vnet.peerings {
+        let far = model.vnets.iter().find(|v| v.id == peering.remote);
+        let far = far.map_or_else(|| peering.remote.leaf(), |v| v.name.as_str());
+        let is_connected = peering.state == PeeringState::Connected;
+        if peering.state == PeeringState::Initiated {
+            let message = format!("network {far} has no peering back to {}", vnet.name);
+            let pointer = "/properties/remoteVirtualNetwork/id";
+            out.push(finding(
+                "azure.peering-one-sided",
+                &peering.id,
+                pointer,
+                message,
+            ));
+        }
+        if is_connected && peering.wants_gateway && !peering.borrows_gateway {
+            let message = format!("network {far} does not lend its gateway to {}", vnet.name);
+            let pointer = "/properties/useRemoteGateways";
+            out.push(finding(
+                "azure.peering-no-transit",
+                &peering.id,
+                pointer,
+                message,
+            ));
+        }
+    }
 }
 
 fn public_ranges(vnet: &VirtualNetwork, out: &mut Vec<Finding>) {

@@ -7,7 +7,7 @@ use super::Rule;
 const REJECTED: Level = Level::Rejected(Cloud::Azure);
 
 /// Every rule of Azure. Error codes graded `Assumed` are named here, not seen.
-pub const TABLE: [Rule; 72] = [
+pub const TABLE: [Rule; 75] = [
     refused(
         "azure.kind-not-modelled",
         "Types that this program does not model are refused by name.",
@@ -95,6 +95,14 @@ pub const TABLE: [Rule; 72] = [
         ("InUsePrefixCannotBeDeleted", 400, Grade::Assumed),
         Grade::Documented,
         "msdocs-vnet-manage-2018-02-09",
+    ),
+    refused(
+        "azure.peering-overlap",
+        "Virtual networks that are peered do not overlap.",
+        "Use other ranges.",
+        ("VnetAddressSpacesOverlap", 400, Grade::Assumed),
+        Grade::Documented,
+        "msdocs-vnet-faq-2019-02-12",
     ),
     refused(
         "azure.subnet-outside-vnet",
@@ -571,6 +579,22 @@ pub const TABLE: [Rule; 72] = [
         "Use a larger tier or a nearer location.",
         Grade::Documented,
         "msdocs-er-faq-2023",
+    ),
+    found(
+        Level::WillNotWork,
+        "azure.peering-one-sided",
+        "A peering of virtual networks is two resources, one on each side; one alone is Initiated and routes nothing.",
+        "Create the peering back.",
+        Grade::Documented,
+        "msdocs-vnet-peering-2016-10-17",
+    ),
+    found(
+        Level::WillNotWork,
+        "azure.peering-no-transit",
+        "A network uses the gateway of a peer that allows gateway transit.",
+        "Set allow_gateway_transit on the peering of the network with the gateway.",
+        Grade::Documented,
+        "msdocs-vnet-peering-2016-10-17",
     ),
     found(
         Level::Advice,

@@ -44,9 +44,12 @@ mod findings {
     use super::*;
     use crate::kinds::{
         CIRCUIT, CONNECTION, GATEWAY, NIC, PUBLIC_IP, ROUTE, ROUTE_TABLE, SUBNET, VNET,
+        VNET_PEERING,
     };
     use crate::model::AzureModel;
-    use crate::testing::{Owner, circuit, connection, gateway, nic, reference, subnet, vnet};
+    use crate::testing::{
+        Owner, circuit, connection, gateway, network_peering, nic, reference, subnet, vnet,
+    };
 
     fn check_of(o: &Owner) -> Vec<Finding> {
         check(&o.estate, &AzureModel::read(&o.estate))
@@ -81,7 +84,7 @@ mod findings {
 
     type Case = (&'static str, fn(&mut Owner));
 
-    const CASES: [Case; 11] = [
+    const CASES: [Case; 13] = [
         ("azure.route-to-expressroute", |o| {
             good(o);
             let properties = json!({
@@ -146,6 +149,26 @@ mod findings {
             o.gateway("UltraPerformance");
             o.oracle_circuit();
             o.connection();
+        }),
+        ("azure.peering-one-sided", |o| {
+            o.make(VNET, &["a"], vnet(&["10.1.0.0/16"]));
+            o.make(VNET, &["b"], vnet(&["10.2.0.0/16"]));
+            o.make(
+                VNET_PEERING,
+                &["a", "to-b"],
+                network_peering("b", json!({})),
+            );
+        }),
+        ("azure.peering-no-transit", |o| {
+            o.make(VNET, &["a"], vnet(&["10.1.0.0/16"]));
+            o.make(VNET, &["b"], vnet(&["10.2.0.0/16"]));
+            let wants = json!({"useRemoteGateways": true});
+            o.make(VNET_PEERING, &["a", "to-b"], network_peering("b", wants));
+            o.make(
+                VNET_PEERING,
+                &["b", "to-a"],
+                network_peering("a", json!({})),
+            );
         }),
         ("azure.vnet-public-range", |o| {
             o.make(VNET, &["v"], vnet(&["10.0.0.0/16", "20.0.0.0/16"]));

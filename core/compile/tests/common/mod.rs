@@ -32,7 +32,7 @@ pub(crate) fn azure() -> az::AzureModel {
                 route_table: None,
             },
         ],
-        peered: az::Peered::default(),
+        peerings: Vec::new(),
     };
     az::AzureModel {
         vnets: vec![vnet],

@@ -1,6 +1,6 @@
 //! Effective routes of hosts and subnets, in the clouds' terms.
 
-use skybridge_blueprint::{DropKind, NextHop, Owner, RouteSource};
+use skybridge_blueprint::{DropKind, InterfaceName, NextHop, Owner, RouteSource};
 use skybridge_dataplane::RouteState;
 use skybridge_nodes::RouteObservation;
 
@@ -85,6 +85,15 @@ const fn source(source: RouteSource, is_azure: bool) -> &'static str {
     }
 }
 
+/// What a rule of a VCN leads to, by the interface.
+fn target(interface: &InterfaceName) -> &'static str {
+    if interface.as_str().starts_with("lpg/") {
+        "Local Peering Gateway"
+    } else {
+        "DRG"
+    }
+}
+
 /// Next hop type and address (virtual-networks-udr-overview; OCI names the target).
 fn next_hop(hop: &NextHop, source: RouteSource, is_azure: bool) -> (String, String) {
     let (kind, address) = match hop {
@@ -93,7 +102,8 @@ fn next_hop(hop: &NextHop, source: RouteSource, is_azure: bool) -> (String, Stri
         NextHop::Via { address, .. } if source == RouteSource::Bgp => {
             ("VirtualNetworkGateway", address.to_string())
         }
-        NextHop::Via { .. } if !is_azure => ("DRG", String::new()),
+        NextHop::Via { interface, .. } if !is_azure => (target(interface), String::new()),
+        NextHop::Via { .. } if source == RouteSource::System => ("VNetPeering", String::new()),
         NextHop::Via { address, .. } => ("VirtualAppliance", address.to_string()),
         NextHop::Connected { .. } => ("Local", String::new()),
         NextHop::Drop(DropKind::None) => ("None", String::new()),

@@ -34,7 +34,7 @@ fn azure() -> az::AzureModel {
                 route_table: None,
             },
         ],
-        peered: az::Peered::default(),
+        peerings: Vec::new(),
     };
     az::AzureModel {
         vnets: vec![vnet],

@@ -10,7 +10,9 @@ use crate::kinds::{
     SUBNET, VNET, resource_id,
 };
 use crate::rules::TABLE;
-use crate::testing::{Owner, circuit, connection, gateway, nic, peering, reference, subnet, vnet};
+use crate::testing::{
+    Owner, circuit, connection, gateway, network_peering, nic, peering, reference, subnet, vnet,
+};
 
 type Answer = Result<(), Refusal>;
 type Case = (&'static str, fn(&mut Owner) -> Answer);
@@ -84,9 +86,15 @@ fn many(o: &mut Owner, kind: &str, count: usize, doc: &Json) -> Answer {
     Ok(())
 }
 
-const NETWORK_CASES: [Case; 22] = [
+const NETWORK_CASES: [Case; 23] = [
     ("azure.kind-not-modelled", |o| {
         o.put("Microsoft.Network/virtualHubs", &["h"], json!({}))
+    }),
+    ("azure.peering-overlap", |o| {
+        o.make(VNET, &["a"], vnet(&["10.0.0.0/16"]));
+        o.make(VNET, &["b"], vnet(&["10.0.4.0/24"]));
+        let doc = network_peering("b", json!({}));
+        o.put(crate::kinds::VNET_PEERING, &["a", "to-b"], doc)
     }),
     ("azure.id", |o| {
         o.run(&Command::Put(PutRequest {
