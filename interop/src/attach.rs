@@ -22,26 +22,41 @@ pub(crate) enum Attach {
     Interface,
 }
 
+/// The lab's end of a veth; both go when dropped.
+#[derive(Debug)]
+pub(crate) struct Veth(String);
+
+impl Veth {
+    fn create(name: &str, namespace: &Namespace) -> Result<Self> {
+        let mut command = Command::new("ip");
+        command.args(["link", "add", name, "type", "veth", "peer", "name"]);
+        run(command.args([INTERFACE, "netns", &namespace.name]))?;
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl Drop for Veth {
+    fn drop(&mut self) {
+        // A namespace without a name lives on as long as connections of its dead programs do, so it is not left to that.
+        drop(run(Command::new("ip").args(["link", "del", &self.0])));
+    }
+}
+
 impl Attach {
     /// Makes what must be there before the lab; gives what the lab file says.
-    pub(crate) fn prepare(self, namespace: &Namespace) -> Result<String> {
+    pub(crate) fn prepare(self, namespace: &Namespace) -> Result<(String, Option<Veth>)> {
         let name = device(namespace);
-        let veth = || {
-            let mut command = Command::new("ip");
-            command.args(["link", "add", &name, "type", "veth", "peer", "name"]);
-            run(command.args([INTERFACE, "netns", &namespace.name]))
-        };
         Ok(match self {
-            Self::Namespace => format!("netns:{}", namespace.name),
-            Self::Tap => format!("tap:{name}"),
+            Self::Namespace => (format!("netns:{}", namespace.name), None),
+            Self::Tap => (format!("tap:{name}"), None),
             Self::Packet => {
-                veth()?;
+                let veth = Veth::create(&name, namespace)?;
                 run(Command::new("ip").args(["link", "set", &name, "up"]))?;
-                format!("packet:{name}")
+                (format!("packet:{name}"), Some(veth))
             }
             Self::Interface => {
-                veth()?;
-                format!("interface:{name}")
+                let veth = Veth::create(&name, namespace)?;
+                (format!("interface:{name}"), Some(veth))
             }
         })
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant as Clock};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::attach::{Attach, INTERFACE};
+use crate::attach::{Attach, INTERFACE, Veth};
 use crate::lab::Lab;
 use crate::namespace::{Namespace, run};
 use crate::tag_shim::{SubInterface, TagShim};
@@ -79,6 +79,7 @@ pub(crate) struct Edges {
     // Dropped first: the lab and the shims leave the namespaces before they go.
     lab: Lab,
     shims: Vec<(SubInterface, TagShim)>,
+    _veths: Vec<Veth>,
     frr: Namespace,
     bird: Namespace,
 }
@@ -110,6 +111,7 @@ impl Edges {
         }
         let lab_file = directory.join("lab.sky.hcl");
         let mut text = fs::read_to_string(&lab_file)?;
+        let mut veths = Vec::new();
         let attached = [(ports[0], &frr), (ports[1], &bird)];
         for (path, (port, namespace)) in ["primary", "secondary"].iter().zip(attached) {
             let own = format!("path    = \"{path}\"\n");
@@ -117,7 +119,8 @@ impl Edges {
                 text.contains(&own),
                 "the example has no router on its {path} path"
             );
-            let device = port.prepare(namespace)?;
+            let (device, veth) = port.prepare(namespace)?;
+            veths.extend(veth);
             let more = format!("{own}    attach  = \"{device}\"\n    {more}\n");
             text = text.replacen(&own, &more, 1);
         }
@@ -134,6 +137,7 @@ impl Edges {
         Ok(Self {
             lab,
             shims,
+            _veths: veths,
             frr,
             bird,
         })
