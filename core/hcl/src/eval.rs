@@ -339,12 +339,12 @@ impl Evaluator<'_> {
         let mut marks = value.marks();
         marks.join(&key.marks());
         if value.is_null() || key.is_null() {
-            let which = if key.is_null() {
-                "the index"
+            let (summary, which) = if value.is_null() {
+                ("Attempt to index null value", "this value")
             } else {
-                "this value"
+                ("Invalid index", "the index")
             };
-            return Err(self.error(span, "Invalid index", format!("{which} is null")));
+            return Err(self.error(span, summary, format!("{which} is null")));
         }
         // Nobody knows how many elements a placeholder stands for.
         let stands_in = !value.marks().placeholder.is_empty();
@@ -359,11 +359,17 @@ impl Evaluator<'_> {
             },
             Kind::Map(_, map) | Kind::Object(map) => match self.key(key, span)? {
                 Some(name) if map.contains_key(&name) => map[&name].clone(),
-                Some(name) if matches!(value.kind(), Kind::Object(_)) => {
+                // A whole instance says what it lacks by its address.
+                Some(name) if value.open_attr(&name).is_some() || value.origin().is_some() => {
                     return self.attr(value, &name, span);
                 }
                 Some(name) => {
-                    let detail = format!("the given key \"{name}\" is not in this map");
+                    let what = if matches!(value.kind(), Kind::Object(_)) {
+                        "object"
+                    } else {
+                        "map"
+                    };
+                    let detail = format!("the given key \"{name}\" is not in this {what}");
                     let diagnostic = Diagnostic::error("Invalid index", detail)
                         .at(span)
                         .suggest(&name, map.keys().map(String::as_str));

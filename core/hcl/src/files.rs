@@ -17,6 +17,9 @@ pub trait Files: Send + Sync {
     /// The names of the regular files directly in a directory; `None` when there is no such
     /// directory.
     fn list(&self, directory: &str) -> Option<Vec<String>>;
+
+    /// The paths of all regular files below a directory, seen from it.
+    fn below(&self, directory: &str) -> Vec<String>;
 }
 
 /// No files at all.
@@ -34,6 +37,10 @@ impl Files for NoFiles {
 
     fn list(&self, _: &str) -> Option<Vec<String>> {
         None
+    }
+
+    fn below(&self, _: &str) -> Vec<String> {
+        Vec::new()
     }
 }
 
@@ -76,22 +83,30 @@ impl Files for MemoryFiles {
     }
 
     fn list(&self, directory: &str) -> Option<Vec<String>> {
+        let below = self.below(directory);
+        if below.is_empty() && join_path("", directory) != "." {
+            return None;
+        }
+        let direct = below.into_iter().filter(|name| !name.contains('/'));
+        Some(direct.collect())
+    }
+
+    fn below(&self, directory: &str) -> Vec<String> {
         let directory = join_path("", directory);
         let prefix = if directory == "." {
             String::new()
         } else {
             format!("{directory}/")
         };
-        let below: Vec<&str> = self
-            .files
-            .keys()
-            .filter_map(|p| p.strip_prefix(&prefix))
-            .collect();
-        if below.is_empty() && !prefix.is_empty() {
-            return None;
-        }
-        let direct = below.into_iter().filter(|name| !name.contains('/'));
-        Some(direct.map(str::to_owned).collect())
+        let paths = self.files.range(prefix.clone()..).map(|(path, _)| path);
+        let inside = paths
+            .take_while(|path| path.starts_with(&prefix))
+            .map(|path| path[prefix.len()..].to_owned());
+        // What lies above or elsewhere is not below the directory of the stack.
+        let own = |path: &String| {
+            !prefix.is_empty() || !(path.starts_with('/') || path.starts_with("../"))
+        };
+        inside.filter(own).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! From the syntax tree of `hcl-edit` to ours. `hcl-edit` owns the grammar; the walk here keeps
 //! places, takes numbers from their digits, and applies strip markers once.
 
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use crate::ast::{
     Attribute, Binary, Block, Body, Expr, ExprKind, For, Label, ObjectItem, ObjectKey, Part, Step,
     Template, Unary,
 };
-use crate::{Diagnostic, Span, Value, numbers};
+use crate::{Diagnostic, Span, Value, heredoc, numbers};
 
 /// Largest source text: 16 MiB. Spans are 32-bit and nobody writes such a file by hand.
 const TEXT_LEN_MAX: usize = 16 << 20;
@@ -26,6 +28,12 @@ pub(crate) struct Source<'a> {
     diagnostics: Vec<Diagnostic>,
     /// The place of everything, when the text is not itself what stands in the file.
     fixed: Option<Span>,
+    /// The texts of the heredoc that is being read, if one is.
+    heredoc: Option<VecDeque<String>>,
+    /// Whether what is read stands in a quoted template.
+    in_quotes: bool,
+    /// The last column that was counted: line, offset, characters before it.
+    last: Cell<(usize, usize, usize)>,
 }
 
 /// Parses a file in native syntax. A leading byte order mark is dropped.
@@ -35,8 +43,9 @@ pub(crate) struct Source<'a> {
 /// may nest 64 deep and 128 binary operators may be chained.
 pub fn parse_body(file: &str, text: &str) -> Result<Body, Vec<Diagnostic>> {
     let mut source = Source::new(file, text)?;
+    let readable = heredoc::without_empty(source.text);
     let parsed =
-        tolerant(source.text, hcl_edit::parser::parse_body).map_err(|e| source.syntax(&e))?;
+        tolerant(&readable, hcl_edit::parser::parse_body).map_err(|e| source.syntax(&e))?;
     let body = source.body(&parsed);
     source.done(body)
 }
@@ -62,6 +71,7 @@ pub fn parse_template(file: &str, text: &str) -> Result<Expr, Vec<Diagnostic>> {
     let parsed =
         tolerant(source.text, hcl_edit::parser::parse_template).map_err(|e| source.syntax(&e))?;
     let span = source.span(Some(0..source.text.len()));
+    source.heredoc = Some(heredoc::literals(&parsed, source.text, false));
     let template = source.template(&parsed);
     source.done(Expr {
         kind: ExprKind::Template(template),
@@ -74,6 +84,7 @@ pub(crate) fn parse_template_in(place: &Span, text: &str) -> Result<Expr, Vec<Di
     let mut source = Source::new(&place.file, text)?;
     source.fixed = Some(place.clone());
     let parsed = hcl_edit::parser::parse_template(source.text).map_err(|e| source.syntax(&e))?;
+    source.heredoc = Some(heredoc::literals(&parsed, source.text, false));
     let template = source.template(&parsed);
     source.done(Expr {
         kind: ExprKind::Template(template),
@@ -146,6 +157,9 @@ impl<'a> Source<'a> {
             lines: std::iter::once(0).chain(newlines).collect(),
             diagnostics: Vec::new(),
             fixed: None,
+            heredoc: None,
+            in_quotes: false,
+            last: Cell::new((0, 0, 0)),
         })
     }
 
@@ -177,11 +191,7 @@ impl<'a> Source<'a> {
             .lines
             .partition_point(|start| *start <= range.start)
             .max(1);
-        let line_start = self.lines[line - 1];
-        let column = self
-            .text
-            .get(line_start..range.start)
-            .map_or(0, |before| before.chars().count());
+        let column = self.column(line, self.lines[line - 1], range.start);
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Span {
             file: self.file.clone(),
@@ -190,6 +200,21 @@ impl<'a> Source<'a> {
             start: narrow(range.start),
             end: narrow(range.end),
         }
+    }
+
+    /// Characters before an offset in its line. Places come one after the other, so counting goes on
+    /// from the one before: files of one line may be long.
+    fn column(&self, line: usize, start: usize, offset: usize) -> usize {
+        let (last_line, last_offset, last_column) = self.last.get();
+        let (from, before) = if last_line == line && last_offset <= offset {
+            (last_offset, last_column)
+        } else {
+            (start, 0)
+        };
+        let between = self.text.get(from..offset);
+        let column = before + between.map_or(0, |text| text.chars().count());
+        self.last.set((line, offset, column));
+        column
     }
 
     fn body(&mut self, body: &hs::Body) -> Body {
@@ -247,8 +272,22 @@ impl<'a> Source<'a> {
                 ExprKind::Tuple(items.iter().map(|item| self.expr(item)).collect())
             }
             Expression::Object(object) => ExprKind::Object(self.object(object)),
-            Expression::StringTemplate(t) => ExprKind::Template(self.elements(t.iter())),
-            Expression::HeredocTemplate(t) => ExprKind::Template(self.template(&t.template)),
+            Expression::StringTemplate(t) => {
+                let outer = std::mem::replace(&mut self.in_quotes, true);
+                let template = self.elements(t.iter(), false);
+                self.in_quotes = outer;
+                ExprKind::Template(template)
+            }
+            Expression::HeredocTemplate(t) => {
+                let start = expr.span().map_or(0, |at| at.start);
+                let written = self.text.get(start..).unwrap_or_default();
+                let is_indented = written.trim_start().starts_with("<<-");
+                let literals = heredoc::literals(&t.template, self.text, is_indented);
+                let outer = self.heredoc.replace(literals);
+                let template = self.template(&t.template);
+                self.heredoc = outer;
+                ExprKind::Template(template)
+            }
             Expression::Parenthesis(p) => ExprKind::Parens(Box::new(self.expr(p.inner()))),
             Expression::Variable(name) => ExprKind::Variable(name.as_str().to_owned()),
             Expression::Conditional(c) => ExprKind::Conditional(Box::new([
@@ -351,25 +390,45 @@ impl<'a> Source<'a> {
     }
 
     fn template(&mut self, template: &ht::Template) -> Template {
-        self.elements(template.iter())
+        self.elements(template.iter(), self.in_quotes)
     }
 
-    fn elements<'e>(&mut self, elements: impl Iterator<Item = &'e Element>) -> Template {
+    fn elements<'e>(
+        &mut self,
+        elements: impl Iterator<Item = &'e Element>,
+        is_escaped: bool,
+    ) -> Template {
         let mut parts: Vec<Part> = Vec::new();
         let mut strip_next = false;
         for element in elements {
             let (before, after) = outer_strip(element);
-            if before && let Some(Part::Literal(text)) = parts.last_mut() {
+            let is_heredoc = self.heredoc.is_some();
+            if before
+                && !is_heredoc
+                && let Some(Part::Literal(text)) = parts.last_mut()
+            {
                 let kept = text.trim_end().len();
                 text.truncate(kept);
             }
             match element {
                 Element::Literal(text) => {
-                    let text = text.value().as_str();
-                    let text = if strip_next { text.trim_start() } else { text };
-                    parts.push(Part::Literal(text.to_owned()));
+                    let next = self.heredoc.as_mut().map(VecDeque::pop_front);
+                    let text = next.map(Option::unwrap_or_default).unwrap_or_else(|| {
+                        let mut text = text.value().clone();
+                        if is_escaped {
+                            text = unescaped(&text);
+                        }
+                        if strip_next {
+                            text = text.trim_start().to_owned();
+                        }
+                        text
+                    });
+                    parts.push(Part::Literal(text));
                 }
-                Element::Interpolation(i) => parts.push(Part::Interpolation(self.expr(&i.expr))),
+                Element::Interpolation(i) => {
+                    let expr = self.inner(&i.expr);
+                    parts.push(Part::Interpolation(expr));
+                }
                 Element::Directive(directive) => {
                     let part = self.directive(directive);
                     parts.push(part);
@@ -380,21 +439,36 @@ impl<'a> Source<'a> {
         Template { parts }
     }
 
+    /// An expression inside a template: what is around it is not its own.
+    fn inner(&mut self, expr: &Expression) -> Expr {
+        let outer = (self.heredoc.take(), std::mem::take(&mut self.in_quotes));
+        let expr = self.expr(expr);
+        (self.heredoc, self.in_quotes) = outer;
+        expr
+    }
+
+    /// Strips the first literal of a template, or the last one; a heredoc's are stripped already.
+    fn strip(&self, template: &mut Template, what: fn(&mut Template)) {
+        if self.heredoc.is_none() {
+            what(template);
+        }
+    }
+
     fn directive(&mut self, directive: &Directive) -> Part {
         match directive {
             Directive::If(d) => {
                 let mut then = self.template(&d.if_expr.template);
                 let mut otherwise = Template::default();
                 if d.if_expr.strip.strip_end() {
-                    strip_first(&mut then);
+                    self.strip(&mut then, strip_first);
                 }
                 if let Some(branch) = &d.else_expr {
                     otherwise = self.template(&branch.template);
                     if branch.strip.strip_start() {
-                        strip_last(&mut then);
+                        self.strip(&mut then, strip_last);
                     }
                     if branch.strip.strip_end() {
-                        strip_first(&mut otherwise);
+                        self.strip(&mut otherwise, strip_first);
                     }
                 }
                 if d.endif_expr.strip.strip_start() {
@@ -403,10 +477,10 @@ impl<'a> Source<'a> {
                     } else {
                         &mut then
                     };
-                    strip_last(last);
+                    self.strip(last, strip_last);
                 }
                 Part::If {
-                    condition: self.expr(&d.if_expr.cond_expr),
+                    condition: self.inner(&d.if_expr.cond_expr),
                     then,
                     otherwise,
                 }
@@ -414,20 +488,56 @@ impl<'a> Source<'a> {
             Directive::For(d) => {
                 let mut body = self.template(&d.for_expr.template);
                 if d.for_expr.strip.strip_end() {
-                    strip_first(&mut body);
+                    self.strip(&mut body, strip_first);
                 }
                 if d.endfor_expr.strip.strip_start() {
-                    strip_last(&mut body);
+                    self.strip(&mut body, strip_last);
                 }
                 Part::For {
                     key_name: d.for_expr.key_var.as_ref().map(|n| n.as_str().to_owned()),
                     value_name: d.for_expr.value_var.as_str().to_owned(),
-                    collection: self.expr(&d.for_expr.collection_expr),
+                    collection: self.inner(&d.for_expr.collection_expr),
                     body,
                 }
             }
         }
     }
+}
+
+/// The text with its escapes read, which the parser leaves in the directives of a quoted template.
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        out.push_str(before);
+        let code = |len: usize| {
+            let digits = after.get(1..=len)?;
+            char::from_u32(u32::from_str_radix(digits, 16).ok()?)
+        };
+        let kind = after.chars().next();
+        let (c, taken) = match kind {
+            Some('n') => (Some('\n'), 1),
+            Some('r') => (Some('\r'), 1),
+            Some('t') => (Some('\t'), 1),
+            Some('u') => (code(4), 5),
+            Some('U') => (code(8), 9),
+            Some('"' | '\\') => (kind, 1),
+            _ => (None, 0),
+        };
+        match c {
+            Some(c) => {
+                out.push(c);
+                rest = &after[taken..];
+            }
+            // No escape that there is: as it stands.
+            None => {
+                out.push('\\');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 /// Whether an element strips the text before it, and the text after it.

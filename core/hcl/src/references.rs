@@ -43,17 +43,26 @@ pub fn references(expr: &Expr) -> Vec<Reference> {
 #[must_use]
 pub fn references_in(body: &Body, bound: &[&str]) -> Vec<Reference> {
     let mut walk = Walk {
-        found: Vec::new(),
         bound: bound.iter().map(|b| (*b).to_owned()).collect(),
+        ..Walk::default()
     };
     walk.body(body);
     walk.found
+}
+
+/// Where an expression first calls a function, if it does.
+#[must_use]
+pub fn first_call(expr: &Expr) -> Option<Span> {
+    let mut walk = Walk::default();
+    walk.expr(expr);
+    walk.call
 }
 
 #[derive(Default)]
 struct Walk {
     found: Vec<Reference>,
     bound: Vec<String>,
+    call: Option<Span>,
 }
 
 impl Walk {
@@ -124,7 +133,12 @@ impl Walk {
                     }
                 }
             }
-            ExprKind::Call { args, .. } => args.iter().for_each(|e| self.expr(e)),
+            ExprKind::Call {
+                args, name_span, ..
+            } => {
+                self.call.get_or_insert_with(|| name_span.clone());
+                args.iter().for_each(|e| self.expr(e));
+            }
             ExprKind::Conditional(parts) => parts.iter().for_each(|e| self.expr(e)),
             ExprKind::Unary(_, operand) => self.expr(operand),
             ExprKind::Binary(_, sides) => sides.iter().for_each(|e| self.expr(e)),

@@ -85,6 +85,10 @@ fn field(expr: &Expr) -> Result<Field, Vec<Diagnostic>> {
     }
     let wrong =
         |detail: &str| vec![Diagnostic::error("Invalid type specification", detail).at(&expr.span)];
+    let unfit = |detail: String, place: &Expr| {
+        let summary = "Invalid default value for optional attribute";
+        vec![Diagnostic::error(summary, detail).at(&place.span)]
+    };
     let (ty, default) = match args.as_slice() {
         [ty] => (type_constraint(ty)?, None),
         [ty, default] => {
@@ -92,7 +96,7 @@ fn field(expr: &Expr) -> Result<Field, Vec<Diagnostic>> {
             let nothing: BTreeMap<String, Value> = BTreeMap::new();
             let value = evaluate(default, &nothing, &NoFiles)?;
             let value = convert(&value, &ty)
-                .map_err(|e| wrong(&format!("the default does not fit the type: {e}")))?;
+                .map_err(|e| unfit(format!("the default does not fit the type: {e}"), default))?;
             (ty, Some(value))
         }
         _ => return Err(wrong("optional takes a type and at most one default")),

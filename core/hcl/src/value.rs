@@ -15,6 +15,8 @@ use crate::ty::{Field, Type};
 pub struct Marks {
     /// Not to be shown.
     pub sensitive: bool,
+    /// Not to be stored (Terraform's ephemeral values).
+    pub ephemeral: bool,
     /// Rests on an assumption of ours rather than on a documented behaviour.
     pub assumed: bool,
     /// Rests on stand-ins for attributes of resources that are not modelled; each is named
@@ -26,12 +28,13 @@ impl Marks {
     /// Whether nothing is marked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.sensitive && !self.assumed && self.placeholder.is_empty()
+        !self.sensitive && !self.ephemeral && !self.assumed && self.placeholder.is_empty()
     }
 
     /// Takes over the marks of `other`.
     pub fn join(&mut self, other: &Self) {
         self.sensitive |= other.sensitive;
+        self.ephemeral |= other.ephemeral;
         self.assumed |= other.assumed;
         if !other.placeholder.is_empty() {
             self.placeholder.extend(other.placeholder.iter().cloned());
@@ -240,6 +243,15 @@ impl Value {
     pub fn sensitive(self) -> Self {
         self.with_marks(&Marks {
             sensitive: true,
+            ..Marks::default()
+        })
+    }
+
+    /// The same value, marked ephemeral.
+    #[must_use]
+    pub fn ephemeral(self) -> Self {
+        self.with_marks(&Marks {
+            ephemeral: true,
             ..Marks::default()
         })
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use skybridge_hcl::{NoFiles, Value, evaluate, function_names, parse_expr, to_json};
+use skybridge_hcl::{MemoryFiles, NoFiles, Value, evaluate, function_names, parse_expr, to_json};
 
 fn run(text: &str) -> Result<Value, String> {
     let scope: BTreeMap<String, Value> = BTreeMap::new();
@@ -283,4 +283,41 @@ fn no_function_is_there_twice() {
     let names = function_names();
     assert!(names.windows(2).all(|w| w[0] < w[1]), "{names:?}");
     assert!(names.len() >= 100, "{}", names.len());
+}
+
+#[test]
+fn files_out_of_reach_are_placeholders() {
+    let files = MemoryFiles::new()
+        .with("in/a.txt", "a")
+        .with("../net/b.txt", "b");
+    let value = |text: &str| {
+        let expr = parse_expr("x", text).unwrap();
+        let nothing: BTreeMap<String, Value> = BTreeMap::new();
+        evaluate(&expr, &nothing, &files)
+    };
+    for text in [
+        "file(\"~/.ssh/id_rsa.pub\")",
+        "filebase64(\"/etc/key\")",
+        "filesha256(\"../keys/id\")",
+        "fileexists(\"../keys/id\")",
+        "fileset(\"/etc\", \"*\")",
+        "templatefile(\"/etc/t\", {})",
+    ] {
+        let found = value(text).unwrap();
+        assert!(found.is_unknown() && found.is_placeholder(), "{text}");
+    }
+    assert_eq!(
+        value("fileexists(\"in/b.txt\")").unwrap().as_bool(),
+        Some(false)
+    );
+    assert_eq!(
+        value("fileexists(\"../net/c.txt\")").unwrap().as_bool(),
+        Some(false)
+    );
+    assert_eq!(value("file(\"../net/b.txt\")").unwrap().as_str(), Some("b"));
+    assert!(value("file(\"in/b.txt\")").is_err());
+    assert!(
+        value("file(\"../net/c.txt\")").is_err(),
+        "its folder was read"
+    );
 }

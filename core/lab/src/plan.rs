@@ -154,6 +154,7 @@ fn output_change(was: Option<&OutputState>, is: Option<&OutputState>) -> ValueCh
     };
     let (before, after) = (was.map(marked), is.map(marked));
     let action = match (&before, &after) {
+        (None, Some(value)) if value.is_null() => "no-op",
         (None, Some(_)) => "create",
         (Some(_), None) => "delete",
         (Some(a), Some(b)) if a == b => "no-op",

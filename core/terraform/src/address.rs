@@ -1,6 +1,6 @@
 //! Names of resource instances.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,20 @@ impl fmt::Display for InstanceKey {
             Self::Single => Ok(()),
             Self::Index(i) => write!(f, "[{i}]"),
             Self::Key(k) => {
-                let escaped = k.replace('\\', "\\\\").replace('"', "\\\"");
-                write!(f, "[\"{escaped}\"]")
+                f.write_str("[\"")?;
+                let mut chars = k.chars().peekable();
+                while let Some(c) = chars.next() {
+                    match c {
+                        '\\' | '"' => write!(f, "\\{c}")?,
+                        '\n' => f.write_str("\\n")?,
+                        '\r' => f.write_str("\\r")?,
+                        '\t' => f.write_str("\\t")?,
+                        // It would begin a template.
+                        '$' | '%' if chars.peek() == Some(&'{') => write!(f, "{c}{c}")?,
+                        _ => f.write_char(c)?,
+                    }
+                }
+                f.write_str("\"]")
             }
         }
     }
@@ -111,7 +123,15 @@ fn part(text: &str) -> Option<(&str, InstanceKey, &str)> {
         let mut chars = quoted.char_indices();
         let end = loop {
             match chars.next()? {
-                (_, '\\') => key.push(chars.next()?.1),
+                (_, '\\') => key.push(match chars.next()?.1 {
+                    'n' => '\n',
+                    'r' => '\r',
+                    't' => '\t',
+                    other => other,
+                }),
+                (at, '$' | '%') if doubled(&quoted[at..]) => {
+                    key.push(chars.next()?.1);
+                }
                 (at, '"') => break at,
                 (_, c) => key.push(c),
             }
@@ -128,6 +148,11 @@ fn part(text: &str) -> Option<(&str, InstanceKey, &str)> {
         None if rest.is_empty() => Some((name, key, "")),
         _ => None,
     }
+}
+
+/// Whether a text begins with the sign of a template twice, which stands for the sign itself.
+fn doubled(text: &str) -> bool {
+    text.starts_with("$${") || text.starts_with("%%{")
 }
 
 fn parse(text: &str) -> Option<Address> {
@@ -193,6 +218,7 @@ mod tests {
             "data.http.ip",
             "oci_core_vcn.v[3]",
             "module.hub.azurerm_subnet.a[\"x.y\"]",
+            "azurerm_subnet.a[\"$${x} %%{y} $ $$ \\n\\t é\"]",
             "module.hub[\"a\\\"b\"].module.b[0].data.oci_core_images.i[\"k\"]",
         ] {
             let address: Address = text.parse().unwrap();

@@ -15,11 +15,13 @@ use skybridge_hcl::{Diagnostic, Spans, Value, has_errors};
 use crate::address::{Address, Mode};
 use crate::diff::merge;
 use crate::graph::{self, Graph};
+use crate::moves;
 use crate::placeholder::placeholder_attributes;
 use crate::refactor::{Refactored, refactor};
 use crate::scope::Values;
 use crate::stack::Stack;
 use crate::state::{InstanceState, OutputState, StackState};
+use crate::walk::PENDING_CHECK;
 
 /// Names an action while it is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -333,7 +335,11 @@ impl Apply {
     pub fn poll_action(&mut self) -> Option<Action> {
         loop {
             if let Some(action) = self.queue.pop_front() {
-                return Some(action);
+                let Some(answer) = self.own_answer(&action) else {
+                    return Some(action);
+                };
+                self.complete(action.target().id, &answer);
+                continue;
             }
             if let Some(index) = self.ready.pop_first() {
                 self.visit(index);
@@ -501,7 +507,9 @@ impl Apply {
             .get(&Vec::new())
             .map(|m| &m.outputs);
         for (name, output) in declared.into_iter().flatten() {
-            if let Some(value) = self.values.outputs.get(&(Vec::new(), name.clone())) {
+            let value = self.values.outputs.get(&(Vec::new(), name.clone()));
+            // A null is no output, as in Terraform's state.
+            if let Some(value) = value.filter(|v| !(applied && v.is_null())) {
                 let value = value.clone();
                 let sensitive = output.sensitive;
                 outputs.insert(name.clone(), OutputState { value, sensitive });
@@ -542,7 +550,8 @@ impl Apply {
                 continue;
             }
             self.check_destroyable(&address);
-            let planned = leaving(Change::Delete, instance);
+            let mut planned = leaving(Change::Delete, instance);
+            planned.moved_from = self.moved.get(&address).cloned();
             self.plan.insert(address, planned);
         }
         for (address, instance) in &self.forgotten {
@@ -551,6 +560,7 @@ impl Apply {
         }
         self.spread_create_first();
         self.say_not_modelled();
+        moves::check(&self.stack.config, &self.values, &mut self.diagnostics);
         if has_errors(&self.diagnostics) || self.plan_only {
             if !self.plan_only {
                 self.plan_only = true;
@@ -559,7 +569,8 @@ impl Apply {
             return;
         }
         // Warnings of the walk come again with the second one.
-        self.diagnostics.retain(|d| !d.is_error());
+        self.diagnostics
+            .retain(|d| !d.is_error() && d.summary != PENDING_CHECK);
         self.phase = Phase::Apply;
         self.depose();
         self.start_deletes();

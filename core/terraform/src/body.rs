@@ -23,6 +23,8 @@ pub(crate) struct BodyContext<'a> {
     /// Whether unknown values that rest on placeholders get stand-ins, because nothing else will
     /// ever make them known: in an apply, not in a plan.
     pub(crate) stand_ins: bool,
+    /// Whether the values are stored, so that none may be ephemeral.
+    pub(crate) stored: bool,
     /// What the body belongs to, for messages (`azurerm_subnet.a`).
     pub(crate) what: &'a str,
 }
@@ -99,6 +101,17 @@ impl Builder<'_> {
                 self.failed = true;
                 continue;
             };
+            // A write-only argument reaches the provider and is never stored.
+            let write_only = attribute.name.ends_with("_wo");
+            if self.context.stored && !write_only && value.deep_marks().ephemeral {
+                let detail = format!(
+                    "ephemeral values are not valid for \"{}\", which is stored",
+                    attribute.name
+                );
+                let diagnostic = Diagnostic::error("Invalid use of ephemeral value", detail);
+                self.say(diagnostic.at(&attribute.expr.span));
+                continue;
+            }
             let value = self.attribute(&attribute.name, value, schema, &at, &attribute.name_span);
             if let Some(value) = value {
                 out.insert(attribute.name.clone(), value);

@@ -53,6 +53,8 @@ pub struct Module {
     pub resources: BTreeMap<(Mode, String, String), Resource>,
     /// `module` blocks.
     pub calls: BTreeMap<String, ModuleCall>,
+    /// `ephemeral` blocks by type and name, and where they stand.
+    pub ephemerals: BTreeMap<(String, String), Span>,
     /// `check` blocks.
     pub checks: BTreeMap<String, Check>,
     /// `moved` blocks, in the order of the files.
@@ -92,6 +94,8 @@ pub struct Import {
     pub to: Expr,
     /// The object's id.
     pub id: Option<Expr>,
+    /// `for_each`: `each` stands in the key of `to` and in the id.
+    pub for_each: Option<Expr>,
     /// Where the block stands.
     pub span: Span,
 }
@@ -148,12 +152,16 @@ pub struct ProviderBlock {
 pub struct Variable {
     /// Its type; [`Type::Dynamic`] when none is given.
     pub ty: Type,
+    /// Whether no type is given: a text from outside is then taken as it is.
+    pub is_untyped: bool,
     /// Its default.
     pub default: Option<Expr>,
     /// What it is for.
     pub description: Option<String>,
     /// Whether its value is hidden.
     pub sensitive: bool,
+    /// Whether its value is never stored.
+    pub ephemeral: bool,
     /// Whether null is a value of its own (else it means the default).
     pub nullable: bool,
     /// `validation` blocks.
@@ -187,6 +195,8 @@ pub struct Output {
     pub expr: Expr,
     /// Whether it is hidden.
     pub sensitive: bool,
+    /// Whether it is never stored.
+    pub ephemeral: bool,
     /// `depends_on`
     pub depends_on: Vec<Expr>,
     /// `precondition` blocks.
@@ -212,6 +222,8 @@ pub struct Resource {
     pub depends_on: Vec<Expr>,
     /// `lifecycle { ignore_changes }`
     pub ignore_changes: IgnoreChanges,
+    /// Where each of the ignored attributes is written.
+    pub ignored_at: Vec<Span>,
     /// `lifecycle { prevent_destroy = true }`
     pub prevent_destroy: bool,
     /// `lifecycle { create_before_destroy = true }`
@@ -263,8 +275,8 @@ pub struct ModuleCall {
     pub count: Option<Expr>,
     /// `for_each`
     pub for_each: Option<Expr>,
-    /// `providers`: from the name inside to the provider outside.
-    pub providers: BTreeMap<ProviderKey, ProviderKey>,
+    /// `providers`: from the name inside to the provider outside, and where it is passed.
+    pub providers: BTreeMap<ProviderKey, (ProviderKey, Span)>,
     /// `depends_on`
     pub depends_on: Vec<Expr>,
     /// Where it stands.

@@ -16,6 +16,13 @@ struct Pointed {
     key: Option<InstanceKey>,
 }
 
+/// What an endpoint is with its last key given: a resource instance, or an instance of a module call by
+/// the path above it and its name.
+pub(crate) enum Seen {
+    Resource(Address),
+    Module(Vec<ModuleStep>, String),
+}
+
 /// An endpoint; an instance key that is not written stands for all instances.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -174,6 +181,41 @@ impl Endpoint {
             path,
             resource.map(|r| (r.mode, r.ty.clone(), r.name.clone())),
         )
+    }
+
+    /// The key that is written last.
+    pub(crate) fn last_key(&self) -> Option<&InstanceKey> {
+        match &self.resource {
+            Some(resource) => resource.key.as_ref(),
+            None => self.module.last()?.1.as_ref(),
+        }
+    }
+
+    /// The endpoint seen from a module instance, with its last key.
+    pub(crate) fn seen_from(&self, within: &[ModuleStep], key: &InstanceKey) -> Seen {
+        let mut module = within.to_vec();
+        module.extend(self.module.iter().map(|(name, key)| ModuleStep {
+            name: name.clone(),
+            key: key.clone().unwrap_or_default(),
+        }));
+        match &self.resource {
+            Some(resource) => Seen::Resource(Address {
+                module,
+                mode: resource.mode,
+                ty: resource.ty.clone(),
+                name: resource.name.clone(),
+                key: key.clone(),
+            }),
+            None => {
+                let name = module.pop().map(|step| step.name).unwrap_or_default();
+                Seen::Module(module, name)
+            }
+        }
+    }
+
+    /// Whether it names a module.
+    pub(crate) fn is_module(&self) -> bool {
+        self.resource.is_none()
     }
 
     /// Whether it names all instances of a thing.

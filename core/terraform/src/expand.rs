@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use skybridge_hcl::ast::Expr;
-use skybridge_hcl::{Diagnostic, Kind, Type, Value, convert, evaluate_with};
+use skybridge_hcl::{Diagnostic, Kind, Span, Type, Value, convert, evaluate_with};
 
 use crate::config::Condition;
 use crate::scope::{Expansion, ModuleScope};
@@ -11,6 +11,9 @@ use crate::stack::Stack;
 
 /// The most instances of one block.
 const INSTANCES_MAX: u64 = 10_000;
+
+/// Why an ephemeral value cannot say how many instances there are.
+const STORED: &str = "it is derived from an ephemeral value, and what it decides is stored";
 
 /// `count` and `for_each`.
 pub(crate) fn expand(
@@ -32,6 +35,15 @@ pub(crate) fn expand(
             diagnostics.push(Diagnostic::error(summary, detail).at(&expr.span));
             Expansion::Failed
         };
+        if value.deep_marks().ephemeral {
+            return fail("Invalid count argument", STORED.to_owned());
+        }
+        if value.is_null() {
+            return fail(
+                "Invalid count argument",
+                "it is null; a number is required".to_owned(),
+            );
+        }
         return match convert(&value, &Type::Number) {
             Ok(n) if n.is_unknown() => fail(
                 "Invalid count argument",
@@ -48,7 +60,7 @@ pub(crate) fn expand(
                     "the \"count\" value must be a whole number from 0".to_owned(),
                 ),
             },
-            Err(e) => fail("Invalid count argument", e.to_string()),
+            Err(e) => fail("Incorrect value type", e.to_string()),
         };
     }
     let Some(expr) = for_each else {
@@ -57,10 +69,14 @@ pub(crate) fn expand(
     let Some(value) = evaluate_with(expr, scope, stack.files.as_ref(), diagnostics) else {
         return Expansion::Failed;
     };
-    let mut fail = |detail: String| {
-        diagnostics.push(Diagnostic::error("Invalid for_each argument", detail).at(&expr.span));
+    let mut said = |summary: &str, detail: String| {
+        diagnostics.push(Diagnostic::error(summary, detail).at(&expr.span));
         Expansion::Failed
     };
+    let mut fail = |detail: String| said("Invalid for_each argument", detail);
+    if value.deep_marks().ephemeral {
+        return fail(STORED.to_owned());
+    }
     if value.deep_marks().sensitive && value.marks().sensitive {
         return fail("sensitive values cannot be keys of instances".to_owned());
     }
@@ -75,7 +91,10 @@ pub(crate) fn expand(
                         out.insert(key.to_string(), item.clone());
                     }
                     Kind::Unknown(_) => return fail(later("for_each", "the full set of keys")),
-                    _ => return fail("a set in for_each must be of strings".to_owned()),
+                    _ => {
+                        let detail = "a set in for_each must be of strings, none of them null";
+                        return said("Invalid for_each set argument", detail.to_owned());
+                    }
                 }
             }
             Expansion::Each(out)
@@ -90,19 +109,53 @@ pub(crate) fn expand(
     }
 }
 
+/// How a condition speaks when it does not hold.
+#[derive(Clone, Copy)]
+pub(crate) struct Voice<'a> {
+    pub(crate) summary: &'a str,
+    /// What the condition is about.
+    pub(crate) what: &'a str,
+    /// The value that is at fault, where that is known; else the condition is shown.
+    pub(crate) place: Option<&'a Span>,
+    /// What is said of a condition that is not known yet, if anything is.
+    pub(crate) pending: Option<&'a str>,
+}
+
+impl<'a> Voice<'a> {
+    pub(crate) const fn new(summary: &'a str, what: &'a str) -> Self {
+        Self {
+            summary,
+            what,
+            place: None,
+            pending: None,
+        }
+    }
+}
+
 /// Checks conditions; one that is unknown waits for another time.
 pub(crate) fn check(
     stack: &Stack,
     scope: &ModuleScope<'_>,
     conditions: &[Condition],
-    (summary, what): (&str, &str),
+    voice: Voice<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
+    let Voice {
+        summary,
+        what,
+        place,
+        pending,
+    } = voice;
     for condition in conditions {
         let files = stack.files.as_ref();
         let Some(value) = evaluate_with(&condition.condition, scope, files, diagnostics) else {
             continue;
         };
+        if let Some(pending) = pending.filter(|_| value.is_unknown()) {
+            let detail = format!("{what}: the condition cannot be evaluated before the apply");
+            let diagnostic = Diagnostic::warning(pending, detail);
+            diagnostics.push(diagnostic.at(&condition.condition.span));
+        }
         if convert(&value, &Type::Bool).ok().and_then(|v| v.as_bool()) != Some(false) {
             continue;
         }
@@ -114,7 +167,14 @@ pub(crate) fn check(
             .as_ref()
             .and_then(Value::as_str)
             .unwrap_or("the condition does not hold");
-        let diagnostic = Diagnostic::error(summary, format!("{what}: {text}"));
-        diagnostics.push(diagnostic.at(&condition.condition.span));
+        let detail = match place {
+            Some(_) => format!(
+                "{what}: {text} (the rule is at {})",
+                condition.condition.span
+            ),
+            None => format!("{what}: {text}"),
+        };
+        let diagnostic = Diagnostic::error(summary, detail);
+        diagnostics.push(diagnostic.at(place.unwrap_or(&condition.condition.span)));
     }
 }

@@ -8,8 +8,9 @@ use skybridge_hcl::ast::{Body, Expr};
 use skybridge_hcl::{Diagnostic, Reference, Span, references, references_in};
 
 use crate::address::{Address, Mode};
-use crate::config::{Condition, Config, Module, ProviderKey, Resource, StaticPath};
-
+use crate::config::{Condition, Config, Module, ProviderBlock, ProviderKey, Resource, StaticPath};
+use crate::imports::keys;
+use crate::providers;
 use crate::scope::static_path;
 use crate::show::INSTANCE;
 
@@ -30,6 +31,8 @@ pub(crate) enum NodeKind {
     Resource(Mode, String, String),
     Output(String),
     Check(String),
+    /// An `import` block, by its place among them.
+    Import(usize),
 }
 
 impl std::fmt::Display for Node {
@@ -46,6 +49,7 @@ impl std::fmt::Display for Node {
             NodeKind::Resource(Mode::Data, t, n) => write!(f, "data.{t}.{n}"),
             NodeKind::Output(n) => write!(f, "output.{n}"),
             NodeKind::Check(n) => write!(f, "check.{n}"),
+            NodeKind::Import(n) => write!(f, "import[{n}]"),
         }
     }
 }
@@ -82,7 +86,7 @@ struct Builder<'a> {
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
-fn node(path: &[String], kind: NodeKind) -> Node {
+pub(crate) fn node(path: &[String], kind: NodeKind) -> Node {
     Node {
         path: path.to_vec(),
         kind,
@@ -126,12 +130,19 @@ impl Builder<'_> {
                 walk.conditions(&check.asserts),
             ));
         }
+        for (at, import) in module.imports.iter().enumerate() {
+            let exprs = import.id.iter().chain(&import.for_each);
+            let mut needs = walk.exprs(exprs.chain(keys(&import.to)));
+            needs.extend(walk.target(&import.to));
+            found.push((NodeKind::Import(at), needs));
+        }
         for (key, provider) in &module.providers {
             found.push((NodeKind::Provider(key.clone()), walk.body(&provider.body)));
         }
         for ((mode, ty, name), resource) in &module.resources {
-            let needs = walk.resource(resource);
-            found.push((NodeKind::Resource(*mode, ty.clone(), name.clone()), needs));
+            let kind = NodeKind::Resource(*mode, ty.clone(), name.clone());
+            let needs = walk.resource(&kind, resource);
+            found.push((kind, needs));
         }
         for (name, call) in &module.calls {
             let needs = walk.exprs(call.count.iter().chain(&call.for_each));
@@ -152,11 +163,11 @@ impl Builder<'_> {
     }
 }
 
-struct Walk<'a> {
-    config: &'a Config,
+pub(crate) struct Walk<'a> {
+    pub(crate) config: &'a Config,
     path: &'a StaticPath,
     module: &'a Module,
-    diagnostics: &'a mut Vec<Diagnostic>,
+    pub(crate) diagnostics: &'a mut Vec<Diagnostic>,
 }
 
 impl Walk<'_> {
@@ -184,12 +195,30 @@ impl Walk<'_> {
         needs
     }
 
-    fn resource(&mut self, resource: &Resource) -> BTreeSet<Node> {
-        let mut needs = self.body(&resource.body);
+    /// What the arguments of a block refer to, which may not be the block itself.
+    fn own_body(&mut self, this: &Node, resource: &Resource) -> BTreeSet<Node> {
+        let mut needs = BTreeSet::new();
+        let number = resource.count.iter().chain(&resource.for_each);
+        let number = number.flat_map(references);
+        for reference in references_in(&resource.body, &[]).into_iter().chain(number) {
+            let mut found = BTreeSet::new();
+            self.reference(&reference, &mut found);
+            if found.remove(this) {
+                let detail = format!("configuration for {this} may not refer to itself");
+                let diagnostic = Diagnostic::error("Self-referential block", detail);
+                self.diagnostics.push(diagnostic.at(&reference.span));
+            }
+            needs.append(&mut found);
+        }
+        needs
+    }
+
+    fn resource(&mut self, kind: &NodeKind, resource: &Resource) -> BTreeSet<Node> {
+        let this = node(self.path, kind.clone());
+        let mut needs = self.own_body(&this, resource);
         for body in resource.bodies.values() {
             needs.extend(self.body(body));
         }
-        needs.extend(self.exprs(resource.count.iter().chain(&resource.for_each)));
         needs.extend(self.exprs(&resource.depends_on));
         needs.extend(self.conditions(&resource.preconditions));
         needs.extend(self.conditions(&resource.postconditions));
@@ -202,24 +231,12 @@ impl Walk<'_> {
             .is_some_and(|m| m.providers.contains_key(&key))
         {
             needs.insert(node(&path, NodeKind::Provider(key)));
-        } else if resource.provider.alias.is_some() {
-            let detail = format!(
-                "there is no provider configuration \"{}\" here",
-                resource.provider
-            );
-            let names: Vec<String> = self
-                .module
-                .providers
-                .keys()
-                .map(ToString::to_string)
-                .collect();
-            let diagnostic = Diagnostic::error("Provider configuration not present", detail)
-                .at(&resource.span)
-                .suggest(
-                    &resource.provider.to_string(),
-                    names.iter().map(String::as_str),
-                );
-            self.diagnostics.push(diagnostic);
+        } else if resource.provider.alias.is_some()
+            && !providers::is_configured(self.module, &resource.provider)
+        {
+            let (what, key) = (this.to_string(), &resource.provider);
+            let said = providers::not_present(&what, self.module, key, &resource.span);
+            self.diagnostics.push(said);
         }
         needs
     }
@@ -283,28 +300,31 @@ impl Walk<'_> {
                     needs.insert(node(&static_path(&a.module), kind));
                 }
             }
+            ("ephemeral", Some(ty)) => self.ephemeral_reference(ty, reference),
             ("var", Some(name)) => {
-                let names: Vec<&str> = self.module.variables.keys().map(String::as_str).collect();
-                if self.declared(&names, "input variable", name, &reference.span) {
+                if self.declared(
+                    &self.module.variables,
+                    "input variable",
+                    name,
+                    &reference.span,
+                ) {
                     needs.insert(node(self.path, NodeKind::Variable(name.to_owned())));
                 }
             }
             ("local", Some(name)) => {
-                let names: Vec<&str> = self.module.locals.keys().map(String::as_str).collect();
-                if self.declared(&names, "local value", name, &reference.span) {
+                if self.declared(&self.module.locals, "local value", name, &reference.span) {
                     needs.insert(node(self.path, NodeKind::Local(name.to_owned())));
                 }
             }
             ("module", Some(name)) => {
-                let names: Vec<&str> = self.module.calls.keys().map(String::as_str).collect();
-                if self.declared(&names, "module", name, &reference.span) {
+                if self.declared(&self.module.calls, "module", name, &reference.span) {
                     self.module_reference(reference, name, needs);
                 }
             }
             ("data", Some(ty)) => {
                 self.resource_reference(Mode::Data, ty, reference.attr(1), reference, needs)
             }
-            ("var" | "local" | "module" | "data", None) => {
+            ("var" | "local" | "module" | "data" | "ephemeral", None) => {
                 let detail = format!("\"{kind}\" must be followed by a dot and a name");
                 self.diagnostics
                     .push(Diagnostic::error("Invalid reference", detail).at(&reference.span));
@@ -313,14 +333,31 @@ impl Walk<'_> {
         }
     }
 
-    fn declared(&mut self, names: &[&str], what: &str, name: &str, span: &Span) -> bool {
-        if names.contains(&name) {
+    /// What is opened here stays unknown, so that nothing need wait for it.
+    fn ephemeral_reference(&mut self, ty: &str, reference: &Reference) {
+        let name = reference.attr(1).unwrap_or_default();
+        let block = (ty.to_owned(), name.to_owned());
+        if !self.module.ephemerals.contains_key(&block) {
+            let detail = format!("an ephemeral resource \"{ty}\" \"{name}\" has not been declared");
+            let diagnostic = Diagnostic::error("Reference to undeclared resource", detail);
+            self.diagnostics.push(diagnostic.at(&reference.span));
+        }
+    }
+
+    fn declared<T>(
+        &mut self,
+        names: &BTreeMap<String, T>,
+        what: &str,
+        name: &str,
+        span: &Span,
+    ) -> bool {
+        if names.contains_key(name) {
             return true;
         }
         let detail = format!("{what} \"{name}\" has not been declared");
         let diagnostic = Diagnostic::error(format!("Reference to undeclared {what}"), detail)
             .at(span)
-            .suggest(name, names.iter().copied());
+            .suggest(name, names.keys().map(String::as_str));
         self.diagnostics.push(diagnostic);
         false
     }
@@ -381,12 +418,6 @@ impl Walk<'_> {
         reference: &Reference,
         needs: &mut BTreeSet<Node>,
     ) {
-        let of_type = self
-            .module
-            .resources
-            .keys()
-            .filter(|(m, t, _)| *m == mode && t == ty);
-        let names: Vec<&str> = of_type.map(|(_, _, n)| n.as_str()).collect();
         let Some(name) = name else {
             let detail = format!(
                 "\"{ty}\" is not a name that can be used here; a reference to a resource is TYPE.NAME"
@@ -405,7 +436,8 @@ impl Walk<'_> {
             self.diagnostics.push(diagnostic.suggest(ty, roots));
             return;
         };
-        if names.contains(&name) {
+        let block = (mode, ty.to_owned(), name.to_owned());
+        if self.module.resources.contains_key(&block) {
             let key = NodeKind::Resource(mode, ty.to_owned(), name.to_owned());
             needs.insert(node(self.path, key));
             return;
@@ -440,23 +472,28 @@ pub(crate) fn provider_of_resource(
     let mut path = path.to_vec();
     let mut key = key.clone();
     loop {
-        let here = config
+        let own = config
             .modules
             .get(&path)
-            .is_some_and(|m| m.providers.contains_key(&key));
-        if here {
-            return (path, key);
-        }
-        let Some(name) = path.pop() else {
+            .and_then(|m| m.providers.get(&key));
+        let above = path.split_last().and_then(|(name, above)| {
+            let call = config.modules.get(above)?.calls.get(name)?;
+            Some(call.providers.get(&key).map(|(outer, _)| outer.clone()))
+        });
+        // An empty block in a module says only that it wants to be given one.
+        let is_proxy = |p: &ProviderBlock| {
+            providers::is_empty(&p.body) && (key.alias.is_none() || matches!(above, Some(Some(_))))
+        };
+        let (Some(passed), true) = (&above, own.is_none_or(is_proxy)) else {
             return (path, key);
         };
-        let passed = config
-            .modules
-            .get(&path)
-            .and_then(|m| m.calls.get(&name)?.providers.get(&key));
-        if let Some(outer) = passed {
-            key = outer.clone();
+        match passed {
+            Some(outer) => key = outer.clone(),
+            // Only default configurations are inherited.
+            None if key.alias.is_some() => return (path, key),
+            None => {}
         }
+        path.pop();
     }
 }
 

@@ -7,7 +7,7 @@ use skybridge_hcl::{Diagnostic, Files, Span, join_path, parse_body, parse_json};
 
 use crate::build::build;
 use crate::config::{Config, Module, ModuleCall, StaticPath};
-use crate::{json, overrides};
+use crate::{json, overrides, providers, versions};
 
 /// How deep modules may call modules.
 const MODULE_DEPTH_MAX: usize = 32;
@@ -25,7 +25,42 @@ pub fn load(files: &dyn Files, directory: &str) -> (Config, Vec<Diagnostic>) {
         manifest: manifest(files, directory),
     };
     loader.module(Vec::new(), directory);
+    versions::check(&loader.config, &mut loader.diagnostics);
+    providers::check(&loader.config, &mut loader.diagnostics);
+    arguments(&loader.config, &mut loader.diagnostics);
     (loader.config, loader.diagnostics)
+}
+
+/// Arguments that a call gives and its module does not have, and the other way round.
+fn arguments(config: &Config, said: &mut Vec<Diagnostic>) {
+    for (path, module) in &config.modules {
+        for (name, call) in &module.calls {
+            let mut child = path.clone();
+            child.push(name.clone());
+            let Some(inside) = config.modules.get(&child) else {
+                continue;
+            };
+            let required = inside.variables.iter().filter(|(_, v)| v.default.is_none());
+            for (variable, declared) in required {
+                if !call.arguments.contains_key(variable) {
+                    let detail = format!(
+                        "module.{name} needs \"{variable}\" (declared at {})",
+                        declared.span
+                    );
+                    let diagnostic = Diagnostic::error("Missing required argument", detail);
+                    said.push(diagnostic.at(&call.span));
+                }
+            }
+            for (argument, expr) in &call.arguments {
+                if !inside.variables.contains_key(argument) {
+                    let detail = format!("module.{name} has no variable \"{argument}\"");
+                    let diagnostic = Diagnostic::error("Unsupported argument", detail);
+                    let names = inside.variables.keys().map(String::as_str);
+                    said.push(diagnostic.at(&expr.span).suggest(argument, names));
+                }
+            }
+        }
+    }
 }
 
 /// `.terraform/modules/modules.json`: where `terraform init` put the modules, by dotted key.

@@ -42,7 +42,16 @@ fn named(base: &mut [Block], over: Block, said: &mut Vec<Diagnostic>) {
             over.kind,
             labels.join(" ")
         );
-        said.push(Diagnostic::error("Missing block to override", detail).at(&over.span));
+        let summary = match over.kind.as_str() {
+            "variable" => "Missing base variable declaration to override",
+            "output" => "Missing base output definition to override",
+            "resource" => "Missing resource to override",
+            "data" => "Missing data resource to override",
+            "module" => "Missing module call to override",
+            "provider" => "Missing base provider configuration for override",
+            _ => "Missing block to override",
+        };
+        said.push(Diagnostic::error(summary, detail).at(&over.span));
         return;
     };
     if let Some(depends_on) = over.body.attribute("depends_on") {
@@ -111,7 +120,8 @@ fn locals(base: &mut [Block], over: Block, said: &mut Vec<Diagnostic>) {
                     "there is no local value \"{}\" in the other files",
                     attribute.name
                 );
-                let diagnostic = Diagnostic::error("Missing base local value", detail);
+                let diagnostic =
+                    Diagnostic::error("Missing base local value definition to override", detail);
                 said.push(diagnostic.at(&attribute.name_span));
             }
         }

@@ -110,14 +110,13 @@ fn rename(out: &mut Refactored, from: &Address, to: &Address) {
 fn removed(config: &Config, out: &mut Refactored, said: &mut Vec<Diagnostic>) {
     for (path, module) in &config.modules {
         for removed in &module.removed {
-            if is_there(config, path, &removed.from) {
+            if let Some((what, place)) = still_there(config, path, &removed.from) {
                 let detail = format!(
-                    "{} is still declared, but this removed block says that it is not",
-                    removed.from
+                    "{} is said to be removed at {}, and is still declared",
+                    removed.from, removed.span
                 );
-                said.push(
-                    Diagnostic::error("Removed object still exists", detail).at(&removed.span),
-                );
+                let summary = format!("Removed {what} still exists");
+                said.push(Diagnostic::error(summary, detail).at(place));
                 continue;
             }
             if removed.destroy {
@@ -147,14 +146,23 @@ fn forget(address: &Address, span: &Span, said: &mut Vec<Diagnostic>) {
     said.push(Diagnostic::warning("Some objects will no longer be managed", detail).at(span));
 }
 
-fn is_there(config: &Config, path: &[String], endpoint: &Endpoint) -> bool {
+fn still_there<'c>(
+    config: &'c Config,
+    path: &[String],
+    endpoint: &Endpoint,
+) -> Option<(&'static str, &'c Span)> {
     let (inside, resource) = endpoint.block();
     let mut path = path.to_vec();
     path.extend(inside);
     match resource {
-        None => config.modules.contains_key(&path),
+        None => {
+            let name = path.pop()?;
+            let call = config.modules.get(&path)?.calls.get(&name)?;
+            Some(("module", &call.span))
+        }
         Some(block) => {
-            (config.modules.get(&path)).is_some_and(|module| module.resources.contains_key(&block))
+            let resource = config.modules.get(&path)?.resources.get(&block)?;
+            Some(("resource", &resource.span))
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::address::Mode;
 pub enum Category {
     /// Network, and modelled: the front door acts on it.
     Network,
+    /// Part of Terraform itself: held here, and nobody acts on it.
+    Builtin,
     /// Network, and not modelled: reported with file and line, its attributes are placeholders.
     NetworkNotModelled,
     /// Not network: reported once per type, its attributes are placeholders.
@@ -240,7 +242,9 @@ impl Entry {
         let mut body = body(&row.attributes, &row.blocks, &self.file.groups)
             .map_err(|e| format!("{}: {e}", self.title))?;
         // Every resource of the clouds' providers has it; the block is read before its body is.
-        let is_cloud = self.title.starts_with("resource ") && self.file.provider.is_some();
+        let is_cloud = self.title.starts_with("resource ")
+            && self.file.provider.is_some()
+            && row.category != Some(Category::Builtin);
         if is_cloud && !body.attributes.contains_key("timeouts") {
             let timeouts = attribute("any optional")?;
             body.attributes.insert("timeouts".to_owned(), timeouts);

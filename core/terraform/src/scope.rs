@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use skybridge_hcl::ast::Step;
-use skybridge_hcl::{Diagnostic, Resolved, Scope, Span, Value};
+use skybridge_hcl::{Diagnostic, Resolved, Scope, Span, Type, Value};
 
 use crate::address::{Address, InstanceKey, Mode, ModuleStep};
 use crate::config::{Config, ProviderKey, StaticPath};
@@ -67,6 +67,14 @@ pub(crate) struct Values {
 }
 
 impl Values {
+    /// Whether the block of an instance has it.
+    pub(crate) fn has_instance(&self, address: &Address) -> bool {
+        let (module, name) = (address.module.clone(), address.name.clone());
+        let block = (module, address.mode, address.ty.clone(), name);
+        let expansion = self.blocks.get(&block);
+        expansion.is_some_and(|e| e.keys().contains(&address.key))
+    }
+
     /// All instances of a module, in order.
     pub(crate) fn instances(&self, path: &[String]) -> Vec<ModulePath> {
         let mut found: Vec<ModulePath> = vec![Vec::new()];
@@ -301,6 +309,18 @@ fn failed(summary: &str, detail: impl Into<String>, span: &Span) -> Resolved {
     Resolved::Failed(vec![Diagnostic::error(summary, detail).at(span)])
 }
 
+/// What is wrong with an attribute of `path` or `terraform` that they do not have.
+fn unlisted(what: &str, names: &[&str], steps: &[Step], span: &Span) -> Option<Resolved> {
+    let name = step_name(steps, 0)?;
+    if names.contains(&name) {
+        return None;
+    }
+    let detail = format!("the \"{what}\" object does not have an attribute named \"{name}\"");
+    let diagnostic = Diagnostic::error(format!("Invalid \"{what}\" attribute"), detail);
+    let diagnostic = diagnostic.at(span).suggest(name, names.iter().copied());
+    Some(Resolved::Failed(vec![diagnostic]))
+}
+
 fn step_name(steps: &[Step], index: usize) -> Option<&str> {
     match steps.get(index) {
         Some(Step::Attr(name, _)) => Some(name),
@@ -339,6 +359,9 @@ impl Scope for ModuleScope<'_> {
                     .modules
                     .get(&Vec::new())
                     .map_or(".", |m| m.directory.as_str());
+                if let Some(said) = unlisted(name, &["module", "root", "cwd"], steps, span) {
+                    return said;
+                }
                 let object = [
                     ("module", Value::string(self.directory())),
                     ("root", Value::string(root)),
@@ -346,7 +369,10 @@ impl Scope for ModuleScope<'_> {
                 ];
                 Resolved::Value(Value::object_of(object), 0)
             }
-            "terraform" => Resolved::Value(Value::object_of([("workspace", self.workspace())]), 0),
+            "terraform" => unlisted(name, &["workspace"], steps, span).unwrap_or_else(|| {
+                Resolved::Value(Value::object_of([("workspace", self.workspace())]), 0)
+            }),
+            "ephemeral" => Resolved::Value(Value::unknown(Type::Dynamic).ephemeral(), 2),
             "count" => match &self.key {
                 InstanceKey::Index(i) => {
                     Resolved::Value(Value::object_of([("index", Value::number(*i))]), 0)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use skybridge_hcl::{Diagnostic, Files, NoFiles, Value, has_errors, join_path};
+use skybridge_hcl::{Diagnostic, Files, NoFiles, Span, Value, has_errors, join_path};
 
 use crate::config::Config;
 use crate::load::load;
@@ -20,6 +20,8 @@ pub struct Stack {
     pub config: Config,
     /// The values of the root variables.
     pub variables: BTreeMap<String, Value>,
+    /// Where those of them are written that stand in a file.
+    pub variable_places: BTreeMap<String, Span>,
     /// What the types look like.
     pub schemas: Arc<Schemas>,
     /// The files of the directory, for `file()` and its kin.
@@ -40,6 +42,7 @@ impl Default for Stack {
         Self {
             config: Config::default(),
             variables: BTreeMap::new(),
+            variable_places: BTreeMap::new(),
             schemas: Arc::new(Schemas::default()),
             files: Arc::new(NoFiles),
         }
@@ -64,6 +67,7 @@ impl Stack {
             let stack = Self {
                 config,
                 variables: BTreeMap::new(),
+                variable_places: BTreeMap::new(),
                 schemas,
                 files,
             };
@@ -78,7 +82,8 @@ impl Stack {
             text.map(|t| t.trim().to_owned()).unwrap_or_default()
         });
         let root = config.root();
-        let variables = root_values(root, files.as_ref(), directory, inputs, &mut diagnostics);
+        let (variables, variable_places) =
+            root_values(root, files.as_ref(), directory, inputs, &mut diagnostics);
         // Undeclared names and cycles are of the configuration alone: said together with the rest.
         if has_errors(&diagnostics) {
             crate::graph::build(&config, &mut diagnostics);
@@ -87,6 +92,7 @@ impl Stack {
         let stack = Self {
             config,
             variables,
+            variable_places,
             schemas,
             files,
         };

@@ -5,10 +5,11 @@
 use std::collections::BTreeMap;
 
 use skybridge_hcl::{
-    Diagnostic, Files, NoFiles, Span, Type, Value, convert, evaluate, join_path, parse_body,
-    parse_expr,
+    Diagnostic, Files, NoFiles, Span, Type, Value, convert, evaluate, has_errors, join_path,
+    parse_body, parse_expr,
 };
 
+use crate::build::written_out;
 use crate::config::{Module, Variable};
 
 /// One `-var` or `-var-file`, in the order of the command line.
@@ -63,14 +64,21 @@ pub(crate) fn root_values(
     directory: &str,
     inputs: &VariableInputs,
     diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeMap<String, Value> {
+) -> (BTreeMap<String, Value>, BTreeMap<String, Span>) {
+    let before = diagnostics.len();
     let mut given = collect(module, files, directory, inputs, diagnostics);
+    // What a broken file would have set is not missing.
+    let broken = has_errors(&diagnostics[before..]);
     let mut out = BTreeMap::new();
+    let mut places = BTreeMap::new();
     let mut missing = Vec::new();
     let mut accounts = Vec::new();
     for (name, variable) in &module.variables {
         let value = match given.remove(name) {
-            Some(Given::Value(value, span)) => Some((value, span)),
+            Some(Given::Value(value, span)) => {
+                places.insert(name.clone(), span.clone());
+                Some((value, span))
+            }
             Some(Given::Text(text, origin)) => {
                 parse_text(&text, &origin, variable, diagnostics).map(|v| (v, Span::file(&origin)))
             }
@@ -80,21 +88,17 @@ pub(crate) fn root_values(
             .filter(|(v, _)| !(v.is_null() && !variable.nullable && variable.default.is_some()));
         let value = match (value, &variable.default) {
             (Some((value, span)), _) => checked(name, &value, variable, &span, diagnostics),
-            (None, Some(default)) => {
-                let nothing: BTreeMap<String, Value> = BTreeMap::new();
-                match evaluate(default, &nothing, &NoFiles) {
-                    Ok(value) => checked(name, &value, variable, &default.span, diagnostics),
-                    Err(errors) => {
-                        diagnostics.extend(errors);
-                        None
-                    }
-                }
-            }
+            // What is wrong with a default was said where it was read.
+            (None, Some(default)) => written_out(default)
+                .ok()
+                .and_then(|value| convert(&value, &variable.ty).ok())
+                .filter(|value| variable.nullable || !value.is_null()),
             (None, None) => match account_meaning(name) {
                 Some(meaning) => {
                     accounts.push((name, meaning, variable));
                     Some(account(name, variable))
                 }
+                None if broken => None,
                 None => {
                     missing.push((name, variable));
                     None
@@ -102,18 +106,13 @@ pub(crate) fn root_values(
             },
         };
         let value = value.unwrap_or_else(|| Value::unknown(variable.ty.clone()));
-        let value = if variable.sensitive {
-            value.sensitive()
-        } else {
-            value
-        };
         out.insert(name.clone(), value);
     }
     missing.sort_by_key(|(_, variable)| &variable.span);
     say_missing(&missing, diagnostics);
     accounts.sort_by_key(|(_, _, variable)| &variable.span);
     say_accounts(&accounts, diagnostics);
-    out
+    (out, places)
 }
 
 /// One notice for all account variables, at the first of them.
@@ -205,7 +204,7 @@ fn parse_text(
     variable: &Variable,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Value> {
-    if variable.ty.is_primitive() || variable.ty == Type::Dynamic {
+    if variable.ty.is_primitive() || variable.is_untyped {
         return Some(Value::string(text));
     }
     let nothing: BTreeMap<String, Value> = BTreeMap::new();
@@ -332,15 +331,15 @@ type Values = Result<Vec<(String, Value, Span)>, Vec<Diagnostic>>;
 
 fn hcl_values(path: &str, text: &str) -> Values {
     let body = parse_body(path, text)?;
-    let nothing: BTreeMap<String, Value> = BTreeMap::new();
     let mut out = Vec::new();
     let mut errors = Vec::new();
     for block in &body.blocks {
         let detail = "a variables file has only NAME = VALUE";
-        errors.push(Diagnostic::error("Unexpected block", detail).at(&block.span));
+        let summary = format!("Unexpected \"{}\" block", block.kind);
+        errors.push(Diagnostic::error(summary, detail).at(&block.span));
     }
     for attribute in body.attributes {
-        match evaluate(&attribute.expr, &nothing, &NoFiles) {
+        match written_out(&attribute.expr) {
             Ok(value) => out.push((attribute.name, value, attribute.expr.span)),
             Err(e) => errors.extend(e),
         }

@@ -11,9 +11,12 @@ use skybridge_hcl::{
 use crate::address::{Address, Mode, ModuleStep};
 use crate::apply::{Action, Apply, Change, Phase, PlannedInstance, Running, RunningKind, Status};
 use crate::body::{BodyContext, evaluate_body};
-use crate::config::{Check, Condition, IgnoreChanges, ProviderKey, Resource, Variable};
+use crate::builtin::{self, is_builtin};
+use crate::config::{
+    Check, Condition, IgnoreChanges, Output, PathStep, ProviderKey, Resource, Variable,
+};
 use crate::diff::{Diff, diff};
-use crate::expand::{check, expand};
+use crate::expand::{Voice, check, expand};
 use crate::graph::{Node, NodeKind, provider_of_resource};
 use crate::schema::Category;
 use crate::scope::{Expansion, ModulePath, ModuleScope};
@@ -22,6 +25,17 @@ use crate::stack::Stack;
 /// How deep values may nest. Locals can wrap each other without end, and a stored value takes three
 /// levels of JSON for one of its own, of which readers take 128.
 const VALUE_DEPTH_MAX: usize = 32;
+
+/// What a check says whose condition is not known in a plan.
+pub(crate) const PENDING_CHECK: &str = "Check block assertion known after apply";
+
+/// How the evaluator speaks of names that the graph found undeclared.
+const UNDECLARED: [&str; 4] = [
+    "Reference to undeclared name",
+    "Reference to undeclared module",
+    "Reference to undeclared resource",
+    "Unknown variable",
+];
 
 impl Apply {
     /// Does what a node asks for. Its actions, if any, are counted in `outstanding`.
@@ -67,12 +81,18 @@ impl Apply {
                         && self.holds(&stack, &path, name, &output.preconditions)
                         && let Some(value) = self.value(&stack, &path, &output.expr, &output.span)
                     {
+                        self.check_output(&path, name, output, &value);
                         let value = if output.sensitive {
                             value.sensitive()
                         } else {
                             value
                         };
                         self.values.outputs.insert((path, name.clone()), value);
+                    }
+                }
+                NodeKind::Import(at) => {
+                    if let Some(import) = module.imports.get(*at) {
+                        self.visit_import(&stack, import);
                     }
                 }
                 NodeKind::Provider(key) => self.visit_provider(&stack, &path, key),
@@ -107,12 +127,78 @@ impl Apply {
         self.say_once(before);
     }
 
+    /// What a value must not be for an output to put it out.
+    fn check_output(&mut self, path: &[ModuleStep], name: &str, output: &Output, value: &Value) {
+        let marks = value.deep_marks();
+        let is_root = path.is_empty();
+        let (summary, detail, place) = if is_root && output.ephemeral {
+            (
+                "Ephemeral output not allowed",
+                "outputs of the root module are stored and cannot be ephemeral",
+                &output.span,
+            )
+        } else if marks.ephemeral && !output.ephemeral {
+            (
+                "Ephemeral value not allowed",
+                "it is not declared as ephemeral and cannot be set to a result of an ephemeral value",
+                &output.expr.span,
+            )
+        } else if output.ephemeral && !marks.ephemeral && value.is_wholly_known() {
+            (
+                "Value not allowed in ephemeral output",
+                "it is declared as ephemeral and can only be set to an ephemeral value",
+                &output.expr.span,
+            )
+        } else if is_root && marks.sensitive && !output.sensitive {
+            (
+                "Output refers to sensitive values",
+                "its value is derived from something sensitive; declare it with sensitive = true, or take the mark off with nonsensitive()",
+                &output.span,
+            )
+        } else {
+            return;
+        };
+        let diagnostic = Diagnostic::error(summary, format!("output \"{name}\": {detail}"));
+        self.diagnostics.push(diagnostic.at(place));
+    }
+
+    /// `ignore_changes` names attributes of the type.
+    fn check_ignored(&mut self, stack: &Stack, mode: Mode, resource: &Resource) {
+        let IgnoreChanges::Attributes(paths) = &resource.ignore_changes else {
+            return;
+        };
+        let schema = stack.schemas.find(mode, &resource.ty);
+        let Some(schema) = schema.filter(|s| s.complete) else {
+            return;
+        };
+        for (path, span) in paths.iter().zip(&resource.ignored_at) {
+            let Some(PathStep::Name(name)) = path.first() else {
+                continue;
+            };
+            let body = &schema.body;
+            if !body.attributes.contains_key(name) && !body.blocks.contains_key(name) {
+                let detail = format!("{} has no argument or block named \"{name}\"", resource.ty);
+                let diagnostic = Diagnostic::error("Unsupported attribute", detail).at(span);
+                let names = body.attributes.keys().chain(body.blocks.keys());
+                self.diagnostics
+                    .push(diagnostic.suggest(name, names.map(String::as_str)));
+            }
+        }
+    }
+
     /// Drops what was said from `start` on and had been said before: plan and apply evaluate the
     /// same expressions, and instances share theirs.
     fn say_once(&mut self, start: usize) {
         let fresh = self.diagnostics.split_off(start);
         for diagnostic in fresh {
-            if !self.diagnostics.contains(&diagnostic) {
+            let same = |said: &Diagnostic| {
+                // A name that is not declared is said by the graph, and once is enough.
+                let undeclared = UNDECLARED.contains(&diagnostic.summary.as_str())
+                    && said.is_error()
+                    && said.span == diagnostic.span;
+                undeclared || *said == diagnostic
+            };
+            if !self.diagnostics.iter().any(same) {
                 self.diagnostics.push(diagnostic);
             }
         }
@@ -148,8 +234,8 @@ impl Apply {
         let before = self.diagnostics.len();
         let scope = ModuleScope::new(&stack.config, &self.values, path);
         let what = format!("output.{name}");
-        let words = ("Module output value precondition failed", what.as_str());
-        check(stack, &scope, conditions, words, &mut self.diagnostics);
+        let voice = Voice::new("Module output value precondition failed", &what);
+        check(stack, &scope, conditions, voice, &mut self.diagnostics);
         !has_errors(&self.diagnostics[before..])
     }
 
@@ -158,8 +244,9 @@ impl Apply {
         let before = self.diagnostics.len();
         let scope = ModuleScope::new(&stack.config, &self.values, path);
         let what = format!("check.{name}");
-        let words = ("Check block assertion failed", what.as_str());
-        check(stack, &scope, &found.asserts, words, &mut self.diagnostics);
+        let mut voice = Voice::new("Check block assertion failed", &what);
+        voice.pending = (self.phase == Phase::Plan).then_some(PENDING_CHECK);
+        check(stack, &scope, &found.asserts, voice, &mut self.diagnostics);
         for said in &mut self.diagnostics[before..] {
             said.severity = Severity::Warning;
         }
@@ -172,30 +259,32 @@ impl Apply {
         name: &str,
         variable: &Variable,
     ) {
-        let value = match path.split_last() {
-            None => stack.variables.get(name).cloned(),
+        let given = match path.split_last() {
+            None => {
+                let place = stack.variable_places.get(name).unwrap_or(&variable.span);
+                let value = stack.variables.get(name).cloned();
+                value.map(|value| (value, place.clone()))
+            }
             Some((step, above)) => self.argument(stack, step, above, name, variable),
         };
-        let Some(value) = value else {
+        let Some((mut value, place)) = given else {
             return;
         };
-        let value = if variable.sensitive {
-            value.sensitive()
-        } else {
-            value
-        };
+        if variable.sensitive {
+            value = value.sensitive();
+        }
+        if variable.ephemeral {
+            value = value.ephemeral();
+        }
         self.values
             .variables
             .insert((path.clone(), name.to_owned()), value);
         let scope = ModuleScope::new(&stack.config, &self.values, path);
         let what = format!("var.{name}");
-        check(
-            stack,
-            &scope,
-            &variable.validations,
-            ("Invalid value for variable", &what),
-            &mut self.diagnostics,
-        );
+        let mut voice = Voice::new("Invalid value for variable", &what);
+        voice.place = Some(&place);
+        let conditions = &variable.validations;
+        check(stack, &scope, conditions, voice, &mut self.diagnostics);
     }
 
     /// What a module call passes for a variable, or its default.
@@ -206,7 +295,7 @@ impl Apply {
         above: &[ModuleStep],
         name: &str,
         variable: &Variable,
-    ) -> Option<Value> {
+    ) -> Option<(Value, Span)> {
         let module = stack
             .config
             .modules
@@ -229,21 +318,25 @@ impl Apply {
                 let scope = ModuleScope::new(&stack.config, &self.values, above);
                 let value =
                     evaluate_with(default, &scope, stack.files.as_ref(), &mut self.diagnostics)?;
-                (value, &default.span)
+                (value, &variable.span)
             }
             (_, Some(expr)) => (value, &expr.span),
-            (_, None) => {
-                let detail = format!(
-                    "the module needs \"{name}\" (declared at {})",
-                    variable.span
-                );
-                self.diagnostics
-                    .push(Diagnostic::error("Missing required argument", detail).at(&call.span));
-                return None;
-            }
+            // Loading refuses a call without an argument that has no default.
+            (_, None) => return None,
         };
+        if value.is_null() && !variable.nullable {
+            let detail = format!("\"{name}\" (declared at {}) may not be null", variable.span);
+            let diagnostic = Diagnostic::error("Required variable not set", detail);
+            self.diagnostics.push(diagnostic.at(span));
+            return None;
+        }
+        if value.deep_marks().ephemeral && !variable.ephemeral {
+            let detail = format!("\"{name}\" is not declared as accepting ephemeral values");
+            let diagnostic = Diagnostic::error("Ephemeral value not allowed", detail);
+            self.diagnostics.push(diagnostic.at(span));
+        }
         match convert(&value, &variable.ty) {
-            Ok(value) => Some(value),
+            Ok(value) => Some((value, span.clone())),
             Err(e) => {
                 let detail = format!(
                     "the value of \"{name}\" (declared at {}) does not fit: {e}",
@@ -268,6 +361,7 @@ impl Apply {
             files: stack.files.as_ref(),
             version: None,
             stand_ins: false,
+            stored: false,
             what: &what,
         };
         let mut spans = Spans::new(block.span.clone());
@@ -302,6 +396,7 @@ impl Apply {
                 &mut self.diagnostics,
             )
         };
+        self.check_ignored(stack, mode, resource);
         let block = (path.clone(), mode, resource.ty.clone(), name.to_owned());
         self.values.blocks.insert(block, expansion.clone());
         for key in expansion.keys() {
@@ -340,13 +435,9 @@ impl Apply {
         let scope = ModuleScope::new(&stack.config, &self.values, &address.module);
         let scope = scope.instance(&address.key, each);
         let what = address.to_string();
-        check(
-            stack,
-            &scope,
-            &resource.preconditions,
-            ("Resource precondition failed", &what),
-            &mut self.diagnostics,
-        );
+        let voice = Voice::new("Resource precondition failed", &what);
+        let conditions = &resource.preconditions;
+        check(stack, &scope, conditions, voice, &mut self.diagnostics);
         let schema = stack.schemas.find(address.mode, &address.ty);
         let provider = schema.map_or(resource.provider.name.as_str(), |s| s.provider.as_str());
         let context = BodyContext {
@@ -354,6 +445,7 @@ impl Apply {
             files: stack.files.as_ref(),
             version: stack.provider_version(provider),
             stand_ins: self.phase == Phase::Apply,
+            stored: true,
             what: &what,
         };
         let mut spans = Spans::new(resource.span.clone());
@@ -399,9 +491,9 @@ impl Apply {
         let mut scope = scope.instance(&address.key, each);
         scope.this = Some(value.clone());
         let what = address.to_string();
-        let words = ("Resource postcondition failed", what.as_str());
+        let voice = Voice::new("Resource postcondition failed", &what);
         let conditions = &resource.postconditions;
-        check(stack, &scope, conditions, words, &mut self.diagnostics);
+        check(stack, &scope, conditions, voice, &mut self.diagnostics);
         !has_errors(&self.diagnostics[before..])
     }
 
@@ -472,7 +564,8 @@ impl Apply {
         let schema = stack
             .schemas
             .find(instance.address.mode, &instance.address.ty);
-        let modelled = schema.is_some_and(|s| s.category == Category::Network);
+        let modelled =
+            schema.is_some_and(|s| matches!(s.category, Category::Network | Category::Builtin));
         let prior = self.prior.instances.get(&instance.address).cloned();
         if !modelled {
             return self.not_modelled_instance(stack, instance, resource);
@@ -482,6 +575,9 @@ impl Apply {
         }
         let before = prior.as_ref().map(|p| &p.attributes);
         let mut diff = diff(schema, before, &instance.config, &resource.ignore_changes);
+        if is_builtin(&instance.address) {
+            builtin::plan(&mut diff, before);
+        }
         if prior.is_some()
             && self.phase == Phase::Plan
             && let Some(trigger) =
@@ -526,10 +622,7 @@ impl Apply {
                     Diagnostic::error("Instance cannot be destroyed", detail).at(&resource.span),
                 );
             }
-            let schema = stack
-                .schemas
-                .find(instance.address.mode, &instance.address.ty);
-            attributes = diff(schema, None, &instance.config, &IgnoreChanges::None).planned;
+            attributes = fresh(stack, &instance.address, &instance.config);
         }
         let value = attributes.clone().with_origin(instance.address.to_string());
         self.values
@@ -597,8 +690,7 @@ impl Apply {
         let mut planned = found.planned;
         if replaced {
             waits.insert(instance.address.clone());
-            let schema = stack.schemas.find(Mode::Managed, &instance.address.ty);
-            planned = diff(schema, None, &instance.config, &IgnoreChanges::None).planned;
+            planned = fresh(stack, &instance.address, &instance.config);
         }
         let mut target = self.target(&instance.address, &provider, &instance.spans);
         target.provider_config = provider_config;
@@ -748,6 +840,16 @@ impl Apply {
         name.push_str(&key.to_string());
         (name, config.cloned().unwrap_or_else(Value::null))
     }
+}
+
+/// The attributes of an instance that is made anew.
+fn fresh(stack: &Stack, address: &Address, config: &Value) -> Value {
+    let schema = stack.schemas.find(address.mode, &address.ty);
+    let mut diff = diff(schema, None, config, &IgnoreChanges::None);
+    if is_builtin(address) {
+        builtin::plan(&mut diff, None);
+    }
+    diff.planned
 }
 
 /// One instance at its node.

@@ -134,12 +134,14 @@ fn missing_variables_are_one_error_and_account_variables_none() {
 fn validation_types_and_undeclared_values_are_checked() {
     says(
         "variable \"x\" {\n default = 5\n validation {\n condition = var.x < 3\n error_message = \"At most ${1 + 1}.\"\n }\n}\n",
-        &["main.tf:4:14: error: Invalid value for variable: var.x: At most 2."],
+        &[
+            "main.tf:1:1: error: Invalid value for variable: var.x: At most 2. (the rule is at main.tf:4:14)",
+        ],
     );
     says(
         "variable \"x\" {\n type = number\n default = \"a\"\n}\n",
         &[
-            "main.tf:3:12: error: Invalid value for input variable",
+            "main.tf:3:12: error: Invalid default value for variable",
             "a number is required",
         ],
     );
@@ -424,7 +426,7 @@ fn everything_that_is_wrong_is_said_at_once_with_its_place() {
         "resuorce \"a\" \"b\" {}\nvariable {}\nx = 1\n",
         &[
             "Did you mean \"resource\"?",
-            "Wrong number of labels",
+            "Missing name for variable",
             "Unsupported argument",
         ],
     );
@@ -446,7 +448,7 @@ fn cycles_are_named() {
     );
     says(
         "resource \"oci_core_drg\" \"d\" {\n compartment_id = oci_core_drg.d.id\n}\n",
-        &["oci_core_drg.d -> oci_core_drg.d"],
+        &["main.tf:2:19: error: Self-referential block"],
     );
 }
 
@@ -548,4 +550,42 @@ proptest! {
             prop_assert!(result.plan.len() < 100);
         }
     }
+}
+
+#[test]
+fn a_module_with_its_own_provider_is_not_repeated() {
+    let module = (
+        "m/main.tf",
+        "provider \"azurerm\" {\n features {}\n}\nresource \"azurerm_resource_group\" \"g\" {\n name = \"g\"\n location = \"westeurope\"\n}\n",
+    );
+    let errors = load(&[
+        (
+            "main.tf",
+            "module \"m\" {\n source = \"./m\"\n count = 2\n}\n",
+        ),
+        module,
+    ])
+    .unwrap_err();
+    let summary = "Module is incompatible with count, for_each, and depends_on";
+    assert!(show(&errors).contains(&format!("main.tf:1:1: error: {summary}")));
+    assert!(
+        load(&[
+            ("main.tf", "module \"m\" {\n source = \"./m\"\n}\n"),
+            module
+        ])
+        .is_ok()
+    );
+}
+
+#[test]
+fn ephemeral_resources_are_named_and_what_they_give_stays_unknown() {
+    let text = "ephemeral \"azurerm_key_vault_secret\" \"s\" {\n name = \"x\"\n}\nresource \"azurerm_resource_group\" \"g\" {\n name = \"g\"\n location = \"westeurope\"\n tags = { s = ephemeral.azurerm_key_vault_secret.s.value }\n}\noutput \"o\" {\n value = ephemeral.azurerm_key_vault_secret.nothing.value\n}\n";
+    says(
+        text,
+        &[
+            "main.tf:1:1: notice: Ephemeral resource not opened: ephemeral.azurerm_key_vault_secret.s",
+            "main.tf:7:9: error: Invalid use of ephemeral value",
+            "main.tf:10:10: error: Reference to undeclared resource: an ephemeral resource",
+        ],
+    );
 }

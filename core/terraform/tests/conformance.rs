@@ -3,7 +3,7 @@
 const TABLE: &str = include_str!("../../../docs/conformance/terraform-language.md");
 
 /// Test files by the name that the table gives them.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     (
         "hcl/language.rs",
         include_str!("../../hcl/tests/language.rs"),
@@ -13,6 +13,10 @@ const FILES: [(&str, &str); 9] = [
         include_str!("../../hcl/tests/functions.rs"),
     ),
     ("hcl/robust.rs", include_str!("../../hcl/tests/robust.rs")),
+    (
+        "lab/terraform.rs",
+        include_str!("../../lab/tests/terraform.rs"),
+    ),
     ("terraform/apply.rs", include_str!("apply.rs")),
     ("terraform/config.rs", include_str!("config.rs")),
     ("terraform/laws.rs", include_str!("laws.rs")),
@@ -33,6 +37,9 @@ fn every_clause_has_a_test_that_exists() {
             panic!("not two cells: {row}");
         };
         let test = match *test {
+            "directories" => {
+                "lab/terraform.rs::directories_are_planned_and_applied_as_terraform_does"
+            }
             "recorded" => "terraform/recorded.rs::expressions_give_what_terraform_gives",
             other => other,
         };

@@ -187,7 +187,7 @@ fn override_files_merge_block_by_block() {
         "kept"
     );
     let said = failure(&[("main.tf", ""), ("override.tf", GROUP)]);
-    assert!(said.contains("Missing block to override"), "{said}");
+    assert!(said.contains("Missing resource to override"), "{said}");
 }
 
 #[test]
@@ -266,12 +266,12 @@ fn removed_blocks_forget_or_destroy() {
         "{rounds:?}"
     );
     let both = format!("{GROUP}{}", removed("true"));
-    assert!(failure(&[("main.tf", &both)]).contains("Removed object still exists"));
+    assert!(failure(&[("main.tf", &both)]).contains("Removed resource still exists"));
 }
 
 #[test]
 fn checks_warn_and_conditions_fail() {
-    let check = "check \"c\" {\n assert {\n condition = 1 == 2\n error_message = \"one is not two\"\n }\n}\n";
+    let check = "locals { one = 1 }\ncheck \"c\" {\n assert {\n condition = local.one == 2\n error_message = \"one is not two\"\n }\n}\n";
     let result = made(&[("main.tf", check)], StackState::default());
     assert!(!has_errors(&result.diagnostics));
     assert!(show(&result.diagnostics).contains("one is not two"));
@@ -282,9 +282,9 @@ fn checks_warn_and_conditions_fail() {
         )
     };
     for text in [
-        condition("precondition", "1 == 2"),
+        condition("precondition", "path.module == \"m\""),
         condition("postcondition", "self.name == \"b\""),
-        "output \"o\" {\n value = 1\n precondition {\n condition = false\n error_message = \"not so\"\n }\n}\n".to_owned(),
+        "output \"o\" {\n value = 1\n precondition {\n condition = path.module == \"m\"\n error_message = \"not so\"\n }\n}\n".to_owned(),
         "variable \"a\" { default = 1 }\nvariable \"b\" {\n default = 2\n validation {\n condition = var.b < var.a\n error_message = \"not so\"\n }\n}\n".to_owned(),
     ] {
         let said = failure(&[("main.tf", &text)]);

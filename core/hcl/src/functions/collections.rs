@@ -244,7 +244,7 @@ fn element(c: &Call<'_>) -> Result {
     };
     let len = i64::try_from(items.len()).unwrap_or(i64::MAX);
     if len == 0 {
-        return Err(CallError::arg(
+        return Err(CallError::about(
             0,
             "cannot use element function with an empty list",
         ));
@@ -367,7 +367,10 @@ fn lookup(c: &Call<'_>) -> Result {
             convert(default, element).map_err(|e| CallError::arg(2, e.to_string()))
         }
         (Some(default), _) => Ok(default.clone()),
-        (None, _) => Err(format!("lookup failed to find key \"{key}\"").into()),
+        (None, _) => Err(CallError::arg(
+            0,
+            format!("lookup failed to find key \"{key}\""),
+        )),
     }
 }
 
@@ -409,7 +412,7 @@ fn merge(c: &Call<'_>) -> Result {
             continue;
         }
         let Some(map) = value.as_map() else {
-            return Err(CallError::arg(index, "arguments must be maps or objects"));
+            return Err(CallError::about(index, "arguments must be maps or objects"));
         };
         all_maps &= matches!(value.kind(), Kind::Map(..));
         element.push(element_type(value));
@@ -444,7 +447,7 @@ fn range(c: &Call<'_>) -> Result {
     };
     let step = step.unwrap_or_else(|| if end < start { -one } else { one });
     if step == zero && start != end {
-        return Err(CallError::arg(2, "step must not be zero"));
+        return Err(CallError::about(2, "step must not be zero"));
     }
     if (step < zero && end > start) || (step > zero && end < start) {
         return Err("the step leads away from the limit".into());

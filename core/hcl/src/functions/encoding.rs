@@ -83,8 +83,8 @@ fn base64decode(c: &Call<'_>) -> Result {
 }
 
 fn jsondecode(text: &str) -> Result {
-    let json: serde_json::Value =
-        serde_json::from_str(text).map_err(|e| CallError::arg(0, format!("invalid JSON: {e}")))?;
+    let json: serde_json::Value = serde_json::from_str(text)
+        .map_err(|e| CallError::about(0, format!("invalid JSON: {e}")))?;
     Ok(from_json(&json))
 }
 

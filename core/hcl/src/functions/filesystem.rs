@@ -13,7 +13,7 @@ use crate::files::join_path;
 use crate::lower::parse_template;
 use crate::ty::Type;
 use crate::value::Value;
-use crate::{Diagnostic, Span};
+use crate::{Diagnostic, Files, Span};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     // The directory of the stack is `.`: what a path means outside is not known here.
@@ -26,66 +26,82 @@ pub(super) const FUNCTIONS: &[Function] = &[
     pure("dirname", &[P::Str], string, |c| {
         Ok(Value::string(dirname(c.str(0))))
     }),
-    pure("file", &[P::Str], string, |c| {
-        if is_elsewhere(c) {
-            return Ok(Value::unknown(Type::String).placeholder(c.str(0)));
-        }
-        text(c).map(Value::string)
-    }),
-    pure("filebase64", &[P::Str], string, |c| {
-        Ok(Value::string(
-            base64::engine::general_purpose::STANDARD.encode(bytes(c)?),
-        ))
-    }),
+    pure("file", &[P::Str], string, |c| of_text(c, Value::string)),
+    pure("filebase64", &[P::Str], string, |c| of_bytes(c, base64)),
     pure("filebase64sha256", &[P::Str], string, |c| {
-        let digest = sha2::Sha256::digest(bytes(c)?);
-        Ok(Value::string(
-            base64::engine::general_purpose::STANDARD.encode(digest),
-        ))
+        of_bytes(c, |bytes| base64(&sha2::Sha256::digest(bytes)))
     }),
     pure("filebase64sha512", &[P::Str], string, |c| {
-        let digest = sha2::Sha512::digest(bytes(c)?);
-        Ok(Value::string(
-            base64::engine::general_purpose::STANDARD.encode(digest),
-        ))
+        of_bytes(c, |bytes| base64(&sha2::Sha512::digest(bytes)))
     }),
     pure("fileexists", &[P::Str], boolean, |c| {
-        Ok(Value::bool(c.files.exists(c.str(0))))
+        Ok(match elsewhere(c, Type::Bool) {
+            Some(placeholder) => placeholder,
+            None => Value::bool(c.files.exists(c.str(0))),
+        })
     }),
     pure("filemd5", &[P::Str], string, |c| {
-        Ok(Value::string(hex(&md5::Md5::digest(bytes(c)?))))
+        of_bytes(c, |bytes| hex(&md5::Md5::digest(bytes)))
     }),
     pure("fileset", &[P::Str, P::Str], dynamic, fileset),
     pure("filesha1", &[P::Str], string, |c| {
-        Ok(Value::string(hex(&sha1::Sha1::digest(bytes(c)?))))
+        of_bytes(c, |bytes| hex(&sha1::Sha1::digest(bytes)))
     }),
     pure("filesha256", &[P::Str], string, |c| {
-        Ok(Value::string(hex(&sha2::Sha256::digest(bytes(c)?))))
+        of_bytes(c, |bytes| hex(&sha2::Sha256::digest(bytes)))
     }),
     pure("filesha512", &[P::Str], string, |c| {
-        Ok(Value::string(hex(&sha2::Sha512::digest(bytes(c)?))))
+        of_bytes(c, |bytes| hex(&sha2::Sha512::digest(bytes)))
     }),
     pure("pathexpand", &[P::Str], string, |c| {
         Ok(Value::string(c.str(0)))
     }),
 ];
 
-fn bytes(c: &Call<'_>) -> Result<Vec<u8>> {
-    c.files.read(c.str(0)).map_err(|e| CallError::arg(0, e))
+fn base64(bytes: &[u8]) -> String {
+    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// A file on the writer's own machine (`~/.ssh/id_rsa.pub`): it may be there, and nobody reads it.
-fn is_elsewhere(c: &Call<'_>) -> bool {
-    c.str(0).starts_with(['/', '~']) && !c.files.exists(c.str(0))
+fn of_bytes(c: &Call<'_>, how: fn(&[u8]) -> String) -> Result {
+    if let Some(placeholder) = elsewhere(c, Type::String) {
+        return Ok(placeholder);
+    }
+    let bytes = c.files.read(c.str(0)).map_err(|e| CallError::arg(0, e))?;
+    Ok(Value::string(how(&bytes)))
 }
 
-fn text(c: &Call<'_>) -> Result<String> {
-    String::from_utf8(bytes(c)?).map_err(|_| {
+fn of_text(c: &Call<'_>, how: fn(String) -> Value) -> Result {
+    if let Some(placeholder) = elsewhere(c, Type::String) {
+        return Ok(placeholder);
+    }
+    let bytes = c.files.read(c.str(0)).map_err(|e| CallError::arg(0, e))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
         CallError::arg(
             0,
             "the file is not valid UTF-8; use filebase64 for arbitrary content",
         )
-    })
+    })?;
+    Ok(how(text))
+}
+
+/// What stands for something about a file that is out of reach.
+fn elsewhere(c: &Call<'_>, ty: Type) -> Option<Value> {
+    is_elsewhere(c.files, c.str(0)).then(|| Value::unknown(ty).placeholder(c.str(0)))
+}
+
+/// A path on the writer's own machine (`~/.ssh/id_rsa.pub`, `../keys/id`): something may be there, and
+/// nobody reads it.
+fn is_elsewhere(files: &dyn Files, path: &str) -> bool {
+    if files.exists(path) || files.list(path).is_some() {
+        return false;
+    }
+    let resolved = join_path("", path);
+    if resolved.starts_with(['/', '~']) {
+        return true;
+    }
+    // A folder outside of which something was read was read as a whole.
+    let folder = resolved.rsplit_once('/').map_or("", |(folder, _)| folder);
+    resolved.starts_with("..") && files.list(folder).is_none()
 }
 
 fn basename(path: &str) -> &str {
@@ -105,56 +121,46 @@ fn dirname(path: &str) -> String {
     }
 }
 
-/// Names in one directory that match a pattern of `*`, `?`, `[…]` and `{a,b}`; `**` is not there.
+/// The files below a directory whose paths match a pattern of `*`, `**`, `?`, `[…]` and `{a,b}`.
 fn fileset(c: &Call<'_>) -> Result {
-    let (base, pattern) = (c.str(0), c.str(1));
-    if pattern.contains("**") {
-        return Err(CallError::arg(
-            1,
-            "** is not supported here; name the directory",
-        ));
+    if let Some(placeholder) = elsewhere(c, Type::set(Type::String)) {
+        return Ok(placeholder);
     }
-    let (below, pattern) = pattern
-        .rsplit_once('/')
-        .map_or(("", pattern), |(d, p)| (d, p));
-    if below.contains(['*', '?', '[', '{']) {
-        return Err(CallError::arg(
-            1,
-            "patterns in directory names are not supported here",
-        ));
-    }
+    let regex = super::strings::compile(&glob(&join_path("", c.str(1))), 1)?;
+    let paths = c.files.below(c.str(0));
+    let found = paths.iter().filter(|path| regex.is_match(path));
+    Ok(Value::set(Type::String, found.map(Value::string).collect()))
+}
+
+/// The regular expression of a pattern for paths.
+fn glob(pattern: &str) -> String {
     let mut regex = String::from("^");
     let mut braces = 0_u32;
-    for part in pattern.chars() {
-        match part {
-            '*' => regex.push_str("[^/]*"),
-            '?' => regex.push_str("[^/]"),
-            '[' | ']' => regex.push(part),
+    let mut rest = pattern;
+    while let Some(part) = rest.chars().next() {
+        // `**/` stands for any number of folders, none too.
+        let (taken, text) = match part {
+            '*' if rest.starts_with("**/") => (3, "(?:[^/]+/)*".to_owned()),
+            '*' if rest.starts_with("**") => (2, ".*".to_owned()),
+            '*' => (1, "[^/]*".to_owned()),
+            '?' => (1, "[^/]".to_owned()),
+            '[' | ']' => (1, part.to_string()),
             '{' => {
                 braces += 1;
-                regex.push_str("(?:");
+                (1, "(?:".to_owned())
             }
             '}' if braces > 0 => {
                 braces -= 1;
-                regex.push(')');
+                (1, ")".to_owned())
             }
-            ',' if braces > 0 => regex.push('|'),
-            _ => regex.push_str(&regex::escape(&part.to_string())),
-        }
+            ',' if braces > 0 => (1, "|".to_owned()),
+            _ => (part.len_utf8(), regex::escape(&part.to_string())),
+        };
+        regex.push_str(&text);
+        rest = &rest[taken..];
     }
     regex.push('$');
-    let regex = super::strings::compile(&regex, 1)?;
-    let names = c.files.list(&join_path(base, below)).unwrap_or_default();
-    let prefix = if below.is_empty() {
-        String::new()
-    } else {
-        format!("{below}/")
-    };
-    let found = names
-        .iter()
-        .filter(|n| regex.is_match(n))
-        .map(|n| Value::string(format!("{prefix}{n}")));
-    Ok(Value::set(Type::String, found.collect()))
+    regex
 }
 
 /// How deep templates may call templates.
@@ -184,6 +190,10 @@ pub(super) fn template(
         .as_str()
         .ok_or_else(|| CallError::arg(0, "argument must not be null"))?;
     let (file, text) = if name == "templatefile" {
+        if is_elsewhere(evaluator.files, source) {
+            let value = Value::unknown(Type::String).placeholder(source);
+            return Ok(Ok(value.with_marks(&marks)));
+        }
         let bytes = evaluator
             .files
             .read(source)

@@ -123,7 +123,7 @@ fn format(text: &str, args: &[Value]) -> Result<String> {
                 highest = highest.max(next);
                 let piece = verb
                     .apply(letter, arg)
-                    .map_err(|m| CallError::arg(next, m))?;
+                    .map_err(|m| CallError::about(next, m))?;
                 out.push_str(&piece);
             }
             None => return Err(CallError::arg(0, "the text ends in the middle of a verb")),

@@ -24,13 +24,23 @@ use crate::{Diagnostic, Files, Span};
 /// What a function says when it cannot do its work, about which argument.
 #[derive(Debug)]
 pub(crate) struct CallError {
+    kind: CallErrorKind,
     argument: Option<usize>,
     message: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum CallErrorKind {
+    TooFew,
+    TooMany,
+    Argument,
+    Failed,
 }
 
 impl From<String> for CallError {
     fn from(message: String) -> Self {
         Self {
+            kind: CallErrorKind::Failed,
             argument: None,
             message,
         }
@@ -46,8 +56,27 @@ impl From<&str> for CallError {
 impl CallError {
     fn arg(argument: usize, message: impl Into<String>) -> Self {
         Self {
+            kind: CallErrorKind::Argument,
             argument: Some(argument),
             message: message.into(),
+        }
+    }
+
+    /// The call as a whole failed, and one argument is the reason.
+    fn about(argument: usize, message: impl Into<String>) -> Self {
+        Self {
+            kind: CallErrorKind::Failed,
+            ..Self::arg(argument, message)
+        }
+    }
+
+    /// What Terraform calls it.
+    fn summary(&self) -> &'static str {
+        match self.kind {
+            CallErrorKind::TooFew => "Not enough function arguments",
+            CallErrorKind::TooMany => "Too many function arguments",
+            CallErrorKind::Argument => "Invalid function argument",
+            CallErrorKind::Failed => "Error in function call",
         }
     }
 }
@@ -295,7 +324,7 @@ pub(crate) fn call(
             .and_then(|i| args.get(i))
             .map_or(span, |a| &a.span);
         let detail = format!("call to function \"{name}\" failed: {}", error.message);
-        Diagnostic::error("Error in function call", detail).at(place)
+        Diagnostic::error(error.summary(), detail).at(place)
     };
     match name {
         "templatefile" | "templatestring" => {
@@ -347,7 +376,14 @@ fn run(function: &Function, values: Vec<Value>, files: &dyn Files) -> Result {
             (n, m, None) if n == m => format!("{n}"),
             (n, m, None) => format!("{n} to {m}"),
         };
-        return Err(format!("it takes {takes} arguments, not {count}").into());
+        return Err(CallError {
+            kind: if too_many {
+                CallErrorKind::TooMany
+            } else {
+                CallErrorKind::TooFew
+            },
+            ..format!("it takes {takes} arguments, not {count}").into()
+        });
     }
     let mut marks = Marks::default();
     let mut args = Vec::with_capacity(count);
@@ -383,6 +419,7 @@ fn run(function: &Function, values: Vec<Value>, files: &dyn Files) -> Result {
     if matches!(function.name, "nonsensitive" | "issensitive") {
         marks.sensitive = false;
     }
+    marks.ephemeral &= function.name != "ephemeralasnull";
     if value
         .as_str()
         .is_some_and(|s| s.len() > crate::STRING_LEN_MAX)

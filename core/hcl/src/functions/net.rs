@@ -13,7 +13,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     pure("cidrhost", &[P::Str, P::Num], string, cidrhost),
     pure("cidrnetmask", &[P::Str], string, |c| match prefix(c)? {
         IpNet::V4(net) => Ok(Value::string(net.netmask().to_string())),
-        IpNet::V6(_) => Err(CallError::arg(0, "IPv6 addresses cannot have a netmask")),
+        IpNet::V6(_) => Err(CallError::about(0, "IPv6 addresses cannot have a netmask")),
     }),
     pure("cidrsubnet", &[P::Str, P::Num, P::Num], string, |c| {
         let net = subnet(&prefix(c)?, c.int(1)?, &whole(c, 2)?)?;
@@ -25,7 +25,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 fn prefix(c: &Call<'_>) -> Result<IpNet> {
     let text = c.str(0);
     let net: IpNet = text.parse().map_err(|_| {
-        CallError::arg(
+        CallError::about(
             0,
             format!("\"{text}\" is not an address prefix in CIDR notation"),
         )
@@ -78,11 +78,11 @@ fn cidrhost(c: &Call<'_>) -> Result {
                 .as_number()
                 .map_or_else(String::new, crate::value::number_to_string)
         );
-        return Err(CallError::arg(1, message));
+        return Err(CallError::about(1, message));
     }
     let host = host
         .to_u128()
-        .ok_or_else(|| CallError::arg(1, "the host number is too large"))?;
+        .ok_or_else(|| CallError::about(1, "the host number is too large"))?;
     Ok(Value::string(address(base | host, width).to_string()))
 }
 
@@ -92,17 +92,17 @@ fn subnet(net: &IpNet, newbits: i64, number: &BigInt) -> Result<IpNet> {
     let room = width - u32::from(net.prefix_len());
     let newbits = u32::try_from(newbits).ok().filter(|n| *n <= room).ok_or_else(|| {
         let message = format!("not enough bits: the prefix {net} can be extended by 0 to {room} bits, not by {newbits}");
-        CallError::arg(1, message)
+        CallError::about(1, message)
     })?;
     if *number < BigInt::from(0) || *number >= size(newbits) {
         let message = format!(
             "prefix extension of {newbits} does not accommodate a subnet numbered {number}"
         );
-        return Err(CallError::arg(2, message));
+        return Err(CallError::about(2, message));
     }
     let number = number
         .to_u128()
-        .ok_or_else(|| CallError::arg(2, "the number is too large"))?;
+        .ok_or_else(|| CallError::about(2, "the number is too large"))?;
     let shift = room - newbits;
     let offset = number.checked_shl(shift).unwrap_or(0);
     let length = u8::try_from(u32::from(net.prefix_len()) + newbits).unwrap_or(128);
@@ -121,7 +121,7 @@ fn cidrsubnets(c: &Call<'_>) -> Result {
             .ok()
             .filter(|n| *n <= room && *n > 0)
             .ok_or_else(|| {
-                CallError::arg(index, format!("must extend the prefix by 1 to {room} bits"))
+                CallError::about(index, format!("must extend the prefix by 1 to {room} bits"))
             })?;
         let step = size(room - extend);
         // Round up to a multiple of this subnet's size.
@@ -131,7 +131,7 @@ fn cidrsubnets(c: &Call<'_>) -> Result {
                 "not enough remaining address space for a subnet with a prefix of {} bits after the ones before it",
                 u32::from(net.prefix_len()) + extend
             );
-            return Err(CallError::arg(index, message));
+            return Err(CallError::about(index, message));
         }
         out.push(subnet(&net, newbits, &number)?.to_string());
         next = (number + 1) * step;

@@ -3,7 +3,7 @@
 use super::{Call, CallError, Function, P, Result, boolean, dynamic, number, pure, string};
 use crate::convert::convert;
 use crate::ty::Type;
-use crate::value::Value;
+use crate::value::{Kind, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     pure("issensitive", &[P::Nullable], boolean, |c| {
@@ -19,7 +19,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     })
     .raw(),
     pure("ephemeralasnull", &[P::Nullable], dynamic, |c| {
-        Ok(c.args[0].clone())
+        Ok(as_null(&c.args[0]))
     })
     .raw(),
     pure("tobool", &[P::Nullable], boolean, |c| to(c, &Type::Bool)).raw(),
@@ -38,6 +38,28 @@ pub(super) const FUNCTIONS: &[Function] = &[
     .raw(),
     pure("tostring", &[P::Nullable], string, |c| to(c, &Type::String)).raw(),
 ];
+
+/// The value with a null in the place of every ephemeral part.
+fn as_null(value: &Value) -> Value {
+    let marks = value.marks();
+    if marks.ephemeral {
+        return Value::null_of(value.ty());
+    }
+    if !value.deep_marks().ephemeral {
+        return value.clone();
+    }
+    let out = match value.kind() {
+        Kind::Object(map) => Value::object_of(map.iter().map(|(k, v)| (k, as_null(v)))),
+        Kind::Map(ty, map) => Value::map(
+            ty.clone(),
+            map.iter().map(|(k, v)| (k.clone(), as_null(v))).collect(),
+        ),
+        Kind::Tuple(items) => Value::tuple(items.iter().map(as_null).collect()),
+        Kind::List(ty, items) => Value::list(ty.clone(), items.iter().map(as_null).collect()),
+        _ => value.clone(),
+    };
+    out.with_marks(&marks)
+}
 
 fn to(c: &Call<'_>, ty: &Type) -> Result {
     convert(&c.args[0], ty).map_err(|e| {
