@@ -160,6 +160,7 @@ fn add_azure(azure: &mut az::AzureModel, options: &Options, tenant: usize) {
             subnet("gateways", "10.12.1.0/24"),
             subnet("apps", "10.12.2.0/24"),
         ],
+        is_open: false,
         peerings: Vec::new(),
     });
     azure.interfaces.push(az::NetworkInterface {

@@ -52,6 +52,8 @@ pub struct VirtualNetwork {
     pub address_space: Vec<IpNet>,
     /// Subnets by id.
     pub subnets: Vec<Subnet>,
+    /// It has routes that are not modelled: those of a VPN gateway or of a virtual hub.
+    pub is_open: bool,
     /// Its side of peerings with other networks, by id.
     pub peerings: Vec<NetworkPeering>,
 }

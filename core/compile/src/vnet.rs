@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use skybridge_azure::model::{
-    NetworkInterface, PeeringState, Subnet, UserNextHop, UserRoute, VirtualNetwork,
+    NetworkInterface, NetworkPeering, PeeringState, Subnet, UserNextHop, UserRoute, VirtualNetwork,
 };
 use skybridge_blueprint::{
     DropKind, HopVisibility, InterfaceName, LinkClass, LinkName, NextHop, NodeName, Owner,
@@ -163,14 +163,20 @@ fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -
     vrf
 }
 
-/// True when a network has routes that nobody here knows: those of a peer that is elsewhere, or of a peer's
-/// gateway that is not modelled.
+/// True when a network has routes that nobody here knows: its own, those of a peer that is elsewhere, or of a
+/// peer's gateway that is not modelled.
 fn has_unknown_routes(builder: &Builder<'_>, vnet: &VirtualNetwork) -> bool {
-    let gateways = &builder.inputs.azure.gateways;
-    vnet.peerings.iter().any(|peering| {
-        let modelled = gateways.iter().any(|g| g.vnet == peering.remote);
-        peering.state == PeeringState::Elsewhere || (peering.borrows_gateway && !modelled)
-    })
+    let azure = &builder.inputs.azure;
+    let lender_is_open = |peering: &NetworkPeering| {
+        let is_modelled = azure.gateways.iter().any(|g| g.vnet == peering.remote);
+        let mut vnets = azure.vnets.iter();
+        !is_modelled || vnets.any(|v| v.id == peering.remote && v.is_open)
+    };
+    vnet.is_open
+        || vnet.peerings.iter().any(|peering| {
+            peering.state == PeeringState::Elsewhere
+                || (peering.borrows_gateway && lender_is_open(peering))
+        })
 }
 
 fn user_route(builder: &Builder<'_>, vnet: &VirtualNetwork, route: &UserRoute) -> StaticRoute {
@@ -180,6 +186,9 @@ fn user_route(builder: &Builder<'_>, vnet: &VirtualNetwork, route: &UserRoute) -
         UserNextHop::None => NextHop::Drop(DropKind::None),
         UserNextHop::Unknown => NextHop::Drop(DropKind::NotModelled),
         // Selects the VPN gateway only, never ExpressRoute (virtual-networks-udr-overview).
+        UserNextHop::VirtualNetworkGateway if has_unknown_routes(builder, vnet) => {
+            NextHop::Drop(DropKind::NotModelled)
+        }
         UserNextHop::VirtualNetworkGateway => NextHop::Drop(DropKind::DeadTarget),
         UserNextHop::VirtualAppliance(address) => appliance(builder, vnet, *address),
     };

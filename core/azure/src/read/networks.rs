@@ -23,10 +23,26 @@ pub(super) fn vnets(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<VirtualNetwork>
             location: region_name(doc.text("/location").unwrap_or_default()),
             address_space: prefixes(resource, &doc.texts(space), doc.has_unknown(space), gaps),
             subnets: subnets(estate, resource, gaps),
+            is_open: is_open(estate, resource, gaps),
             peerings: network_peerings(estate, resource, gaps),
         });
     }
     out
+}
+
+/// True when a network has a VPN gateway or is connected to a virtual hub.
+fn is_open(estate: &Estate, vnet: &Resource, gaps: &mut Vec<Gap>) -> bool {
+    let hub = Doc::of(vnet).is_given("/properties/virtualHubConnection/id");
+    if hub {
+        gap(gaps, vnet, "what its virtual hub routes is not modelled");
+    }
+    let gateways = estate.of_kind(kinds::GATEWAY).filter(|g| exists(g));
+    let mut vpn = gateways.filter(|g| !super::is_expressroute(&Doc::of(g)));
+    let at = "/properties/ipConfigurations/0/properties/subnet/id";
+    hub || vpn.any(|g| {
+        let subnet = Doc::of(g).reference(at).and_then(|id| estate.resource(&id));
+        subnet.is_some_and(|s| s.parent.as_ref() == Some(&vnet.id))
+    })
 }
 
 /// The peerings of a network.

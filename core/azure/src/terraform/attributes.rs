@@ -51,6 +51,11 @@ fn terraform_id(
         let group = config.str_attr("network_security_group_id")?;
         return Some(format!("{id}|{group}"));
     }
+    if ty == "azurerm_virtual_hub_connection" {
+        let hub = config.str_attr("virtual_hub_id")?;
+        let name = config.str_attr("name")?;
+        return Some(format!("{hub}/hubVirtualNetworkConnections/{name}"));
+    }
     Some(id.to_string())
 }
 
@@ -91,7 +96,9 @@ fn computed(estate: &Estate, ty: &str, resource: &Resource, out: Value) -> Value
         "azurerm_linux_virtual_machine" | "azurerm_windows_virtual_machine" => {
             machine(estate, resource, out)
         }
-        "azurerm_virtual_network_gateway" => gateway(&doc, out),
+        "azurerm_virtual_network_gateway" if crate::read::is_expressroute(&doc) => {
+            gateway(&doc, out)
+        }
         "azurerm_virtual_network_gateway_connection" => {
             let weight = doc.number("/properties/routingWeight").unwrap_or(0);
             let bypass = doc.flag("/properties/expressRouteGatewayBypass");

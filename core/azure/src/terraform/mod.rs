@@ -92,6 +92,9 @@ pub fn create(
         let fields = ["/properties/networkSecurityGroup", "/properties/routeTable"];
         keeping(&mut made.doc, &fields);
     }
+    if row.kind == kinds::VNET {
+        keeping(&mut made.doc, &["/properties/virtualHubConnection"]);
+    }
     let name = id.leaf().to_owned();
     Ok(Mapped::Commands(vec![Command::Put(
         made.into_request(row.kind, id, name),

@@ -613,8 +613,11 @@ fn placeholders_are_noted_by_pointer_and_vpn_is_not_modelled() {
         json!("10.0.0.0/8")
     );
 
-    let vpn = Value::object_of([("name", Value::string("g")), ("type", Value::string("Vpn"))]);
-    let ty = "azurerm_virtual_network_gateway";
+    let vpn = Value::object_of([
+        ("name", Value::string("g")),
+        ("type", Value::string("IPsec")),
+    ]);
+    let ty = "azurerm_virtual_network_gateway_connection";
     let mapped = create(&estate, "x", ty, &vpn, &spans).unwrap();
     assert!(matches!(mapped, Mapped::NotModelled(_)));
     let nameless = Value::object_of([("name", Value::null())]);

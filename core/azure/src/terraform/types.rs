@@ -161,6 +161,12 @@ impl Association {
             "azurerm_subnet_route_table_association" => {
                 ("subnet_id", "route_table_id", "routeTable")
             }
+            // A network knows its hub; what the hub routes is not modelled.
+            "azurerm_virtual_hub_connection" => (
+                "remote_virtual_network_id",
+                "virtual_hub_id",
+                "virtualHubConnection",
+            ),
             _ => return None,
         };
         Some(Self {
@@ -179,9 +185,6 @@ pub(super) fn left_out(ty: &str, config: &Value) -> Option<String> {
         other.then(|| text.to_owned())
     };
     match ty {
-        "azurerm_virtual_network_gateway" => {
-            differs("type").map(|t| format!("{t} gateways are not modelled"))
-        }
         "azurerm_virtual_network_gateway_connection" => {
             differs("type").map(|t| format!("{t} connections are not modelled"))
         }

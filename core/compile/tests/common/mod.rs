@@ -32,6 +32,7 @@ pub(crate) fn azure() -> az::AzureModel {
                 route_table: None,
             },
         ],
+        is_open: false,
         peerings: Vec::new(),
     };
     az::AzureModel {

@@ -16,6 +16,9 @@ use crate::wish::{Wish, conflict, invalid};
 /// Tunnels of an IPsec connection (Oracle, "Site-to-Site VPN overview").
 const TUNNELS: usize = 2;
 
+/// Oracle's ends of tunnels come from 198.51.100.0/24, which is for documentation (RFC 5737 §3).
+const VPN_NET: &str = "198.51.100.";
+
 /// The other end that the wish names, when it is in this estate.
 fn peer<'a>(wish: &Wish<'a>, kind: &str) -> Result<Option<&'a Resource>, Refusal> {
     let pointer = "/peerId";
@@ -175,7 +178,16 @@ pub(super) fn add_tunnels(draft: &mut Draft<'_>, connection: &Resource) {
             .pointer(&format!("/tunnelConfiguration/{number}"));
         let table = settings.and_then(|s| s.get("drgRouteTableId")).cloned();
         let doc = json!({ "ipsecId": connection.id.as_str(), "drgRouteTableId": table });
-        let computed = json!({ "routing": "STATIC", "status": "DOWN", "ikeVersion": "V1" });
+        let cpe = connection.text("/cpeId").map(ResourceId::from);
+        let cpe = cpe.and_then(|id| draft.estate.resource(&id));
+        let pool = "public-address/oci";
+        let key = id.as_str();
+        let address = (draft.estate).allocate(&mut draft.txn, pool, key, 1..=254);
+        let mut rng = draft.estate.draw(&mut draft.txn, "ipsec-secret");
+        let computed = json!({ "routing": "STATIC", "status": "DOWN", "ikeVersion": "V1",
+            "cpeIp": cpe.and_then(|c| c.text("/ipAddress")),
+            "vpnIp": address.map(|n| format!("{VPN_NET}{n}")),
+            "sharedSecret": format!("{:08x}{:08x}", rng.next_u32(), rng.next_u32()) });
         let kind = kinds::IPSEC_TUNNEL;
         draft.insert_generated(kind, id.clone(), name, &connection.id, doc, computed);
         if let Some(skybridge_estate::Write::Put(made)) = draft.txn.writes.last() {

@@ -34,6 +34,7 @@ fn azure() -> az::AzureModel {
                 route_table: None,
             },
         ],
+        is_open: false,
         peerings: Vec::new(),
     };
     az::AzureModel {
