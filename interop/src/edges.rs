@@ -28,10 +28,17 @@ const KICK: Duration = Duration::from_secs(9);
 /// A fault must show on both sides within this; BFD takes 0.9 s.
 const SHOWS_MAX: Duration = Duration::from_secs(12);
 
+/// A little loss does not show in every few seconds: so often it is asked for.
+const LOSS_ASKED_MAX: u32 = 12;
+/// The two paths, and the MSEEs at their ends.
+const PATHS: [(&str, &str); 2] = [("primary", "msee-1"), ("secondary", "msee-2")];
+
 /// What a fault of the carrier does to a session.
 pub(crate) struct Fault {
     /// As `provider set` takes it.
     name: &'static str,
+    /// The layer that is broken (docs/diagnose.md). What the carrier does with frames is always its own.
+    layer: &'static str,
     outcome: Outcome,
 }
 
@@ -52,25 +59,50 @@ const SIGNALLED: &str = "neighbor signaled session down";
 /// Every fault that can be switched on.
 const FAULTS: [Fault; 8] = [
     // Towards the cloud the customer's tag is missing; towards an access port there is none to strip.
-    Fault::fails("strip-tag", EXPIRED, "Init"),
-    Fault::fails("wrong-s-tag", EXPIRED, "Down"),
-    Fault::fails("wrong-c-tag", EXPIRED, "Down"),
-    Fault::carries("mtu=1000", Some("too big at metro")),
-    Fault::carries("loss=1", None),
-    Fault::fails("silent", EXPIRED, "Down"),
-    Fault::fails("one-way=customer", SIGNALLED, "Down"),
-    Fault::fails("one-way=cloud", EXPIRED, "Init"),
+    Fault::fails("strip-tag", "tags", EXPIRED, "Init"),
+    Fault::fails("wrong-s-tag", "tags", EXPIRED, "Down"),
+    Fault::fails("wrong-c-tag", "tags", EXPIRED, "Down"),
+    Fault::carries("mtu=1000", "mtu", Some("too big at metro")),
+    Fault::carries("loss=1", "loss", None),
+    Fault::fails("silent", "link", EXPIRED, "Down"),
+    Fault::fails("one-way=customer", "link", SIGNALLED, "Down"),
+    Fault::fails("one-way=cloud", "link", EXPIRED, "Init"),
 ];
 
 impl Fault {
-    pub(crate) const fn fails(name: &'static str, msee: &'static str, edges: &'static str) -> Self {
-        let outcome = Outcome::Fails { msee, edges };
-        Self { name, outcome }
+    pub(crate) const fn fails(
+        name: &'static str,
+        layer: &'static str,
+        msee: &'static str,
+        edges: &'static str,
+    ) -> Self {
+        Self {
+            name,
+            layer,
+            outcome: Outcome::Fails { msee, edges },
+        }
     }
 
-    const fn carries(name: &'static str, full_packet: Option<&'static str>) -> Self {
-        let outcome = Outcome::Carries { full_packet };
-        Self { name, outcome }
+    const fn carries(
+        name: &'static str,
+        layer: &'static str,
+        full_packet: Option<&'static str>,
+    ) -> Self {
+        Self {
+            name,
+            layer,
+            outcome: Outcome::Carries { full_packet },
+        }
+    }
+
+    /// What becomes of the traffic when it is on one path, and when it is on both.
+    const fn conditions(&self) -> [&'static [&'static str]; 2] {
+        match self.outcome {
+            Outcome::Fails { .. } => [&["degraded"], &["failed"]],
+            // Which packets take which path, and which of them are lost, is chance.
+            Outcome::Carries { full_packet: None } => [&["degraded", "impaired"]; 2],
+            Outcome::Carries { .. } => [&["degraded", "impaired"], &["impaired"]],
+        }
     }
 }
 
@@ -85,16 +117,21 @@ pub(crate) struct Edges {
 }
 
 /// Both sessions come up through the carrier's tags with MD5 and BFD, fail under every fault as they fail
-/// in reality, and come back.
+/// in reality, and come back; `diagnose` names layer and owner meanwhile, and says nothing when all is well.
 pub(crate) fn carrier_faults(label: &str) -> Result<()> {
     let mut edges = Edges::create(label, [Attach::Namespace; 2], "")?;
     edges.start_frr()?;
     edges.start_bird()?;
     edges.recover().context("at first")?;
-    for fault in &FAULTS {
-        edges.suffer(fault).with_context(|| edges.state(fault))?;
+    edges.is_healthy().context("at first")?;
+    for (number, fault) in FAULTS.iter().enumerate() {
+        let first = PATHS[number % PATHS.len()];
+        let suffered = edges.one_path(fault, first);
+        let suffered = suffered.and_then(|()| edges.suffer(fault));
+        suffered.with_context(|| edges.state(fault))?;
     }
-    Ok(())
+    edges.own_faults()?;
+    edges.is_healthy().context("in the end")
 }
 
 impl Edges {
@@ -226,9 +263,29 @@ impl Edges {
             .with_context(|| self.bird.logs())
     }
 
+    /// A fault on one path: the other still carries everything, and the diagnosis tells.
+    fn one_path(&self, fault: &Fault, (path, msee): (&str, &str)) -> Result<()> {
+        self.provider(&format!("{SITE}/{path}"), fault.name)?;
+        if matches!(fault.outcome, Outcome::Fails { .. }) {
+            let is_down = || {
+                let bgp = self.json(&["show", "bgp"])?;
+                let rows = bgp["rows"].as_array().context("rows")?;
+                let is_here = |row: &&Value| {
+                    let local = row["local"].as_str();
+                    local.is_some_and(|local| local.starts_with(msee))
+                };
+                let here = rows.iter().find(is_here).context("its row")?;
+                Ok(here["state"] != "Established")
+            };
+            until(SHOWS_MAX, is_down).with_context(|| format!("{path} does not fail"))?;
+        }
+        self.is_named(fault, &[path])
+            .with_context(|| format!("on {path} alone"))
+    }
+
     /// One fault on both paths, what both sides say, and the way back.
     pub(crate) fn suffer(&self, fault: &Fault) -> Result<()> {
-        self.provider(fault.name)?;
+        self.provider(SITE, fault.name)?;
         let began = Clock::now();
         match &fault.outcome {
             Outcome::Fails { msee, edges } => {
@@ -254,7 +311,9 @@ impl Edges {
                 println!("    {}: sessions stay up", fault.name);
             }
         }
-        self.provider("ok")?;
+        self.is_named(fault, &PATHS.map(|(path, _)| path))
+            .context("on both paths")?;
+        self.provider(SITE, "ok")?;
         self.recover().context("after it was mended")
     }
 
@@ -268,9 +327,112 @@ impl Edges {
         format!("under {}\n{bfd}{bgp}{frr}{bird}{logs}", fault.name)
     }
 
-    fn provider(&self, fault: &str) -> Result<()> {
+    fn provider(&self, paths: &str, fault: &str) -> Result<()> {
         let setting = format!("fault={fault}");
-        self.lab.run(&["provider", "set", SITE, &setting])?;
+        self.lab.run(&["provider", "set", paths, &setting])?;
+        Ok(())
+    }
+
+    /// The diagnosis of the way to the site, which must agree with its exit status.
+    fn diagnose(&self) -> Result<Value> {
+        let arguments = ["diagnose", "app", SITE_ADDRESS, "--output", "json"];
+        let output = self.lab.command(&arguments).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let found: Value = serde_json::from_str(&text).with_context(|| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            format!("{text}{said}")
+        })?;
+        let wanted = i32::from(found["condition"] != "healthy");
+        ensure!(output.status.code() == Some(wanted), "{}", output.status);
+        Ok(found)
+    }
+
+    /// No alarm.
+    fn is_healthy(&self) -> Result<()> {
+        let found = self.diagnose()?;
+        let has_none = found["findings"].as_array().is_some_and(Vec::is_empty);
+        ensure!(
+            found["condition"] == "healthy" && has_none,
+            "a false alarm: {found:#}"
+        );
+        Ok(())
+    }
+
+    /// The diagnosis finds the fault's layer, on these paths and on no other, and nothing else.
+    fn is_named(&self, fault: &Fault, paths: &[&str]) -> Result<()> {
+        let mut found = self.diagnose()?;
+        let mut asked = 1;
+        while fault.layer == "loss" && found["condition"] == "healthy" && asked < LOSS_ASKED_MAX {
+            found = self.diagnose()?;
+            asked += 1;
+        }
+        has_found(&found, fault.layer, "provider")?;
+        let marks = found["layers"].as_array().context("layers")?;
+        let row = marks.iter().find(|row| row["layer"] == fault.layer);
+        let legs = row.and_then(|row| row["legs"].as_array()).context("legs")?;
+        for (path, _) in PATHS {
+            let is_broken = legs.iter().any(|leg| {
+                let of_path = leg["leg"].as_str().is_some_and(|leg| leg.ends_with(path));
+                of_path && leg["mark"] == "broken"
+            });
+            // What is lost seldom may be seen on one of two paths only.
+            let is_due = paths.contains(&path);
+            ensure!(
+                is_broken == is_due || (is_due && fault.layer == "loss"),
+                "{path}: {found:#}"
+            );
+        }
+        let condition = found["condition"].as_str().unwrap_or_default();
+        let due = fault.conditions()[paths.len() - 1];
+        ensure!(due.contains(&condition), "{condition}: {found:#}");
+        println!(
+            "    {}: {condition}, {} of the provider",
+            fault.name, fault.layer
+        );
+        Ok(())
+    }
+
+    /// What the operators of the edges do wrong is theirs, and what is behind them is judged by what came
+    /// back.
+    fn own_faults(&self) -> Result<()> {
+        let asn = self.json(&["show", "bgp"])?["rows"][0]["asn"][1].clone();
+        let neighbour = "172.30.255.2";
+        let order = |order: &str| {
+            let folder = self.frr.folder.display().to_string();
+            let router = format!("router bgp {asn}");
+            let words = [
+                "--vty_socket",
+                &folder,
+                "-c",
+                "configure",
+                "-c",
+                &router,
+                "-c",
+                order,
+            ];
+            self.frr.run("vtysh", &words)
+        };
+        order(&format!("neighbor {neighbour} shutdown"))?;
+        until(SHOWS_MAX, || {
+            Ok(!self.vtysh("show ip route bgp")?.contains("B>*"))
+        })?;
+        let found = self.diagnose()?;
+        has_found(&found, "bgp", "you").context("FRR has shut its session")?;
+        ensure!(found["condition"] == "degraded", "{found:#}");
+        order(&format!("no neighbor {neighbour} shutdown"))?;
+        self.recover()
+            .context("after FRR has enabled its session")?;
+        let address = format!("{SITE_ADDRESS}/32");
+        for namespace in [&self.frr, &self.bird] {
+            namespace.ip(&["addr", "del", &address, "dev", "lo"])?;
+        }
+        let found = self.diagnose()?;
+        has_found(&found, "host", "you").context("nobody has the address")?;
+        ensure!(found["condition"] == "failed", "{found:#}");
+        for namespace in [&self.frr, &self.bird] {
+            namespace.ip(&["addr", "add", &address, "dev", "lo"])?;
+        }
+        println!("    a session shut by FRR, an address that nobody has: named as the site's");
         Ok(())
     }
 
@@ -381,6 +543,17 @@ impl Edges {
         self.bird
             .run("birdc", &[&["-s", control.as_str()], words].concat())
     }
+}
+
+/// Every finding is of this layer and owner, and there is one.
+fn has_found(diagnosis: &Value, layer: &str, owner: &str) -> Result<()> {
+    let findings = diagnosis["findings"].as_array().context("findings")?;
+    let is_due = |finding: &Value| finding["layer"] == layer && finding["owner"] == owner;
+    ensure!(
+        !findings.is_empty() && findings.iter().all(is_due),
+        "{layer} of {owner} is due: {diagnosis:#}"
+    );
+    Ok(())
 }
 
 /// Asks until `holds`, at most as long.

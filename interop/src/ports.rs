@@ -9,8 +9,18 @@ use crate::edges::{Edges, Fault};
 /// Both sides of a session hear nothing.
 const FAULTS: [Fault; 2] = [
     // Towards the customer it is the tag of the sub-interface that is missing.
-    Fault::fails("strip-tag", "control detection time expired", "Down"),
-    Fault::fails("wrong-c-tag", "control detection time expired", "Down"),
+    Fault::fails(
+        "strip-tag",
+        "tags",
+        "control detection time expired",
+        "Down",
+    ),
+    Fault::fails(
+        "wrong-c-tag",
+        "tags",
+        "control detection time expired",
+        "Down",
+    ),
 ];
 
 /// Sessions with MD5 and BFD come up through the tags of both trunks, full packets cross, and what the carrier does

@@ -4,11 +4,11 @@ use skybridge_blueprint::Owner;
 
 use crate::fault::Fault;
 use crate::layer::Layer;
-use crate::observation::{Adjacency, Arp, Carried, End, Segment};
-use crate::session;
+use crate::observation::{Adjacency, Arp, Carried, End, Observations, Segment};
+use crate::{attached, session};
 
 /// Frames that must have been sent before "none arrived" means something.
-const SENT_MIN: u64 = 2;
+pub(crate) const SENT_MIN: u64 = 2;
 /// Loss below one frame in this many is not called loss.
 const LOSS_ONE_IN: u64 = 100;
 /// Frames that must have been sent before some lost ones mean something.
@@ -37,11 +37,13 @@ impl Adjacency {
 }
 
 /// The first broken layer of an adjacency.
-pub(crate) fn examine(adjacency: &Adjacency) -> Option<Fault> {
+pub(crate) fn examine(seen: &Observations, adjacency: &Adjacency) -> Option<Fault> {
     let below = device(adjacency)
+        .or_else(|| attached::device(adjacency))
         .or_else(|| ports(adjacency))
         // Where frames arrive with wrong tags, those that do not arrive are turned away for theirs.
         .or_else(|| tags(adjacency))
+        .or_else(|| attached::tags(adjacency))
         .or_else(|| carriage(adjacency))
         .or_else(|| loss(adjacency));
     // Long messages are lost on a narrow link: it comes before the session that they break.
@@ -49,7 +51,8 @@ pub(crate) fn examine(adjacency: &Adjacency) -> Option<Fault> {
         .or_else(|| arp(adjacency))
         .or_else(|| mtu(adjacency))
         .or_else(|| session::bgp(adjacency))
-        .or_else(|| session::bfd(adjacency))?;
+        .or_else(|| session::bfd(adjacency))
+        .or_else(|| attached::announces(seen, adjacency))?;
     Some(with_consequences(fault, adjacency))
 }
 

@@ -9,6 +9,7 @@
 //! | file | judges |
 //! |---|---|
 //! | `adjacency.rs` | two routers and what lies between them: device, link, tags, loss, ARP, MTU |
+//! | `attached.rs` | a router of the user's own, from what its port shows of it |
 //! | `session.rs` | the BGP and BFD between them |
 //! | `routes.rs` | why a router has no route: sessions, what was sent, what was refused, whose table lacks it |
 //! | `probe.rs` | why a probe failed, from its last hop |
@@ -19,6 +20,7 @@
 #![warn(missing_docs)]
 
 mod adjacency;
+mod attached;
 mod fault;
 mod finding;
 mod layer;
@@ -34,8 +36,8 @@ mod tests;
 pub use finding::{Condition, Diagnosis, Finding, LayerRow, LegState, Mark, ProbeRow};
 pub use layer::{Layer, owner_words};
 pub use observation::{
-    Adjacency, Arp, Carried, CircuitObservation, End, HopVerdict, HopView, HostObservation,
-    Observations, Outcome, Packet, Place, Probe, RouterView, Segment, SegmentEnd, SessionEnd,
-    TableView, Towards,
+    Adjacency, Arp, Attached, Carried, CircuitObservation, End, HopVerdict, HopView,
+    HostObservation, Observations, Outcome, Packet, Place, Probe, RouterView, Segment, SegmentEnd,
+    SessionEnd, TableView, Told, Towards,
 };
 pub use walk::diagnose;

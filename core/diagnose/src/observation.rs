@@ -65,6 +65,9 @@ pub struct HostObservation {
     pub answers: bool,
     /// TCP ports on which something listens.
     pub listens: Vec<u16>,
+    /// It lies behind these routers of the user's own: a packet for it that reached one of them has left
+    /// what can be seen. Empty for a host that can be asked.
+    pub behind: Vec<String>,
 }
 
 /// A circuit as documents have it.
@@ -124,6 +127,27 @@ pub struct End {
     pub unknown_tags: u64,
     /// IP MTU of the interface.
     pub mtu: u16,
+    /// It is a router of the user's own, which nobody here can ask: what is seen of it at its port. Its
+    /// interface, address, tags and MTU are then those that documents give it.
+    pub attached: Option<Attached>,
+}
+
+/// A router of the user's own as its port shows it, while probes ran. Its tables, filters and logs are the
+/// user's to read.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Attached {
+    /// Why the device that it hangs on is not there.
+    pub missing: Option<String>,
+    /// Frames handed to it.
+    pub handed: u64,
+    /// Frames of any kind that it sent, also those that its port does not take.
+    pub sent: u64,
+    /// Of these ARP and IPv4, by their tags.
+    pub sent_with: BTreeMap<String, u64>,
+    /// Of these BFD control packets.
+    pub bfd_sent: u64,
+    /// Of these answers of the target to the asking host: echo replies, and first segments of TCP.
+    pub answers: u64,
 }
 
 /// A line of an ARP table.
@@ -135,6 +159,8 @@ pub enum Arp {
     Incomplete,
     /// Not asked.
     Absent,
+    /// Nobody here can read this table.
+    Unseen,
 }
 
 /// A link between two ports, or a carrier's device between two links.
@@ -273,6 +299,19 @@ pub struct Probe {
     pub there: Vec<HopView>,
     /// Hops of packets to the asking host.
     pub back: Vec<HopView>,
+    /// The ICMP error that came in the place of an answer.
+    pub told: Option<Told>,
+}
+
+/// An ICMP error (RFC 792).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// Who sent it.
+    pub from: IpAddr,
+    /// Type.
+    pub icmp_type: u8,
+    /// Code.
+    pub code: u8,
 }
 
 /// One hop.

@@ -3,9 +3,12 @@
 use skybridge_blueprint::Owner;
 use skybridge_dataplane::DropReason;
 
+use crate::attached;
 use crate::fault::Fault;
 use crate::layer::Layer;
-use crate::observation::{HopVerdict, HopView, Observations, Outcome, Packet, Probe, Towards};
+use crate::observation::{
+    HopVerdict, HopView, HostObservation, Observations, Outcome, Packet, Probe, Towards,
+};
 use crate::routes::{self, Behind};
 
 /// The table of a cloud's network that leads to its own stations.
@@ -26,7 +29,7 @@ pub(crate) enum Why {
 /// Why a probe failed. `broken` says which adjacencies are.
 pub(crate) fn explain(seen: &Observations, broken: &[bool], probe: &Probe) -> Why {
     let [from, to] = &seen.hosts;
-    let arrived = delivered_at(&probe.there, &to.name);
+    let arrived = delivered_to(&probe.there, to).is_some();
     match &probe.outcome {
         Outcome::Answered if arrived => return Why::Answered,
         Outcome::Answered => return Why::Fault(Box::new(elsewhere(seen, probe))),
@@ -35,6 +38,12 @@ pub(crate) fn explain(seen: &Observations, broken: &[bool], probe: &Probe) -> Wh
     }
     if !from.answers {
         return of_host(seen, Towards::From);
+    }
+    if let Some(gate) = delivered_to(&probe.there, to)
+        && !to.behind.is_empty()
+        && probe.back.is_empty()
+    {
+        return attached::beyond(seen, broken, probe, gate);
     }
     let (hops, towards) = if arrived {
         (&probe.back, Towards::From)
@@ -57,8 +66,12 @@ pub(crate) fn explain(seen: &Observations, broken: &[bool], probe: &Probe) -> Wh
     }
 }
 
-fn delivered_at(hops: &[HopView], node: &str) -> bool {
-    (hops.iter()).any(|hop| hop.verdict == HopVerdict::Delivered && hop.node == node)
+/// The node at which a packet for the host arrived: the host, or the router before it that is the user's own.
+fn delivered_to<'a>(hops: &'a [HopView], host: &HostObservation) -> Option<&'a str> {
+    let is_it = |node: &String| *node == host.name || host.behind.contains(node);
+    (hops.iter())
+        .find(|hop| hop.verdict == HopVerdict::Delivered && is_it(&hop.node))
+        .map(|hop| hop.node.as_str())
 }
 
 /// The access of a host is what is broken, or the host itself.
@@ -307,6 +320,9 @@ fn nobody_listens(seen: &Observations, probe: &Probe) -> Fault {
         Packet::Tcp(port) => port,
         Packet::Echo { .. } => 0,
     };
+    if !to.behind.is_empty() {
+        return attached::nobody_listens(to, port);
+    }
     let listens: Vec<String> = to.listens.iter().map(ToString::to_string).collect();
     let listens = if listens.is_empty() {
         "nothing".to_owned()

@@ -3,6 +3,7 @@
 use skybridge_blueprint::Owner;
 
 use crate::adjacency::ticket;
+use crate::attached;
 use crate::fault::Fault;
 use crate::layer::Layer;
 use crate::observation::{Adjacency, End, SessionEnd};
@@ -22,11 +23,14 @@ pub(crate) fn last(session: &SessionEnd) -> String {
     }
 }
 
+/// Whether both ends run BFD. A router that cannot be asked shows it by its control packets.
 pub(crate) fn both_run_bfd(adjacency: &Adjacency) -> bool {
-    ends(adjacency).filter(|(_, s)| s.bfd.is_some()).count() == 2
+    let configured = ends(adjacency).filter(|(_, s)| s.bfd.is_some()).count();
+    let heard = attached::ends(adjacency).filter(|(_, seen)| seen.bfd_sent > 0);
+    configured + heard.count() == 2
 }
 
-fn ends(adjacency: &Adjacency) -> impl Iterator<Item = (&End, &SessionEnd)> {
+pub(crate) fn ends(adjacency: &Adjacency) -> impl Iterator<Item = (&End, &SessionEnd)> {
     (adjacency.ends.iter())
         .zip(&adjacency.sessions)
         .filter_map(|(end, session)| Some((end, session.as_ref()?)))
@@ -37,7 +41,8 @@ pub(crate) fn bgp(adjacency: &Adjacency) -> Option<Fault> {
     if ends(adjacency).all(|(_, session)| session.is_up) {
         return None;
     }
-    let fault = shut(adjacency)
+    let fault = attached::shut(adjacency)
+        .or_else(|| shut(adjacency))
         .or_else(|| wrong_as(adjacency))
         .or_else(|| too_many(adjacency))
         .or_else(|| signature(adjacency))
@@ -63,8 +68,12 @@ fn configured_by(adjacency: &Adjacency, end: &End) -> Owner {
 }
 
 fn shut(adjacency: &Adjacency) -> Option<Fault> {
+    // A speaker stays Idle only where someone has stopped it (RFC 4271 §8.2.2).
+    let is_stopped = |s: &SessionEnd| s.state == "Idle" && s.last_reset == "configured";
     let is_shut = |session: &SessionEnd| {
-        !session.is_enabled || session.last_reset.contains("administratively")
+        !session.is_enabled
+            || session.last_reset.contains("administratively")
+            || is_stopped(session)
     };
     let (end, session) = ends(adjacency)
         .find(|(_, session)| is_shut(session))
@@ -164,7 +173,8 @@ fn refused(adjacency: &Adjacency) -> Fault {
     let sessions: Vec<_> = ends(adjacency).collect();
     let recent = sessions.iter().map(|(_, s)| s.since_s).min().unwrap_or(0);
     let end = sessions.first().map_or(&adjacency.ends[0], |(end, _)| *end);
-    let (what, mend) = if let [(end, _)] = sessions.as_slice() {
+    let own = attached::ends(adjacency).next();
+    let (what, mend) = if let ([(end, _)], None) = (sessions.as_slice(), own) {
         (
             format!("only {} has this session configured", end.node),
             "configure the peering at the other end too".to_owned(),
@@ -173,6 +183,14 @@ fn refused(adjacency: &Adjacency) -> Fault {
         (
             format!("the session fell {recent} s ago and waits for its next attempt"),
             format!("nothing below is broken any more: it comes back within {RETRY_S} s"),
+        )
+    } else if let Some((own, _)) = own {
+        (
+            format!(
+                "frames and ARP are whole, but {} does not bring the session up",
+                own.node
+            ),
+            attached::configure(&own.node),
         )
     } else {
         (
@@ -199,7 +217,10 @@ pub(crate) fn bfd(adjacency: &Adjacency) -> Option<Fault> {
     Some(
         Fault::new(
             Layer::Bfd,
-            end.owner,
+            // What the cloud's end is set to is known; the other end can be anything.
+            attached::ends(adjacency)
+                .next()
+                .map_or(end.owner, |(own, _)| own.owner),
             adjacency.title(),
             format!("BFD is down at {} while frames arrive", end.node),
         )

@@ -13,6 +13,7 @@ fn host(name: &str, address: &str) -> HostObservation {
         address: address.parse().unwrap(),
         answers: true,
         listens: vec![1521],
+        behind: Vec::new(),
     }
 }
 
@@ -28,6 +29,7 @@ fn end(node: &str, owner: Owner, interface: &str) -> End {
         arp: Arp::Known,
         unknown_tags: 0,
         mtu: 1500,
+        attached: None,
     }
 }
 
@@ -107,6 +109,7 @@ fn probe(outcome: Outcome, last: HopView) -> Probe {
         outcome,
         there: vec![last],
         back: Vec::new(),
+        told: None,
     }
 }
 
@@ -232,4 +235,145 @@ fn frames_lost_inside_a_carriers_device_are_the_carriers() {
     let found = diagnose(&seen(vec![broken], vec![answered()]));
     assert_eq!(first(&found), (Layer::Link, "provider"));
     assert_eq!(found.findings[0].at, ["metro"]);
+}
+
+/// A leg whose far end is a router of the user's own, before the target `desk`.
+fn own_leg(name: &str) -> Adjacency {
+    let mut leg = leg(name);
+    leg.ends[1].owner = Owner::Customer;
+    leg.ends[1].arp = Arp::Unseen;
+    leg.ends[1].attached = Some(Attached {
+        handed: 40,
+        sent: 40,
+        sent_with: [("S 10 C 100".to_owned(), 40)].into(),
+        ..Attached::default()
+    });
+    let mut session = session("Established");
+    session.heard[1] = vec![("192.168.0.0/16".to_owned(), None)];
+    leg.sessions = [Some(session), None];
+    leg
+}
+
+fn handed_over(outcome: Outcome) -> Probe {
+    probe(outcome, hop("edge primary", HopVerdict::Delivered))
+}
+
+fn lost() -> Probe {
+    handed_over(Outcome::Failed("no reply".to_owned()))
+}
+
+fn behind(adjacencies: Vec<Adjacency>, probes: Vec<Probe>) -> Observations {
+    let mut seen = seen(adjacencies, probes);
+    seen.hosts[1].name = "desk".to_owned();
+    seen.hosts[1].listens = Vec::new();
+    seen.hosts[1].behind = vec!["edge primary".to_owned(), "edge secondary".to_owned()];
+    seen
+}
+
+#[test]
+fn an_answer_of_what_lies_behind_an_own_router_is_one_wherever_it_was_handed_over() {
+    let found = diagnose(&behind(
+        vec![own_leg("primary")],
+        vec![handed_over(Outcome::Answered)],
+    ));
+    assert_eq!(found.condition, Condition::Healthy, "{found:#?}");
+}
+
+#[test]
+fn an_icmp_error_from_behind_an_own_router_names_its_layer() {
+    for (icmp_type, code, layer) in [
+        (3, 0, Layer::Forwarding),
+        (3, 1, Layer::Host),
+        (3, 3, Layer::Service),
+        (3, 4, Layer::Mtu),
+        (3, 13, Layer::Filters),
+        (11, 0, Layer::Forwarding),
+    ] {
+        let mut probe = lost();
+        probe.told = Some(Told {
+            from: "192.168.0.254".parse().unwrap(),
+            icmp_type,
+            code,
+        });
+        let found = diagnose(&behind(vec![own_leg("primary")], vec![probe]));
+        assert_eq!(found.condition, Condition::Failed);
+        assert_eq!(first(&found), (layer, "you"), "{icmp_type}/{code}");
+        assert!(found.findings[0].what.contains("192.168.0.254"));
+    }
+}
+
+#[test]
+fn only_full_packets_without_an_answer_are_a_small_mtu_in_the_site() {
+    let echo = |ip_len, is_full, outcome| Probe {
+        packet: Packet::Echo { ip_len, is_full },
+        ..handed_over(outcome)
+    };
+    let failed = || Outcome::Failed("no reply".to_owned());
+    let mut seen = behind(
+        vec![own_leg("primary")],
+        vec![
+            echo(84, false, Outcome::Answered),
+            echo(1500, true, failed()),
+        ],
+    );
+    seen.tcp = None;
+    let found = diagnose(&seen);
+    assert_eq!(found.condition, Condition::Impaired);
+    assert_eq!(first(&found), (Layer::Mtu, "you"), "{found:#?}");
+}
+
+#[test]
+fn answers_that_left_the_site_and_did_not_come_are_not_the_sites() {
+    // It answers by the other router, whose way back is broken.
+    let mut other = own_leg("secondary");
+    other.ends[1].attached.as_mut().unwrap().answers = 10;
+    other.segments[0].back.arrived = 0;
+    let found = diagnose(&behind(vec![own_leg("primary"), other], vec![lost()]));
+    assert_eq!(first(&found), (Layer::Link, "provider"), "{found:#?}");
+    assert_eq!(found.findings.len(), 1);
+
+    let mut whole = own_leg("secondary");
+    whole.ends[1].attached.as_mut().unwrap().answers = 10;
+    let found = diagnose(&behind(vec![own_leg("primary"), whole], vec![lost()]));
+    assert_eq!(first(&found), (Layer::Loss, "provider"), "{found:#?}");
+}
+
+#[test]
+fn a_refused_connection_behind_an_own_router_claims_no_knowledge_of_what_listens() {
+    let found = diagnose(&behind(
+        vec![own_leg("primary")],
+        vec![handed_over(Outcome::Refused)],
+    ));
+    assert_eq!(first(&found), (Layer::Service, "you"));
+    let evidence = found.findings[0].evidence.join(" ");
+    assert!(!evidence.contains("listening on"), "{evidence}");
+    assert!(evidence.contains("not seen from here"), "{evidence}");
+}
+
+#[test]
+fn bfd_that_is_down_counts_only_where_the_own_router_is_seen_to_run_it() {
+    let with = |bfd_sent| {
+        let mut leg = own_leg("primary");
+        leg.ends[1].attached.as_mut().unwrap().bfd_sent = bfd_sent;
+        leg.sessions[0].as_mut().unwrap().bfd = Some(false);
+        diagnose(&behind(vec![leg], vec![handed_over(Outcome::Answered)]))
+    };
+    assert_eq!(with(0).condition, Condition::Healthy);
+    assert_eq!(first(&with(4)), (Layer::Bfd, "you"));
+}
+
+#[test]
+fn a_prefix_that_is_heard_and_refused_is_named_with_the_reason() {
+    let mut leg = own_leg("primary");
+    let why = Some("refused: own AS in the path".to_owned());
+    leg.sessions[0].as_mut().unwrap().heard[1] = vec![("192.168.0.0/16".to_owned(), why)];
+    let found = diagnose(&behind(vec![leg], vec![handed_over(Outcome::Answered)]));
+    assert_eq!(found.condition, Condition::Degraded);
+    assert_eq!(first(&found), (Layer::Routes, "you"));
+    assert!(
+        found.findings[0]
+            .evidence
+            .iter()
+            .any(|e| e.contains("own AS"))
+    );
 }

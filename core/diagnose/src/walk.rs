@@ -18,7 +18,9 @@ const END_TO_END: &str = "end to end";
 /// Judges a path from what was seen of it.
 #[must_use]
 pub fn diagnose(seen: &Observations) -> Diagnosis {
-    let faults: Vec<Option<Fault>> = seen.adjacencies.iter().map(adjacency::examine).collect();
+    let faults: Vec<Option<Fault>> = (seen.adjacencies.iter())
+        .map(|adjacency| adjacency::examine(seen, adjacency))
+        .collect();
     let broken: Vec<bool> = faults.iter().map(Option::is_some).collect();
     let circuits: Vec<Fault> = seen.circuits.iter().filter_map(circuit).collect();
     let asked: Vec<&Probe> = seen.probes.iter().filter(|p| is_asked(seen, p)).collect();

@@ -141,6 +141,7 @@ impl Checks {
                             unknown: false,
                         },
                         hops: Vec::new(),
+                        told: None,
                         void: false,
                     })
                 });

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use skybridge_blueprint::NodeName;
+use skybridge_diagnose::Told;
 use skybridge_nodes::{
     ConnectionId, DropReason, EchoFault, Hop, HopVerdict, HostCommand, NodeEvent,
 };
@@ -55,6 +56,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Finished {
     pub(crate) outcome: Outcome,
     pub(crate) hops: Vec<(NodeName, Hop)>,
+    /// The ICMP error that ended it.
+    pub(crate) told: Option<Told>,
     /// The world's clock slipped while it was under way: its time says nothing.
     pub(crate) void: bool,
 }
@@ -70,6 +73,7 @@ struct Flight {
     slips: u64,
     trace: u32,
     hops: Vec<(NodeName, Hop)>,
+    told: Option<Told>,
 }
 
 /// All probes under way.
@@ -121,6 +125,7 @@ impl Probes {
                 slips: self.slips,
                 trace,
                 hops: Vec::new(),
+                told: None,
             },
         );
         if let Err(error) = sent {
@@ -162,6 +167,9 @@ impl Probes {
                 },
             ),
             NodeEvent::EchoFailed { id, fault, .. } => {
+                if let Some(flight) = self.flights.get_mut(&ProbeId(id.0)) {
+                    flight.told = told(fault);
+                }
                 let outcome = self.explain_fault(ProbeId(id.0), fault);
                 self.finish_command(*id, outcome)
             }
@@ -241,6 +249,7 @@ impl Probes {
             let finished = Finished {
                 outcome,
                 hops: flight.hops,
+                told: flight.told,
                 void: flight.slips != self.slips,
             };
             self.finished.insert(id, finished);
@@ -297,6 +306,22 @@ impl Probes {
                 }
             }
         }
+    }
+}
+
+fn told(fault: &EchoFault) -> Option<Told> {
+    match fault {
+        EchoFault::Icmp {
+            from,
+            icmp_type,
+            code,
+            ..
+        } => Some(Told {
+            from: *from,
+            icmp_type: *icmp_type,
+            code: *code,
+        }),
+        EchoFault::Timeout | EchoFault::Unsendable(_) => None,
     }
 }
 

@@ -8,18 +8,22 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `paths.rs` | which neighbours lie between two hosts, by documents |
+//! | `target.rs` | what is aimed at: a host, or an address behind routers of the user's own |
+//! | `paths.rs` | which neighbours lie between the ends, by documents |
 //! | `watch.rs` | the seconds of probes: captures at every port on the way, echo requests between neighbours, probes between the hosts |
 //! | `carried.rs` | frames sent at one port and seen at the other |
 //! | `see.rs` | observations from all of it |
+//! | `attached.rs` | routers of the user's own, as their ports show them |
 //! | `sessions.rs` | BGP and BFD as their ends see them |
 //! | `places.rs` | where what was found is written |
 
+mod attached;
 mod carried;
 mod paths;
 mod places;
 mod see;
 mod sessions;
+mod target;
 mod watch;
 
 pub(crate) use watch::Watch;

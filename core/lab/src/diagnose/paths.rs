@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use skybridge_blueprint::{
-    Blueprint, Endpoint, InterfaceName, LinkName, Node, NodeKind, NodeName, PortName, Role, Router,
-    VrfName,
+    Endpoint, InterfaceName, LinkName, Node, NodeKind, NodeName, PortName, Role, Router, VrfName,
 };
 
 use crate::lab::Lab;
@@ -45,18 +44,45 @@ type Vertex = (NodeName, Option<VrfName>);
 /// Devices that a chain of links may pass at most.
 const CHAIN_MAX: usize = 8;
 
-/// The neighbours on every shortest way between two hosts. Redundant ways are equally long in what is
-/// compiled. Where no way is left, everything that each host can reach.
-pub(super) fn between(lab: &Lab, from: &NodeName, to: &NodeName) -> Vec<Wire> {
-    let blueprint = &lab.network.compiled.blueprint;
-    let wires = wires(blueprint, from, to);
-    let from_here = distances(blueprint, &wires, from);
-    let to_there = distances(blueprint, &wires, to);
+/// A router as it is described: one of the user's own as documents mean it to be.
+pub(super) fn router<'a>(lab: &'a Lab, name: &NodeName) -> Option<&'a Router> {
+    let compiled = &lab.network.compiled;
+    let node = compiled.blueprint.nodes.get(name)?;
+    node.as_router().or_else(|| {
+        let mut routers = compiled
+            .index
+            .sites
+            .values()
+            .flat_map(|s| s.routers.values());
+        let found = routers.find(|router| router.attached && router.node == *name)?;
+        Some(&*found.spec)
+    })
+}
+
+/// The neighbours on every shortest way from a host to each of the ends.
+pub(super) fn to_ends(lab: &Lab, from: &NodeName, ends: &[NodeName]) -> Vec<Wire> {
+    let mut found: Vec<Wire> = Vec::new();
+    for end in ends {
+        for wire in between(lab, from, end) {
+            if !found.contains(&wire) {
+                found.push(wire);
+            }
+        }
+    }
+    found
+}
+
+/// The neighbours on every shortest way between two ends. Redundant ways are equally long in what is
+/// compiled. Where no way is left, everything that each end can reach.
+fn between(lab: &Lab, from: &NodeName, to: &NodeName) -> Vec<Wire> {
+    let wires = wires(lab, from, to);
+    let from_here = distances(lab, &wires, from);
+    let to_there = distances(lab, &wires, to);
     let whole = from_here.get(&(to.clone(), None)).copied();
     let mut found: Vec<(u32, Wire)> = Vec::new();
     for wire in wires {
-        let [a, b] = vertices(blueprint, &wire);
-        let length = weight(blueprint, &wire);
+        let [a, b] = vertices(lab, &wire);
+        let length = weight(lab, &wire);
         let known = |map: &BTreeMap<Vertex, u32>, v: &Vertex| map.get(v).copied();
         if let Some(whole) = whole {
             let on_way = |x: &Vertex, y: &Vertex| match (known(&from_here, x), known(&to_there, y))
@@ -91,7 +117,8 @@ pub(super) fn between(lab: &Lab, from: &NodeName, to: &NodeName) -> Vec<Wire> {
 }
 
 /// Every pair of neighbours that could lie between the hosts: no other host, no other cloud network.
-fn wires(blueprint: &Blueprint, from: &NodeName, to: &NodeName) -> Vec<Wire> {
+fn wires(lab: &Lab, from: &NodeName, to: &NodeName) -> Vec<Wire> {
+    let blueprint = &lab.network.compiled.blueprint;
     let routers: Vec<&NodeName> = (blueprint.links.values())
         .filter_map(|link| {
             let ends = [(&link.a.node, &link.b.node), (&link.b.node, &link.a.node)];
@@ -116,13 +143,13 @@ fn wires(blueprint: &Blueprint, from: &NodeName, to: &NodeName) -> Vec<Wire> {
             continue;
         }
         for port in ports(node) {
-            for (far, links) in chains(blueprint, name, port) {
+            for (far, links) in chains(lab, name, port) {
                 let Some(other) = blueprint.nodes.get(&far.node) else {
                     continue;
                 };
                 // Each pair once.
                 if is_allowed(&far.node, other) && (name, port) < (&far.node, &far.port) {
-                    pair(&mut wires, (name, node, port), (&far, other), &links);
+                    pair(lab, &mut wires, (name, port), &far, &links);
                 }
             }
         }
@@ -148,7 +175,8 @@ fn ports(node: &Node) -> Vec<&PortName> {
 }
 
 /// The ports of neighbours that frames of a port can reach, with the links passed.
-fn chains(blueprint: &Blueprint, node: &NodeName, port: &PortName) -> Vec<(Endpoint, Chain)> {
+fn chains(lab: &Lab, node: &NodeName, port: &PortName) -> Vec<(Endpoint, Chain)> {
+    let blueprint = &lab.network.compiled.blueprint;
     let mut found = Vec::new();
     let start = Endpoint {
         node: node.clone(),
@@ -182,9 +210,10 @@ fn chains(blueprint: &Blueprint, node: &NodeName, port: &PortName) -> Vec<(Endpo
 /// Interfaces of two ports that belong together: by the addresses of their sessions, else by their tags,
 /// else because there is only one.
 fn pair(
+    lab: &Lab,
     wires: &mut Vec<Wire>,
-    (name, node, port): (&NodeName, &Node, &PortName),
-    (far, other): (&Endpoint, &Node),
+    (name, port): (&NodeName, &PortName),
+    far: &Endpoint,
     links: &[(LinkName, [Endpoint; 2])],
 ) {
     let near_end = |interface: Option<&InterfaceName>| Attached {
@@ -197,7 +226,7 @@ fn pair(
         port: far.port.clone(),
         interface: interface.cloned(),
     };
-    let (a, b) = match (node.as_router(), other.as_router()) {
+    let (a, b) = match (router(lab, name), router(lab, &far.node)) {
         (Some(a), Some(b)) => (a, b),
         (a, b) => {
             let first = |router: Option<&Router>, port: &PortName| {
@@ -257,7 +286,8 @@ fn speaks(a: &Router, mine: &InterfaceName, b: &Router, theirs: &InterfaceName) 
     })
 }
 
-fn vertices(blueprint: &Blueprint, wire: &Wire) -> [Vertex; 2] {
+fn vertices(lab: &Lab, wire: &Wire) -> [Vertex; 2] {
+    let blueprint = &lab.network.compiled.blueprint;
     wire.ends.clone().map(|end| {
         let node = blueprint.nodes.get(&end.node);
         let is_edge = node.is_some_and(|n| matches!(n.role, Role::Msee | Role::FastConnectEdge));
@@ -270,7 +300,8 @@ fn vertices(blueprint: &Blueprint, wire: &Wire) -> [Vertex; 2] {
 }
 
 /// The way from a network's router straight to an MSEE counts as that by the gateway: both are one way.
-fn weight(blueprint: &Blueprint, wire: &Wire) -> u32 {
+fn weight(lab: &Lab, wire: &Wire) -> u32 {
+    let blueprint = &lab.network.compiled.blueprint;
     let roles = wire
         .ends
         .clone()
@@ -283,19 +314,17 @@ fn weight(blueprint: &Blueprint, wire: &Wire) -> u32 {
     }
 }
 
-fn distances(blueprint: &Blueprint, wires: &[Wire], from: &NodeName) -> BTreeMap<Vertex, u32> {
+fn distances(lab: &Lab, wires: &[Wire], from: &NodeName) -> BTreeMap<Vertex, u32> {
     let mut found: BTreeMap<Vertex, u32> = [((from.clone(), None), 0)].into();
     loop {
         let mut moved = false;
         for wire in wires {
-            let [a, b] = vertices(blueprint, wire);
-            let length = weight(blueprint, wire);
+            let [a, b] = vertices(lab, wire);
+            let length = weight(lab, wire);
             for (x, y) in [(&a, &b), (&b, &a)] {
                 // Hosts are ends: nothing goes through them.
-                let is_end = blueprint
-                    .nodes
-                    .get(&x.0)
-                    .is_some_and(|n| n.role == Role::Host);
+                let node = lab.network.compiled.blueprint.nodes.get(&x.0);
+                let is_end = node.is_some_and(|n| n.role == Role::Host);
                 let Some(near) = found.get(x).copied() else {
                     continue;
                 };

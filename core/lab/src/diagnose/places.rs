@@ -9,17 +9,17 @@ use skybridge_estate::ResourceId;
 
 use crate::lab::Lab;
 
-/// Places of everything that a finding between two hosts may be about.
-pub(super) fn all(lab: &Lab, hosts: [&NodeName; 2]) -> BTreeMap<String, Place> {
+/// Places of everything that a finding between hosts may be about. Routers of the user's own have none.
+pub(super) fn all<'a>(
+    lab: &Lab,
+    hosts: impl Iterator<Item = &'a NodeName>,
+) -> BTreeMap<String, Place> {
     let mut places = BTreeMap::new();
     let index = &lab.network.compiled.index;
     for (id, circuit) in &index.circuits {
         put(lab, &mut places, format!("circuit/{}", circuit.label), id);
     }
-    for (name, host) in hosts
-        .into_iter()
-        .filter_map(|name| Some((name, index.hosts.get(name)?)))
-    {
+    for (name, host) in hosts.filter_map(|name| Some((name, index.hosts.get(name)?))) {
         if let HostRef::Resource(id) = &host.origin {
             put(lab, &mut places, format!("host/{name}"), id);
         }

@@ -7,7 +7,7 @@ use skybridge_azure::model::{Circuit, ProviderState};
 use skybridge_blueprint::{
     Endpoint, LinkName, NextHop, Node, NodeName, Owner, RouteSource, VrfName,
 };
-use skybridge_compile::{Leg, LegIndex};
+use skybridge_compile::{Leg, LegIndex, site_id};
 use skybridge_dataplane::RouteState;
 use skybridge_diagnose as seen;
 use skybridge_diagnose::{Arp, End, HopVerdict, HopView, Observations, Outcome, Segment};
@@ -15,9 +15,9 @@ use skybridge_nodes as nodes;
 use skybridge_world::CaptureTake;
 
 use super::carried::{Across, carried, sent_with, tagging_words};
-use super::paths::{Attached, Wire};
+use super::paths::{self, Attached, Wire};
 use super::watch::{self, State, Watch};
-use super::{places, sessions};
+use super::{attached, places, sessions};
 use crate::lab::Lab;
 use crate::probe::{Finished, Outcome as Came};
 use crate::show::gateways::{hop_words, hops_words};
@@ -27,7 +27,7 @@ const SLACK: usize = 32;
 
 /// Everything seen.
 pub(super) fn observations(lab: &Lab, watch: &Watch) -> Observations {
-    let hosts = [host(lab, &watch.from), host(lab, &watch.to)];
+    let hosts = [host(lab, &watch.from), target(lab, watch)];
     let addresses = [hosts[0].address, hosts[1].address];
     let mut names: BTreeSet<&NodeName> = BTreeSet::new();
     for end in watch.wires.iter().flat_map(|wire| &wire.ends) {
@@ -35,7 +35,7 @@ pub(super) fn observations(lab: &Lab, watch: &Watch) -> Observations {
     }
     Observations {
         tcp: watch.tcp,
-        circuits: circuits(lab, [&watch.from, &watch.to]),
+        circuits: circuits(lab, watch),
         adjacencies: (watch.wires.iter())
             .map(|wire| adjacency(lab, watch, wire, addresses))
             .collect(),
@@ -43,7 +43,7 @@ pub(super) fn observations(lab: &Lab, watch: &Watch) -> Observations {
             .filter_map(|name| Some((name.to_string(), router(lab, name, addresses)?)))
             .collect(),
         probes: by_kind(lab, watch, addresses),
-        places: places::all(lab, [&watch.from, &watch.to]),
+        places: places::all(lab, std::iter::once(&watch.from).chain(&watch.to.ends)),
         hosts,
     }
 }
@@ -65,22 +65,46 @@ fn host(lab: &Lab, name: &NodeName) -> seen::HostObservation {
         listens: spec
             .map(|h| h.services.iter().map(|s| s.tcp_port).collect())
             .unwrap_or_default(),
+        behind: Vec::new(),
     }
 }
 
-/// Circuits that documents put between the networks of two hosts; all of either network's when none does.
-fn circuits(lab: &Lab, hosts: [&NodeName; 2]) -> Vec<seen::CircuitObservation> {
+fn target(lab: &Lab, watch: &Watch) -> seen::HostObservation {
+    let target = &watch.to;
+    match target.ends.first().filter(|_| !target.is_behind) {
+        Some(node) => host(lab, node),
+        // Nobody can ask it anything but by packets.
+        None => seen::HostObservation {
+            name: target.name.clone(),
+            address: target.address,
+            answers: true,
+            listens: Vec::new(),
+            behind: target.ends.iter().map(ToString::to_string).collect(),
+        },
+    }
+}
+
+/// Circuits that documents put between the networks of two ends; all of either network's when none does.
+fn circuits(lab: &Lab, watch: &Watch) -> Vec<seen::CircuitObservation> {
     let index = &lab.network.compiled.index;
-    let networks: Vec<_> = hosts
-        .iter()
-        .filter_map(|h| Some(&index.hosts.get(*h)?.network))
-        .collect();
+    let asking = index.hosts.get(&watch.from).map(|host| &host.network);
+    let networks: Vec<_> = asking.into_iter().chain([&watch.to.network]).collect();
     let azure = &lab.network.azure;
     let touches = |circuit: &Circuit| {
         (azure.connections.iter())
             .filter(|c| c.circuit == circuit.id)
             .filter_map(|c| azure.gateways.iter().find(|g| g.id == c.gateway))
             .any(|gateway| networks.contains(&&gateway.vnet))
+    };
+    let ends_at = |circuit: &Circuit| {
+        let sites = index
+            .sites
+            .iter()
+            .filter(|(name, _)| networks.contains(&&site_id(name)));
+        let mut legs = sites
+            .flat_map(|(_, site)| site.routers.values())
+            .flat_map(|r| &r.legs);
+        legs.any(|leg| leg.circuit == circuit.id)
     };
     let reaches = |circuit: &Circuit| {
         let held = (lab.network.oci.virtual_circuits.iter())
@@ -92,7 +116,11 @@ fn circuits(lab: &Lab, hosts: [&NodeName; 2]) -> Vec<seen::CircuitObservation> {
             .any(|attachment| networks.contains(&&attachment.network))
     };
     let of_network: Vec<&Circuit> = azure.circuits.iter().filter(|c| touches(c)).collect();
-    let mut joining: Vec<&Circuit> = of_network.iter().copied().filter(|c| reaches(c)).collect();
+    let mut joining: Vec<&Circuit> = of_network
+        .iter()
+        .copied()
+        .filter(|c| reaches(c) || ends_at(c))
+        .collect();
     if joining.is_empty() {
         joining = of_network;
     }
@@ -180,7 +208,8 @@ fn adjacency(lab: &Lab, watch: &Watch, wire: &Wire, hosts: [IpAddr; 2]) -> seen:
 
 fn end(lab: &Lab, watch: &Watch, near: &Attached, far: &Attached) -> End {
     let node = lab.network.compiled.blueprint.nodes.get(&near.node);
-    let tagging = (node.and_then(Node::as_router))
+    let attached = attached::seen(lab, watch, &near.node);
+    let tagging = paths::router(lab, &near.node)
         .and_then(|router| router.interfaces.get(near.interface.as_ref()?))
         .map(|interface| interface.tagging);
     let port = (near.node.clone(), near.port.clone());
@@ -196,9 +225,13 @@ fn end(lab: &Lab, watch: &Watch, near: &Attached, far: &Attached) -> End {
             .map_or_else(String::new, ToString::to_string),
         address: watch::address(lab, near),
         tags: tagging.map_or_else(|| "untagged".to_owned(), tagging_words),
-        arp: arp(lab, near, far),
+        arp: match &attached {
+            Some(_) => Arp::Unseen,
+            None => arp(lab, near, far),
+        },
         unknown_tags: watch::unknown_tags(lab, &near.node, &near.port).saturating_sub(before),
         mtu: watch::mtu(lab, near),
+        attached,
     }
 }
 
@@ -362,12 +395,19 @@ fn by_kind(lab: &Lab, watch: &Watch, hosts: [IpAddr; 2]) -> Vec<seen::Probe> {
 }
 
 fn probe(lab: &Lab, packet: seen::Packet, state: &State, hosts: [IpAddr; 2]) -> seen::Probe {
-    let State::Done(Finished { outcome, hops, .. }) = state else {
+    let State::Done(Finished {
+        outcome,
+        hops,
+        told,
+        ..
+    }) = state
+    else {
         return seen::Probe {
             packet,
             outcome: Outcome::Failed("the host says nothing of it".to_owned()),
             there: Vec::new(),
             back: Vec::new(),
+            told: None,
         };
     };
     let towards = |address: IpAddr| {
@@ -385,6 +425,7 @@ fn probe(lab: &Lab, packet: seen::Packet, state: &State, hosts: [IpAddr; 2]) -> 
         },
         there: towards(hosts[1]),
         back: towards(hosts[0]),
+        told: *told,
     }
 }
 

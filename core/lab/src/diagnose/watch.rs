@@ -5,16 +5,16 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use skybridge_base::Instant;
-use skybridge_blueprint::{Node, NodeKind, NodeName, PortName};
+use skybridge_blueprint::{External, Node, NodeKind, NodeName, PortName};
 use skybridge_dataplane::DropReason;
 use skybridge_diagnose::{Diagnosis, Packet as Asked};
 use skybridge_world::{CaptureId, CapturePoint, CaptureTake, Command, NeighbourPing};
 
 use super::paths::{self, Attached, Wire};
 use super::see;
+use super::target::{self, Target};
 use crate::document::ErrorDocument;
 use crate::lab::Lab;
-use crate::names;
 use crate::probe::{Finished, Packet, ProbeId, ProbeSpec};
 
 /// Between two rounds of probes.
@@ -45,7 +45,7 @@ pub(super) type PortKey = (NodeName, PortName);
 #[derive(Debug)]
 pub(crate) struct Watch {
     pub(super) from: NodeName,
-    pub(super) to: NodeName,
+    pub(super) to: Target,
     pub(super) tcp: Option<u16>,
     pub(super) wires: Vec<Wire>,
     /// IP length of packets of full size between the hosts.
@@ -74,17 +74,17 @@ impl Watch {
         to: &str,
         tcp: Option<u16>,
     ) -> Result<Self, ErrorDocument> {
-        let from = names::host(lab, from)?;
-        let to = names::host(lab, to)?;
-        if from == to {
+        let from = target::asking(lab, from)?;
+        let to = target::asked(lab, to)?;
+        if to.ends.contains(&from) {
             return Err(ErrorDocument {
                 message: format!("{from} is both ends"),
                 help: Some("name two hosts".to_owned()),
                 diagnostics: Vec::new(),
             });
         }
-        let wires = paths::between(lab, &from, &to);
-        let full_len = full_len(lab, &wires, [&from, &to]);
+        let wires = paths::to_ends(lab, &from, &to.ends);
+        let full_len = full_len(lab, &wires, (&from, &to));
         let mut watch = Self {
             from,
             to,
@@ -149,6 +149,10 @@ impl Watch {
                 }
             }
         }
+        // What a router of the user's own sends is seen before its port judges it.
+        for end in self.to.ends.iter().filter(|_| self.to.is_behind) {
+            ports.push((end.clone(), External::OUTSIDE.into()));
+        }
         for (node, port) in ports {
             let before = unknown_tags(lab, &node, &port);
             self.unknown_tags
@@ -190,14 +194,10 @@ impl Watch {
         };
         let mut packets = vec![echo(SMALL + HEADERS, false), echo(self.full_len, true)];
         packets.extend(self.tcp.map(|port| (Asked::Tcp(port), Packet::Tcp(port))));
-        let Some(target) = lab.network.compiled.index.hosts.get(&self.to) else {
-            return;
-        };
-        let target = target.address;
         for (asked, packet) in packets {
             let spec = ProbeSpec {
                 from: self.from.clone(),
-                to: target,
+                to: self.to.address,
                 packet,
                 sequence: self.round + 1,
                 timeout: TIMEOUT,
@@ -223,21 +223,21 @@ pub(super) fn unknown_tags(lab: &Lab, node: &NodeName, port: &PortName) -> u64 {
 pub(super) fn mtu(lab: &Lab, end: &Attached) -> u16 {
     let node = lab.network.compiled.blueprint.nodes.get(&end.node);
     match node.map(|n| &n.kind) {
-        Some(NodeKind::Router(router)) => (end.interface.as_ref())
-            .and_then(|name| router.interfaces.get(name))
+        Some(NodeKind::Router(_) | NodeKind::External(_)) => (paths::router(lab, &end.node))
+            .and_then(|router| router.interfaces.get(end.interface.as_ref()?))
             .map_or(1500, |interface| interface.mtu),
         Some(NodeKind::Host(host)) => host.mtu,
-        Some(NodeKind::External(_) | NodeKind::Switch(_)) | None => 1500,
+        Some(NodeKind::Switch(_)) | None => 1500,
     }
 }
 
 /// The longest packet that every interface on the way is configured for.
-fn full_len(lab: &Lab, wires: &[Wire], hosts: [&NodeName; 2]) -> u16 {
+fn full_len(lab: &Lab, wires: &[Wire], (from, to): (&NodeName, &Target)) -> u16 {
     let on_way = wires
         .iter()
         .flat_map(|wire| &wire.ends)
         .map(|end| mtu(lab, end));
-    let hosts = hosts.into_iter().filter_map(|name| {
+    let hosts = std::iter::once(from).chain(&to.ends).filter_map(|name| {
         let node = lab.network.compiled.blueprint.nodes.get(name)?;
         node.as_host().map(|host| host.mtu)
     });
@@ -247,7 +247,7 @@ fn full_len(lab: &Lab, wires: &[Wire], hosts: [&NodeName; 2]) -> u16 {
 /// The first IPv4 address of an end.
 pub(super) fn address(lab: &Lab, end: &Attached) -> Option<IpAddr> {
     let node = lab.network.compiled.blueprint.nodes.get(&end.node)?;
-    let nets = match node.as_router() {
+    let nets = match paths::router(lab, &end.node) {
         Some(router) => &router.interfaces.get(end.interface.as_ref()?)?.addresses,
         None => &node.as_host()?.addresses,
     };
@@ -268,6 +268,10 @@ pub(super) fn neighbour(lab: &Lab, near: &Attached, far: &Attached) -> Option<Ip
 }
 
 fn ping(lab: &mut Lab, near: &Attached, far: &Attached, (sequence, payload_len): (u16, u16)) {
+    let node = lab.network.compiled.blueprint.nodes.get(&near.node);
+    if node.and_then(Node::as_router).is_none() {
+        return;
+    }
     let is_host = |end: &Attached| end.interface.is_none();
     let (Some(interface), false) = (near.interface.clone(), is_host(far)) else {
         return;

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod edits;
+pub(crate) mod premises;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -102,7 +102,7 @@ impl From<FailoverArgs> for Request {
 pub(crate) struct DiagnoseArgs {
     /// Asking host.
     from: String,
-    /// Target host.
+    /// Target host; behind routers of your own also an address, a site, its network or a router.
     to: String,
     /// Ask about a TCP connection to this port; about echo requests without.
     #[arg(long, value_name = "PORT")]
