@@ -10,14 +10,14 @@ use std::time::{Duration, Instant as Clock};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::attach::{Attach, INTERFACE, Veth};
+use crate::attach::{Attach, Cable, INTERFACE};
 use crate::lab::Lab;
 use crate::namespace::{Namespace, run};
 use crate::tag_shim::{SubInterface, TagShim};
 
 /// The site of the example, and an address in it that both edges answer for.
 const SITE: &str = "hq";
-const SITE_ADDRESS: &str = "192.168.0.1";
+pub(crate) const SITE_ADDRESS: &str = "192.168.0.1";
 /// The session of BIRD's configuration.
 const BIRD_SESSION: &str = "azure_secondary";
 /// Sessions must be up within this after an operator has reset them.
@@ -109,9 +109,9 @@ impl Fault {
 /// The lab and its two customer edges.
 pub(crate) struct Edges {
     // Dropped first: the lab and the shims leave the namespaces before they go.
-    lab: Lab,
+    pub(crate) lab: Lab,
     shims: Vec<(SubInterface, TagShim)>,
-    _veths: Vec<Veth>,
+    pub(crate) cables: Vec<Cable>,
     frr: Namespace,
     bird: Namespace,
 }
@@ -148,7 +148,7 @@ impl Edges {
         }
         let lab_file = directory.join("lab.sky.hcl");
         let mut text = fs::read_to_string(&lab_file)?;
-        let mut veths = Vec::new();
+        let mut cables = Vec::new();
         let attached = [(ports[0], &frr), (ports[1], &bird)];
         for (path, (port, namespace)) in ["primary", "secondary"].iter().zip(attached) {
             let own = format!("path    = \"{path}\"\n");
@@ -156,8 +156,8 @@ impl Edges {
                 text.contains(&own),
                 "the example has no router on its {path} path"
             );
-            let (device, veth) = port.prepare(namespace)?;
-            veths.extend(veth);
+            let (device, cable) = port.prepare(namespace)?;
+            cables.extend(cable);
             let more = format!("{own}    attach  = \"{device}\"\n    {more}\n");
             text = text.replacen(&own, &more, 1);
         }
@@ -174,7 +174,7 @@ impl Edges {
         Ok(Self {
             lab,
             shims,
-            _veths: veths,
+            cables,
             frr,
             bird,
         })
@@ -538,7 +538,7 @@ impl Edges {
             .run("vtysh", &["--vty_socket", &folder, "-c", line])
     }
 
-    fn birdc(&self, words: &[&str]) -> Result<String> {
+    pub(crate) fn birdc(&self, words: &[&str]) -> Result<String> {
         let control = self.bird.folder.join("bird.ctl").display().to_string();
         self.bird
             .run("birdc", &[&["-s", control.as_str()], words].concat())

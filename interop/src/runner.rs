@@ -15,7 +15,7 @@ use crate::live_capture::live_capture;
 use crate::namespace::sweep;
 use crate::own_routers::own_routers;
 use crate::peers::{Software, version};
-use crate::ports::{trunk, users_devices};
+use crate::ports::{stalled_device, trunk, users_devices};
 use crate::postgres::{postgres, postgres_in_namespace};
 use crate::scenarios::{
     Opens, bfd, hold_time, many_prefixes, operator, our_silence, routes_both_ways, same_key,
@@ -41,6 +41,7 @@ const SCENARIOS: &[Scenario] = &[
     ("own-routers", own_routers),
     ("trunk", trunk),
     ("devices", users_devices),
+    ("stalled", stalled_device),
     ("frr-we-open", |l| {
         routes_both_ways(Software::Frr, l, Opens::Us)
     }),

@@ -2,6 +2,7 @@
 //! and come in by another interface with one.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -18,10 +19,11 @@ const BURST: usize = 64;
 /// How long the end of the shim may wait.
 const STOP_MAX: Duration = Duration::from_millis(100);
 
-/// A sub-interface; it goes when dropped.
+/// A sub-interface, or a cable where both sides have the same tags; it goes when dropped.
 #[derive(Debug)]
 pub(crate) struct TagShim {
     stopped: Arc<AtomicBool>,
+    held: Arc<AtomicBool>,
     carrying: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -56,14 +58,34 @@ impl TagShim {
         let (tagged, untagged) = place
             .inside(|| Ok((Port::packet(&wanted.parent)?, Port::tap(&wanted.name)?)))
             .with_context(|| format!("make {} in {namespace}", wanted.name))?;
-        let tags = Tags::dot1q(wanted.tag);
+        Ok(Self::between(tagged, untagged, Tags::dot1q(wanted.tag)))
+    }
+
+    /// Joins two ports; on the first one frames have these tags.
+    pub(crate) fn between(mut tagged: Port, mut untagged: Port, tags: Tags) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
-        let is_over = Arc::clone(&stopped);
-        let carrying = thread::spawn(move || carry(tagged, untagged, tags, &is_over));
-        Ok(Self {
+        let held = Arc::new(AtomicBool::new(false));
+        let (is_over, is_held) = (Arc::clone(&stopped), Arc::clone(&held));
+        let carrying = thread::spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                if is_held.load(Ordering::Relaxed) {
+                    thread::sleep(STOP_MAX);
+                } else {
+                    carry(&mut tagged, &mut untagged, tags)?;
+                }
+            }
+            Ok(())
+        });
+        Self {
             stopped,
+            held,
             carrying: Some(carrying),
-        })
+        }
+    }
+
+    /// Reads nothing of either side for a while: what is on its way stays where it is.
+    pub(crate) fn hold(&self, is_held: bool) {
+        self.held.store(is_held, Ordering::Relaxed);
     }
 }
 
@@ -75,28 +97,27 @@ impl Drop for TagShim {
     }
 }
 
-/// Carries frames both ways until it is told to stop.
-fn carry(mut tagged: Port, mut untagged: Port, tags: Tags, is_over: &AtomicBool) -> io::Result<()> {
+/// Waits for frames, not for long, and carries some both ways.
+fn carry(tagged: &mut Port, untagged: &mut Port, tags: Tags) -> io::Result<()> {
     let mut pool = Buffers::default();
     let mut frames = Vec::new();
     let patience = Timespec::try_from(STOP_MAX).map_err(io::Error::other)?;
-    while !is_over.load(Ordering::Relaxed) {
-        let ready = |port| PollFd::new(port, PollFlags::IN);
-        match poll(&mut [ready(&tagged), ready(&untagged)], Some(&patience)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+    let ready = |port| PollFd::from_borrowed_fd(port, PollFlags::IN);
+    let mut watched = [ready(tagged.as_fd()), ready(untagged.as_fd())];
+    match poll(&mut watched, Some(&patience)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    tagged.receive(&mut pool, &mut frames, BURST)?;
+    for frame in frames.drain(..) {
+        if let Some(frame) = with_tags(frame, tags, Tags::Untagged) {
+            untagged.send(frame, &mut pool)?;
         }
-        tagged.receive(&mut pool, &mut frames, BURST)?;
-        for frame in frames.drain(..) {
-            if let Some(frame) = with_tags(frame, tags, Tags::Untagged) {
-                untagged.send(frame, &mut pool)?;
-            }
-        }
-        untagged.receive(&mut pool, &mut frames, BURST)?;
-        for frame in frames.drain(..) {
-            if let Some(frame) = with_tags(frame, Tags::Untagged, tags) {
-                tagged.send(frame, &mut pool)?;
-            }
+    }
+    untagged.receive(&mut pool, &mut frames, BURST)?;
+    for frame in frames.drain(..) {
+        if let Some(frame) = with_tags(frame, Tags::Untagged, tags) {
+            tagged.send(frame, &mut pool)?;
         }
     }
     Ok(())
