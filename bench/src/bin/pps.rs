@@ -14,7 +14,8 @@
 //!   simulations run;
 //! - `routers`: the six routers called one after the other, without a world.
 //!
-//! Then the same with groups of 1,000 rules, as a ratio. `-- SECONDS` changes how long a round lasts.
+//! Then the same with groups of 1,000 rules, as a ratio. `-- SECONDS` changes how long a round lasts,
+//! `-- SECONDS WAY` measures one way only, for a profiler.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::print_stdout,
@@ -98,8 +99,15 @@ fn main() -> Result<()> {
         RULES[0],
         lasts.as_secs_f64()
     );
+    let only = std::env::args().nth(2);
+    let wanted = |way: Way| only.as_ref().is_none_or(|only| only == way.label());
+    ensure!(
+        Way::ALL.into_iter().any(wanted),
+        "a way is one of {:?}",
+        Way::ALL.map(Way::label)
+    );
     for len in [64, 1500] {
-        for way in Way::ALL {
+        for way in Way::ALL.into_iter().filter(|way| wanted(*way)) {
             for flows in way.flows() {
                 let rates = rates(way, len, *flows, RULES[0], lasts)?;
                 let rate = rates[ROUNDS / 2];
@@ -113,6 +121,9 @@ fn main() -> Result<()> {
                 );
             }
         }
+    }
+    if only.is_some() {
+        return Ok(());
     }
     println!("groups of {} rules, 64 octets", RULES[1]);
     for way in [Way::Hit, Way::NoCache, Way::New] {
