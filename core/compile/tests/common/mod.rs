@@ -1,5 +1,9 @@
 //! Models of an interconnect, written by hand.
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses its own part, and all of it is test code"
+)]
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 use std::net::Ipv4Addr;
@@ -195,10 +199,15 @@ fn attachment(id: &str, kind: oc::AttachmentType, network: &str, table: &str) ->
 }
 
 pub(crate) fn compiled() -> Compiled {
+    compiled_with(&oci())
+}
+
+/// With another OCI side.
+pub(crate) fn compiled_with(oci: &oc::OciModel) -> Compiled {
     compile(&Inputs {
         estate: &Estate::new(1, Pace::Instant),
         azure: &azure(),
-        oci: &oci(),
+        oci,
         extras: &Extras::default(),
     })
 }
