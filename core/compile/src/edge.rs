@@ -36,7 +36,7 @@ pub(crate) fn far_region(builder: &Builder<'_>, circuit: &Circuit) -> Option<Str
     holder(builder, circuit).map(|vc| vc.region.clone())
 }
 
-fn holder<'a>(builder: &Builder<'a>, circuit: &Circuit) -> Option<&'a VirtualCircuit> {
+pub(crate) fn holder<'a>(builder: &Builder<'a>, circuit: &Circuit) -> Option<&'a VirtualCircuit> {
     (builder.inputs.oci.virtual_circuits.iter())
         .find(|vc| vc.service_key.as_deref() == Some(&circuit.service_key))
 }

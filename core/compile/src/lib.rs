@@ -29,6 +29,7 @@ mod filters;
 mod gateway;
 mod hosts;
 mod index;
+mod loose;
 mod msee;
 mod peering;
 mod site;
@@ -43,6 +44,7 @@ pub use index::{
     CarriedLeg, CircuitIndex, GatewayIndex, HostIndex, Index, LegIndex, SiteIndex, SiteLegIndex,
     SiteRouterIndex, SubnetIndex,
 };
+pub use loose::LooseEnd;
 pub use site::{site_id, site_network_id};
 
 use std::time::Duration;
@@ -80,6 +82,8 @@ pub struct Extras {
     pub carriers: Vec<sites::Carrier>,
     /// Properties of circuits' cross-connects.
     pub links: Vec<CrossConnectSettings>,
+    /// Networks that something joins that is not modelled.
+    pub loose_ends: Vec<LooseEnd>,
 }
 
 /// A service behind a host.
@@ -239,6 +243,7 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     peering::build(&mut builder);
     edge::build(&mut builder);
     site::build(&mut builder);
+    loose::build(&mut builder);
     hosts::place_services(&mut builder);
     builder.finish()
 }

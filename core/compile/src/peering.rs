@@ -33,8 +33,6 @@ const ENDS: [Ipv4Addr; 2] = [
 ];
 /// Remote peering connections that a route crosses at most: it is on four DRGs then (managingDRGs).
 const CROSSED_MAX: usize = 3;
-/// Behind every route of the same length.
-const LAST: u8 = 254;
 
 pub(crate) fn build(builder: &mut Builder<'_>) {
     for gateway in &builder.inputs.oci.local_peerings {
@@ -355,10 +353,10 @@ impl<'a> Tables<'a> {
             }
             let unknown = || NextHop::Drop(DropKind::NotModelled);
             for prefix in self.tunnels.get(&at).into_iter().flatten() {
-                routes.push((*prefix, unknown(), LAST));
+                routes.push((*prefix, unknown(), tags::LAST));
             }
             if let Some((resource, why)) = self.open.get(&at) {
-                routes.extend(everywhere().into_iter().map(|p| (p, unknown(), LAST)));
+                routes.extend(everywhere().into_iter().map(|p| (p, unknown(), tags::LAST)));
                 let said = (resource.clone(), (*why).to_owned());
                 if !builder.gaps.contains(&said) {
                     builder.gaps.push(said);

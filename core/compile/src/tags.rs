@@ -27,3 +27,5 @@ pub(crate) const USER: u8 = 1;
 pub(crate) const LOCAL: u8 = 0;
 /// A system route loses to BGP of the same length (virtual-networks-udr-overview).
 pub(crate) const SYSTEM: u8 = 250;
+/// What is left when nothing else is known.
+pub(crate) const LAST: u8 = 254;

@@ -19,7 +19,7 @@ use crate::builder::{
     Builder, add_port, host_prefix, neighbour, plain_interface, router_node, table,
 };
 use crate::hosts::{HostPlan, add_host, spare_address};
-use crate::vnet::local_vrf;
+pub(crate) use crate::vnet::local_vrf;
 use crate::{ExtraHost, HostRef, SubnetIndex, filters, peering, tags};
 
 /// The link between a VCN and its DRG, from the range that security rules and routes leave alone.

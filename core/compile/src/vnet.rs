@@ -32,6 +32,11 @@ const RESERVED: [&str; 4] = [
     "100.64.0.0/10",
 ];
 
+/// The private ranges without a route of their own.
+pub(crate) fn reserved() -> Vec<IpNet> {
+    RESERVED.iter().filter_map(|p| p.parse().ok()).collect()
+}
+
 pub(crate) fn node_name(builder: &Builder<'_>, vnet: &VirtualNetwork) -> NodeName {
     format!("vnet/{}", builder.label(&vnet.name, &vnet.id)).into()
 }
@@ -148,7 +153,7 @@ fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -
         NextHop::Drop(DropKind::None)
     };
     let default_overridden = user_routes.iter().any(|r| r.prefix.prefix_len() == 0);
-    for reserved in RESERVED.iter().filter_map(|p| p.parse::<IpNet>().ok()) {
+    for reserved in reserved() {
         let inside = vnet
             .address_space
             .iter()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skybridge_base::{Deadline, Instant, WallTime, earliest};
+use skybridge_compile::Extras;
 use skybridge_estate::{Estate, Pace};
 use skybridge_nodes::NodeEvent;
 use skybridge_sites::LabFile;
@@ -19,6 +20,7 @@ use crate::document::{Diagnostic, ExpectationRow, IgnoredRow, NotModelledRow, Pr
 use crate::extras::extras;
 use crate::forward::Forwards;
 use crate::job::{Job, PATIENCE, PATIENCE_AT_REST, Stage, Step, apply_for};
+use crate::loose_ends::loose_ends;
 use crate::network::Network;
 use crate::output::{BridgeId, BridgeInput, ClientId, LabOutput};
 use crate::outside::Outside;
@@ -493,6 +495,16 @@ impl Lab {
         }
     }
 
+    /// What the lab files say, and what is not modelled but leads somewhere.
+    fn extras(&self) -> Extras {
+        let estate = &self.control.estate;
+        let states = self.stacks.values().map(|record| &record.state);
+        Extras {
+            loose_ends: loose_ends(estate, &self.schemas, states),
+            ..extras(estate, &self.lab_files())
+        }
+    }
+
     /// The state of every stack, by directory.
     fn states(&self) -> BTreeMap<String, StackState> {
         (self.stacks.iter())
@@ -588,8 +600,8 @@ impl Lab {
             job.checked_at = Some(self.now);
             return self.begin_simulation(job);
         }
-        self.network
-            .set_extras(extras(&self.control.estate, &self.lab_files()));
+        let extras = self.extras();
+        self.network.set_extras(extras);
         self.network.compile(&self.control.estate);
         let generation = self.network.generation;
         self.outside
@@ -628,7 +640,7 @@ impl Lab {
     fn run(&mut self, job: &mut Job, step: Step, mut run: Box<Run>) -> (Option<Stage>, bool) {
         let moved = run.pump(self.now, &mut self.control);
         if moved {
-            let extras = extras(&self.control.estate, &self.lab_files());
+            let extras = self.extras();
             self.network.set_extras(extras);
         }
         while let Some(progress) = run.progress.pop_front() {

@@ -29,6 +29,7 @@ mod faults;
 mod forward;
 mod job;
 mod lab;
+mod loose_ends;
 mod names;
 mod network;
 mod output;

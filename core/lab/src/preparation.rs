@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use skybridge_azure::model::AzureModel;
 use skybridge_base::Instant;
-use skybridge_compile::{Compiled, Inputs, compile};
+use skybridge_compile::{Compiled, Extras, Inputs, LooseEnd, compile};
 use skybridge_hcl::Value;
 use skybridge_oci::model::OciModel;
 use skybridge_sites::LabFile;
@@ -14,6 +14,7 @@ use skybridge_terraform::{Apply, NotModelled, Schemas, Stack, StackState};
 use crate::control::Control;
 use crate::document::{Diagnostic, IgnoredRow, NotModelledRow};
 use crate::extras::extras;
+use crate::loose_ends::loose_ends;
 use crate::rehearsal::{Rehearsal, rehearse};
 use crate::request::{StackSource, UpRequest};
 use crate::run::Siblings;
@@ -50,6 +51,7 @@ pub(crate) fn prepare(
     let mut said = Vec::new();
     let mut stacks = Vec::new();
     let mut scratch = control.clone();
+    let mut states: BTreeMap<&str, StackState> = BTreeMap::new();
     let mut siblings = Siblings::of(prior);
     let limits = limits(others, request);
     scratch.estate.set_limits(limits.clone());
@@ -79,6 +81,7 @@ pub(crate) fn prepare(
         let (ignored, mut not_modelled) = unmodelled(&rehearsal.result.not_modelled);
         not_modelled.extend(rehearsal.not_modelled);
         scratch = rehearsal.control;
+        states.insert(&source.directory, rehearsal.result.state);
         stacks.push(Prepared {
             source: source.clone(),
             stack,
@@ -96,7 +99,12 @@ pub(crate) fn prepare(
         .collect();
     // Rules on half a network would speak of what is only missing because of an error.
     if !said.iter().any(|d| d.level == "error") {
-        said.extend(findings(&scratch, &lab_files));
+        let untouched = prior
+            .iter()
+            .filter(|(d, _)| !states.contains_key(d.as_str()));
+        let states = untouched.map(|(_, state)| state).chain(states.values());
+        let ends = loose_ends(&scratch.estate, schemas, states);
+        said.extend(findings(&scratch, &lab_files, ends));
     }
     diagnostics::sort(&mut said);
     Preparation {
@@ -142,11 +150,18 @@ fn rehearsal_said(rehearsal: &Rehearsal) -> Vec<Diagnostic> {
 }
 
 /// What the rules of both clouds, and those between them, find in the estate as it would be.
-fn findings(control: &Control, lab_files: &[&LabFile]) -> Vec<Diagnostic> {
+fn findings(
+    control: &Control,
+    lab_files: &[&LabFile],
+    loose_ends: Vec<LooseEnd>,
+) -> Vec<Diagnostic> {
     let estate = &control.estate;
     let azure = AzureModel::read(estate);
     let oci = OciModel::read(estate);
-    let extras = extras(estate, lab_files);
+    let extras = Extras {
+        loose_ends,
+        ..extras(estate, lab_files)
+    };
     let compiled: Compiled = compile(&Inputs {
         estate,
         azure: &azure,

@@ -121,6 +121,9 @@ pub struct TypeSchema {
     pub category: Category,
     /// Whether every argument of the type is listed, so that another one is an error.
     pub complete: bool,
+    /// Attributes, at any depth, that name what packets reach by way of it. Only of what is not modelled: a
+    /// verdict about a network that is named there is unknown where the network has no route of its own.
+    pub carries: Vec<String>,
     /// The documentation page.
     pub source: String,
     /// What it contains.
@@ -255,6 +258,7 @@ impl Entry {
             provider: provider.unwrap_or_else(|| provider_of(ty).to_owned()),
             category: row.category.unwrap_or(Category::Network),
             complete: row.complete,
+            carries: row.carries.clone(),
             source: row
                 .source
                 .clone()
@@ -294,6 +298,8 @@ struct Row {
     category: Option<Category>,
     #[serde(default)]
     complete: bool,
+    #[serde(default)]
+    carries: Vec<String>,
     #[serde(default)]
     source: Option<String>,
     #[serde(default)]

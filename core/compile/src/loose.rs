@@ -1,0 +1,187 @@
+//! Networks that something joins to others and that nobody models, such as a Virtual WAN hub: what becomes of
+//! their packets that have no other route is unknown, not "no".
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use skybridge_azure::model::Circuit;
+use skybridge_blueprint::{
+    DropKind, NextHop, Node, NodeKind, NodeName, Role, RouteSource, StaticRoute, Vrf, VrfName,
+};
+use skybridge_estate::ResourceId;
+
+use crate::builder::{Builder, everywhere};
+use crate::{drg, edge, tags, vcn, vnet};
+
+/// A network, and what joins it to something unknown.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct LooseEnd {
+    /// A virtual network, VCN, DRG or circuit.
+    pub network: ResourceId,
+    /// The address of the resource that is not modelled.
+    pub by: String,
+}
+
+pub(crate) fn build(builder: &mut Builder<'_>) {
+    for end in &builder.inputs.extras.loose_ends {
+        let found = open_azure(builder, &end.network) || open_oci(builder, &end.network);
+        if found {
+            let why = format!(
+                "{} is not modelled; where packets without another route go is unknown",
+                end.by
+            );
+            builder.gap(&end.network, why);
+        }
+    }
+}
+
+fn open_azure(builder: &mut Builder<'_>, network: &ResourceId) -> bool {
+    let azure = builder.inputs.azure;
+    if let Some(vnet) = azure.vnets.iter().find(|v| &v.id == network) {
+        let name = vnet::node_name(builder, vnet);
+        open_tables(builder, &name, &vnet::local_vrf(), &vnet::reserved());
+        return true;
+    }
+    let circuit = azure.circuits.iter().find(|c| &c.id == network);
+    if let Some(circuit) = circuit {
+        open_circuit(builder, circuit);
+    }
+    circuit.is_some()
+}
+
+fn open_oci(builder: &mut Builder<'_>, network: &ResourceId) -> bool {
+    let oci = builder.inputs.oci;
+    if let Some(vcn) = oci.vcns.iter().find(|v| &v.id == network) {
+        let name = vcn::node_name(builder, vcn);
+        open_tables(builder, &name, &vcn::local_vrf(), &everywhere());
+        return true;
+    }
+    let gateway = oci.drgs.iter().find(|d| &d.id == network);
+    if let Some(gateway) = gateway {
+        open_drg(builder, &drg::node_name(builder, gateway));
+    }
+    gateway.is_some()
+}
+
+fn open_drg(builder: &mut Builder<'_>, name: &NodeName) {
+    for table in tables(builder, name, |vrf| vrf.starts_with("table/")) {
+        open(table, &everywhere());
+    }
+}
+
+/// Every table of a network's router but the one that leads to its own interfaces.
+fn open_tables(builder: &mut Builder<'_>, name: &NodeName, local: &VrfName, prefixes: &[IpNet]) {
+    for table in tables(builder, name, |vrf| vrf != local.as_str()) {
+        open(table, prefixes);
+    }
+}
+
+/// What a circuit's gateways beyond what is modelled announce is not known at its MSEEs, nor to whoever learns
+/// from them.
+fn open_circuit(builder: &mut Builder<'_>, circuit: &Circuit) {
+    let Some(index) = builder.index.circuits.get(&circuit.id) else {
+        return;
+    };
+    let mut customers: Vec<IpAddr> = Vec::new();
+    for leg in index.legs.clone() {
+        if let Some(router) = builder.router_mut(&leg.node) {
+            let peer = (router.bgp.get(&leg.instance)).and_then(|bgp| bgp.peers.get(&leg.peer));
+            customers.extend(peer.map(|peer| peer.remote));
+            if let Some(table) = router.vrfs.get_mut(&leg.vrf) {
+                open(table, &everywhere());
+            }
+        }
+    }
+    let tenant = circuit.id.to_string();
+    let mut far = Vec::new();
+    for (name, node) in &builder.blueprint.nodes {
+        for interface in node
+            .as_router()
+            .into_iter()
+            .flat_map(|r| r.interfaces.values())
+        {
+            let is_customer = interface
+                .addresses
+                .iter()
+                .any(|a| customers.contains(&a.addr()));
+            // Circuits may use the same addresses; what carries a circuit's tags says whose it is.
+            if is_customer && interface.tenant.as_ref().is_none_or(|t| *t == tenant) {
+                far.push((name.clone(), interface.vrf.clone()));
+            }
+        }
+    }
+    for (name, vrf) in far {
+        for table in tables(builder, &name, |name| name == vrf.as_str()) {
+            open(table, &everywhere());
+        }
+        for name in site_of(builder, &name) {
+            for table in tables(builder, &name, |_| true) {
+                open(table, &everywhere());
+            }
+        }
+    }
+    let holder = edge::holder(builder, circuit).and_then(|vc| vc.drg.clone());
+    let drgs = &builder.inputs.oci.drgs;
+    if let Some(gateway) = holder.and_then(|id| drgs.iter().find(|d| d.id == id)) {
+        open_drg(builder, &drg::node_name(builder, gateway));
+    }
+}
+
+/// The routers of a site behind one of its edge routers, which learn from it.
+fn site_of(builder: &Builder<'_>, edge: &NodeName) -> Vec<NodeName> {
+    let nodes = &builder.blueprint.nodes;
+    let is_site = |name: &NodeName| {
+        nodes
+            .get(name)
+            .is_some_and(|node| node.role == Role::SiteLan)
+    };
+    let links = builder.blueprint.links.values();
+    links
+        .filter_map(|link| match (&link.a.node, &link.b.node) {
+            (a, b) if a == edge => Some(b),
+            (a, b) if b == edge => Some(a),
+            _ => None,
+        })
+        .filter(|name| is_site(name))
+        .cloned()
+        .collect()
+}
+
+fn tables<'b>(
+    builder: &'b mut Builder<'_>,
+    name: &NodeName,
+    which: impl Fn(&str) -> bool + 'b,
+) -> impl Iterator<Item = &'b mut Vrf> + 'b {
+    let router = match builder.blueprint.nodes.get_mut(name) {
+        Some(Node {
+            kind: NodeKind::Router(router),
+            ..
+        }) => Some(router),
+        Some(_) | None => None,
+    };
+    let vrfs = router.into_iter().flat_map(|router| router.vrfs.iter_mut());
+    vrfs.filter(move |(vrf, _)| which(vrf.as_str()))
+        .map(|(_, table)| table)
+}
+
+/// Leaves open where `prefixes` lead as far as nothing else says so. What leads nowhere by the system's own
+/// rules might lead somewhere.
+fn open(table: &mut Vrf, prefixes: &[IpNet]) {
+    let unknown = NextHop::Drop(DropKind::NotModelled);
+    for route in &mut table.routes {
+        let nowhere = route.next_hop == NextHop::Drop(DropKind::None);
+        if nowhere && route.source == RouteSource::System {
+            route.next_hop = unknown.clone();
+        }
+    }
+    for prefix in prefixes {
+        if !table.routes.iter().any(|r| r.prefix == *prefix) {
+            table.routes.push(StaticRoute {
+                prefix: *prefix,
+                next_hop: unknown.clone(),
+                preference: tags::LAST,
+                source: RouteSource::System,
+            });
+        }
+    }
+}
