@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     reason = "each test file uses its own part, and all of it is test code"
 )]
-#![allow(dead_code, reason = "each test file uses some of it")]
 
 use std::net::Ipv4Addr;
 
