@@ -26,6 +26,8 @@ const TRANSFER_MAX: Duration = Duration::from_secs(60);
 const LEARN_MAX: Duration = Duration::from_secs(5);
 /// First word of this program's arguments when it is one end of a transfer.
 const ROLE: &str = "kernel-role";
+/// No frame of the host in Azure is longer on the wire: what is came whole, as one for many (GSO).
+const FRAME_LEN_MAX: u64 = 1514;
 /// Longest packets of a host in OCI, and of the way to Azure.
 const JUMBO_MTU: &str = "9000";
 const PATH_MTU: &str = "mtu 1500";
@@ -134,6 +136,11 @@ impl Network {
         // One acknowledgement covers many segments, but data that are lost are repaired one for one. The policers
         // of circuit and gateway drop bursts besides, hence no upper bound.
         let resent: u64 = resent.iter().sum();
+        let mean_len = self.counter("octets out")? / self.counter("frames out")?.max(1);
+        ensure!(
+            mean_len > FRAME_LEN_MAX,
+            "{mean_len} octets a frame: no super-frames"
+        );
         ensure!(
             resent > lost / 2,
             "{resent} segments sent again for {lost} lost"
@@ -174,6 +181,17 @@ impl Network {
             numbers.filter_map(|number| number.as_u64()).sum()
         };
         Ok((sum("lost"), sum("frames") + sum("lost")))
+    }
+
+    /// A counter of the port of the host in Azure.
+    fn counter(&self, name: &str) -> Result<u64> {
+        let text = self.lab.run(&["show", "counters", "--output", "json"])?;
+        let document: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
+        let mut rows = document["rows"].as_array().context("rows")?.iter();
+        let found = rows.find(|row| row["node"] == "app-0" && row["counter"] == name);
+        found
+            .and_then(|row| row["value"].as_u64())
+            .with_context(|| format!("{name} of app-0"))
     }
 
     /// Segments that a host's kernel has sent again (RFC 4022 §3: `tcpRetransSegs`).

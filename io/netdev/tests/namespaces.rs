@@ -7,6 +7,7 @@
 )]
 
 use std::net::{IpAddr, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -232,6 +233,78 @@ fn super_frame(tags: Tags) -> Frame {
     }
     .push(&mut frame);
     frame
+}
+
+/// The kernel cuts what this socket sends into datagrams of so many octets (`UDP_SEGMENT` of udp(7)).
+#[allow(unsafe_code, reason = "the option has no safe wrapper")]
+fn send_in_trains(socket: &UdpSocket, octets: i32) {
+    let len = libc::socklen_t::try_from(size_of::<i32>()).unwrap();
+    let option = (&raw const octets).cast();
+    // SAFETY: the kernel reads four octets of a value that outlives the call.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_UDP,
+            libc::UDP_SEGMENT,
+            option,
+            len,
+        )
+    };
+    assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// Sends a frame back to where it came from. Sums over both addresses and both ports stay what they are.
+fn turn_around(frame: &mut Frame) {
+    let view = ethernet::parse(frame.bytes()).unwrap();
+    let (dst, src) = (view.dst(), view.src());
+    ethernet::set_addresses(frame.bytes_mut(), src, dst);
+    let packet = &mut frame.bytes_mut()[ethernet::header_len(Tags::Untagged)..];
+    let (sources, destinations) = packet[12..20].split_at_mut(4);
+    sources.swap_with_slice(destinations);
+    let (source, destination) = packet[20..24].split_at_mut(2);
+    source.swap_with_slice(destination);
+}
+
+#[test]
+fn a_programs_train_of_datagrams_crosses_a_port_as_one_frame_each_way() {
+    if skipped() {
+        return;
+    }
+    let namespace = Namespace::create().unwrap();
+    let mut pool = Buffers::default();
+    let mut port = namespace
+        .inside(|| {
+            let port = Port::tap("eth0")?;
+            set_up("eth0", None, &station("10.9.0.1/24"))?;
+            Ok(port)
+        })
+        .unwrap();
+    let socket = namespace.inside(|| UdpSocket::bind("10.9.0.1:0")).unwrap();
+    socket.connect("10.9.0.7:9").unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    send_in_trains(&socket, 1000);
+    let sent: Vec<u8> = (0..=250).cycle().take(2500).collect();
+    socket.send(&sent).unwrap();
+    let request = await_frame(&mut port, &mut pool, EtherType::ARP);
+    let reply = answer(&request, &mut pool);
+    assert_eq!(port.send(reply, &mut pool).unwrap(), Sent::Taken);
+    let mut train = await_frame(&mut port, &mut pool, EtherType::IPV4);
+    assert_eq!(train.meta.gso_size, 1000);
+    assert!(train.bytes().ends_with(&sent), "{} octets", train.len());
+    turn_around(&mut train);
+    assert_eq!(port.send(train, &mut pool).unwrap(), Sent::Taken);
+    let mut received = Vec::new();
+    let mut lengths = Vec::new();
+    for _ in 0..3 {
+        let mut buffer = [0; 4000];
+        let len = socket.recv(&mut buffer).unwrap();
+        lengths.push(len);
+        received.extend_from_slice(&buffer[..len]);
+    }
+    assert_eq!(lengths, [1000, 1000, 500]);
+    assert!(received == sent);
 }
 
 #[test]
