@@ -1,7 +1,8 @@
 //! Breaking and mending: what people call elements, and what is cut.
 
 use skybridge_blueprint::{LinkName, NodeName};
-use skybridge_compile::{CircuitIndex, Leg};
+use skybridge_compile::{Leg, LegIndex};
+use skybridge_estate::ResourceId;
 use skybridge_world::{Command, CommandError, CutMode as WorldMode, Element};
 
 use crate::document::{ErrorDocument, FaultReport};
@@ -17,6 +18,13 @@ pub(crate) fn cut(
     towards: Option<&str>,
 ) -> Result<FaultReport, ErrorDocument> {
     let mut elements = elements(lab, wanted, mode)?;
+    if elements.is_empty() {
+        return Err(ErrorDocument {
+            message: format!("{wanted} has no path at present that could fail"),
+            help: Some("its other side is not there: see `skybridge provider list`".to_owned()),
+            diagnostics: Vec::new(),
+        });
+    }
     let mode = world_mode(lab, mode, towards)?;
     if let WorldMode::OneWay { towards } = &mode {
         // A circuit has two legs and a node is at the end of one of them: the other is left alone.
@@ -130,9 +138,9 @@ fn command(lab: &mut Lab, command: Command) -> Result<(), ErrorDocument> {
 /// What to do about a refusal of the world.
 fn help(error: &CommandError) -> Option<&'static str> {
     match error {
-        CommandError::ModeNotApplicable { element, .. } if element.starts_with("session") => {
-            Some("a session fails by --mode session")
-        }
+        CommandError::ModeNotApplicable { element, .. } if element.starts_with("session") => Some(
+            "a session fails by --mode session; `skybridge show links` names what fails otherwise",
+        ),
         CommandError::ModeNotApplicable {
             mode: "session", ..
         } => Some(
@@ -163,8 +171,8 @@ fn report(lab: &Lab, elements: &[Element], what: &str) -> FaultReport {
     }
 }
 
-/// The elements that a name means: a node, a link, a session, or a circuit's legs (in mode session the MSEE's
-/// ends of them). A circuit's leg that shares its link with other circuits is cut by its service tag when
+/// The elements that a name means: a node, a link, a session, or the legs of a circuit or virtual circuit (in mode
+/// session their own ends: those of MSEEs or of FastConnect edges). A circuit's leg that shares its link with other circuits is cut by its service tag when
 /// its frames vanish.
 fn elements(lab: &Lab, wanted: &str, mode: CutMode) -> Result<Vec<Element>, ErrorDocument> {
     let blueprint = &lab.network.compiled.blueprint;
@@ -174,16 +182,16 @@ fn elements(lab: &Lab, wanted: &str, mode: CutMode) -> Result<Vec<Element>, Erro
     if blueprint.links.contains_key(wanted) {
         return Ok(vec![Element::Link(wanted.into())]);
     }
-    let index = &lab.network.compiled.index;
-    for (id, circuit) in &index.circuits {
+    let circuits = circuits(lab);
+    for (id, label, ends) in &circuits {
         let address = lab.control.estate.resource(id).map_or("", |r| r.label());
-        for name in [circuit.label.as_str(), address] {
+        for name in [*label, address] {
             if wanted == name {
-                return Ok(legs(lab, circuit, &Leg::BOTH, mode));
+                return Ok(legs(lab, ends, &Leg::BOTH, mode));
             }
             for leg in Leg::BOTH {
                 if wanted == format!("{name}/{}", leg.label()) {
-                    return Ok(legs(lab, circuit, &[leg], mode));
+                    return Ok(legs(lab, ends, &[leg], mode));
                 }
             }
         }
@@ -192,15 +200,24 @@ fn elements(lab: &Lab, wanted: &str, mode: CutMode) -> Result<Vec<Element>, Erro
     if !sessions.is_empty() {
         return Ok(sessions);
     }
-    let circuits = index
-        .circuits
-        .values()
-        .flat_map(|c| Leg::BOTH.map(|leg| format!("{}/{}", c.label, leg.label())));
-    let known: Vec<String> = circuits
+    let paths = (circuits.iter())
+        .flat_map(|(_, label, _)| Leg::BOTH.map(|leg| format!("{label}/{}", leg.label())));
+    let known: Vec<String> = paths
         .chain(blueprint.links.keys().map(LinkName::to_string))
         .chain(blueprint.nodes.keys().map(NodeName::to_string))
         .collect();
     Err(no_such("element", wanted, known.iter().map(String::as_str)))
+}
+
+/// Circuits of Azure and virtual circuits of OCI, with their labels and their own ends of the legs.
+fn circuits(lab: &Lab) -> Vec<(&ResourceId, &str, &[LegIndex])> {
+    let index = &lab.network.compiled.index;
+    let azure = (index.circuits.iter()).map(|(id, c)| (id, c.label.as_str(), c.legs.as_slice()));
+    let oci = index.virtual_circuits.iter().filter_map(|(id, legs)| {
+        // The instance at the edge is called after the virtual circuit.
+        Some((id, legs.first()?.instance.as_str(), legs.as_slice()))
+    });
+    azure.chain(oci).collect()
 }
 
 /// The ends of sessions that a name means: the first column of `show bgp` (router and address), a peering
@@ -233,10 +250,10 @@ fn session(node: &NodeName, instance: &str, peer: &str) -> Element {
     }
 }
 
-fn legs(lab: &Lab, circuit: &CircuitIndex, legs: &[Leg], mode: CutMode) -> Vec<Element> {
+fn legs(lab: &Lab, ends: &[LegIndex], legs: &[Leg], mode: CutMode) -> Vec<Element> {
     let blueprint = &lab.network.compiled.blueprint;
     let mut found = Vec::new();
-    for (leg, index) in Leg::BOTH.into_iter().zip(&circuit.legs) {
+    for (leg, index) in Leg::BOTH.into_iter().zip(ends) {
         if mode == CutMode::Session {
             if legs.contains(&leg) {
                 found.push(session(&index.node, &index.instance, &index.peer));

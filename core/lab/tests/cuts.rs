@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::{Virtual, example};
 use skybridge_lab::document::FaultReport;
-use skybridge_lab::request::{CutMode, Request, Response, Show};
+use skybridge_lab::request::{CutMode, Provider, Request, Response, Show};
 
 fn cut(
     lab: &mut Virtual,
@@ -86,6 +86,55 @@ fn a_session_is_cut_by_the_name_that_show_bgp_prints_and_says_so_at_the_other_en
         1,
         "a leg's session heals by the leg's name"
     );
+}
+
+#[test]
+fn a_path_is_cut_and_healed_by_the_name_that_either_cloud_has_for_its_circuit() {
+    let mut lab = Virtual::new();
+    lab.up(vec![example()]);
+    let azure = cut(&mut lab, "payments-oci/primary", CutMode::Silent, None).unwrap();
+    for name in [
+        "payments-azure/primary",
+        "oci_core_virtual_circuit.azure/primary",
+    ] {
+        lab.ask(Request::Heal { element: None });
+        let report = cut(&mut lab, name, CutMode::Silent, None).unwrap();
+        assert_eq!(report.elements, azure.elements, "{name}");
+        assert_eq!(heal(&mut lab, name).cut, [""; 0]);
+    }
+    let both = cut(&mut lab, "payments-azure", CutMode::LinkDown, None).unwrap();
+    assert_eq!(both.elements.len(), 2, "{both:?}");
+    heal(&mut lab, "payments-azure");
+    lab.run_for(Duration::from_secs(300));
+    // In mode session each name means its own cloud's end.
+    for (name, router) in [
+        ("payments-azure/primary", EDGE),
+        ("payments-oci/primary", MSEE),
+    ] {
+        let report = cut(&mut lab, name, CutMode::Session, None).unwrap();
+        let [element] = report.elements.as_slice() else {
+            panic!("{report:?}");
+        };
+        assert!(
+            element.starts_with(&format!("session {router}/")),
+            "{element}"
+        );
+        assert_eq!(heal(&mut lab, name).cut, [""; 0]);
+        lab.run_for(Duration::from_secs(300));
+    }
+}
+
+#[test]
+fn a_circuit_without_a_path_is_not_cut_in_silence() {
+    let mut lab = Virtual::new();
+    lab.up(vec![example()]);
+    let key = "payments-oci".to_owned();
+    lab.ask(Request::Provider(Provider::Deprovision { key }));
+    lab.run_for(Duration::from_secs(60));
+    for name in ["payments-oci/primary", "payments-azure"] {
+        let refusal = cut(&mut lab, name, CutMode::Silent, None).unwrap_err();
+        assert!(refusal.contains("no path at present"), "{name}: {refusal}");
+    }
 }
 
 #[test]

@@ -122,8 +122,8 @@ impl From<DiagnoseArgs> for Request {
 /// Arguments of `cut`.
 #[derive(Debug, Args)]
 pub(crate) struct CutArgs {
-    /// A link, router, host, circuit, `CIRCUIT/primary`, `CIRCUIT/secondary`, or a session by router and
-    /// address as `show bgp` prints them.
+    /// A link, router, host, circuit or virtual circuit, `CIRCUIT/primary`, `CIRCUIT/secondary`, or a session
+    /// by router and address as `show bgp` prints them.
     element: String,
     /// How it fails.
     #[arg(long, value_enum, default_value_t = CutModeArg::LinkDown)]
