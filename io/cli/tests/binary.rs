@@ -64,6 +64,25 @@ fn example() -> String {
 }
 
 #[test]
+fn a_directory_that_is_not_there_is_refused_with_what_can_be_named() {
+    let home = Home::new();
+    let empty = home.folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    for command in ["up", "plan"] {
+        for (directory, why) in [
+            (Path::new("nowhere"), "nowhere is not a directory"),
+            (empty.as_path(), "has no Terraform files"),
+        ] {
+            let output = home.run(&[command, directory.to_str().unwrap()]);
+            assert_eq!(output.status.code(), Some(2), "{command}");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(said.contains(why), "{said}");
+            assert!(said.contains("help: name a directory with *.tf"), "{said}");
+        }
+    }
+}
+
+#[test]
 fn without_a_lab_every_question_says_how_to_start_one() {
     let home = Home::new();
     for args in [

@@ -74,6 +74,14 @@ impl Failure {
         }
     }
 
+    fn source_help(&self) -> Option<String> {
+        if let Self::Source(error) = self {
+            error.help()
+        } else {
+            None
+        }
+    }
+
     fn document(&self) -> ErrorDocument {
         let place = if let Self::Ask(AskError::Place(place)) | Self::Place(place) = self {
             Some(place)
@@ -87,7 +95,7 @@ impl Failure {
             Some(PlaceError::Taken(_)) => {
                 Some("use it with `skybridge up DIR`, or name another with --lab".to_owned())
             }
-            _ => None,
+            _ => self.source_help(),
         };
         let mut message = self.to_string();
         let mut cause = std::error::Error::source(self);

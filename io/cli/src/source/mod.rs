@@ -56,6 +56,28 @@ pub(crate) enum SourceError {
     },
 }
 
+impl SourceError {
+    /// What to do about it.
+    pub(crate) fn help(&self) -> Option<String> {
+        match self {
+            Self::NotADirectory(path) if path.is_relative() => {
+                let from = std::env::current_dir().ok()?;
+                Some(format!("{WANTED}; it was looked for in {}", from.display()))
+            }
+            Self::NotADirectory(_) | Self::Empty(_) => Some(WANTED.to_owned()),
+            Self::LongFile(_)
+            | Self::LongStack(_)
+            | Self::NotText(_)
+            | Self::Path(_)
+            | Self::Variable(_)
+            | Self::Io { .. } => None,
+        }
+    }
+}
+
+/// What can be named.
+const WANTED: &str = "name a directory with *.tf or *.sky.hcl files, or a plan or state in JSON";
+
 /// A stack and what was left out of it.
 #[derive(Debug)]
 pub(crate) struct Read {
