@@ -235,6 +235,13 @@ fn super_frame(tags: Tags) -> Frame {
     frame
 }
 
+/// The kernel's version, as far as that says what it can do.
+fn linux() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split('.').map_while(|word| word.parse().ok());
+    (numbers.next().unwrap(), numbers.next().unwrap_or(0))
+}
+
 /// The kernel cuts what this socket sends into datagrams of so many octets (`UDP_SEGMENT` of udp(7)).
 #[allow(unsafe_code, reason = "the option has no safe wrapper")]
 fn send_in_trains(socket: &UdpSocket, octets: i32) {
@@ -291,6 +298,12 @@ fn a_programs_train_of_datagrams_crosses_a_port_as_one_frame_each_way() {
     let reply = answer(&request, &mut pool);
     assert_eq!(port.send(reply, &mut pool).unwrap(), Sent::Taken);
     let mut train = await_frame(&mut port, &mut pool, EtherType::IPV4);
+    if linux() < (6, 2) {
+        // A kernel that offers no such frames on TAP devices cuts them itself.
+        assert_eq!(train.meta.gso_size, 0);
+        assert!(train.bytes().ends_with(&sent[..1000]));
+        return;
+    }
     assert_eq!(train.meta.gso_size, 1000);
     assert!(train.bytes().ends_with(&sent), "{} octets", train.len());
     turn_around(&mut train);
