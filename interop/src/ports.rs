@@ -1,5 +1,5 @@
-//! FRR and BIRD on ports of every kind, on one that nobody reads, and behind a carrier that hands the customer's tag on: then each has its
-//! session on a tagged sub-interface.
+//! FRR and BIRD on ports of every kind, on one that nobody reads, and behind a carrier that hands the customer's
+//! tag on: then each has its session on a tagged sub-interface.
 
 use std::time::{Duration, Instant as Clock};
 
