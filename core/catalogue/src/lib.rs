@@ -20,6 +20,7 @@ mod lookup;
 mod places;
 mod practice;
 mod sources;
+mod tenancy;
 mod text;
 
 use std::sync::LazyLock;
@@ -29,6 +30,7 @@ pub use places::{AzureRegion, InterconnectPair, PeeringLocation, ServiceProvider
 pub use practice::{Behaviour, Deletion, DeletionOutcome, Lifecycle, LifecycleOp};
 pub use skybridge_estate::Grade;
 pub use sources::Source;
+pub use tenancy::{FastConnectService, OciImage, OciShape};
 pub use text::{nearest, region_name, same_name};
 
 /// All reference data, typed. Rows keep the order of their files.
@@ -56,6 +58,12 @@ pub struct Catalogue {
     pub deletions: Vec<Deletion>,
     /// Constants of the model.
     pub behaviours: Vec<Behaviour>,
+    /// Services of FastConnect providers.
+    pub fastconnect_services: Vec<FastConnectService>,
+    /// Platform images of OCI, newest first.
+    pub oci_images: Vec<OciImage>,
+    /// Compute shapes of OCI.
+    pub oci_shapes: Vec<OciShape>,
     /// Where rows come from.
     pub sources: Vec<Source>,
 }
@@ -83,6 +91,9 @@ impl Catalogue {
             lifecycles: practice::lifecycles()?,
             deletions: practice::deletions()?,
             behaviours: practice::behaviours()?,
+            fastconnect_services: tenancy::services()?,
+            oci_images: tenancy::images()?,
+            oci_shapes: tenancy::shapes()?,
             sources: sources::sources()?,
         })
     }

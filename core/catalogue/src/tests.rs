@@ -15,6 +15,8 @@ fn every_file_parses_and_has_the_rows_it_should() {
     assert_eq!(c.limits.len(), 104);
     assert_eq!(c.communities.len(), 265);
     assert_eq!(c.regions.len(), 63);
+    assert_eq!(c.fastconnect_services.len(), 4);
+    assert_eq!((c.oci_images.len(), c.oci_shapes.len()), (10, 10));
     assert!(c.lifecycles.len() > 70 && c.deletions.len() > 40 && c.behaviours.len() > 30);
 }
 
@@ -29,6 +31,8 @@ fn keys_are_unique() {
     unique(c.sources.iter().map(|s| s.key.clone()).collect());
     unique(c.behaviours.iter().map(|b| b.name.clone()).collect());
     unique(c.regions.iter().map(|r| r.name.clone()).collect());
+    unique(c.oci_images.iter().map(|i| i.name.clone()).collect());
+    unique(c.oci_shapes.iter().map(|s| s.name.clone()).collect());
     unique(
         (c.lifecycles
             .iter()
@@ -66,6 +70,9 @@ fn every_source_resolves() {
     cells.extend(c.lifecycles.iter().map(|x| x.source.as_str()));
     cells.extend(c.deletions.iter().map(|x| x.source.as_str()));
     cells.extend(c.behaviours.iter().map(|x| x.source.as_str()));
+    cells.extend(c.fastconnect_services.iter().map(|x| x.source.as_str()));
+    cells.extend(c.oci_images.iter().map(|x| x.source.as_str()));
+    cells.extend(c.oci_shapes.iter().map(|x| x.source.as_str()));
     for cell in cells {
         for part in cell.split(';') {
             let key = part.split(" (").next().unwrap_or("").trim();
@@ -82,6 +89,9 @@ fn what_is_recalled_is_never_graded_documented() {
         .chain(c.deletions.iter().map(|x| (&x.source, x.grade)))
         .chain(c.behaviours.iter().map(|x| (&x.source, x.grade)))
         .chain(c.regions.iter().map(|x| (&x.source, x.grade)))
+        .chain((c.fastconnect_services.iter()).map(|x| (&x.source, x.grade)))
+        .chain(c.oci_images.iter().map(|x| (&x.source, x.grade)))
+        .chain(c.oci_shapes.iter().map(|x| (&x.source, x.grade)))
     {
         if recalled.contains(&source.as_str()) {
             assert_eq!(grade, Grade::Assumed, "{source}");

@@ -425,3 +425,38 @@ resource "azurerm_virtual_hub_connection" "hub" {
         assert!(rows.any(|n| n.what == named), "{:#?}", report.not_modelled);
     }
 }
+
+#[test]
+fn a_look_up_of_what_the_same_stack_makes_waits_for_it() {
+    let text = r#"
+resource "azurerm_resource_group" "this" {
+  name     = "rg"
+  location = "West Europe"
+}
+
+resource "azurerm_public_ip" "this" {
+  name                = "pip"
+  location            = "West Europe"
+  resource_group_name = azurerm_resource_group.this.name
+  allocation_method   = "Static"
+}
+
+data "azurerm_public_ip" "this" {
+  name                = azurerm_public_ip.this.name
+  resource_group_name = "rg"
+}
+
+output "address" {
+  value = data.azurerm_public_ip.this.ip_address
+}
+"#;
+    let source = StackSource {
+        directory: "/look-up".to_owned(),
+        files: [("main.tf".to_owned(), text.to_owned())].into(),
+        ..StackSource::default()
+    };
+    let report = Virtual::new().up(vec![source]);
+    let outputs = &report.summary.outputs;
+    assert_eq!(outputs.len(), 1, "{:#?}", report.diagnostics);
+    assert_eq!(outputs[0].1, "203.0.113.1");
+}

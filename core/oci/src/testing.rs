@@ -182,13 +182,13 @@ pub(crate) fn instance_doc(subnet: &ResourceId) -> Json {
 
 /// The document of a virtual circuit to Azure, as the guides have it.
 pub(crate) fn circuit_doc(drg: &ResourceId, key: &str) -> Json {
-    let service = crate::providers::SERVICES.iter().find(|s| s.is_azure());
+    let service = crate::providers::azure();
     json!({
         "type": "PRIVATE",
         "displayName": "azure",
         "bandwidthShapeName": "1 Gbps",
         "gatewayId": drg.as_str(),
-        "providerServiceId": service.map(|s| s.id("us-ashburn-1")),
+        "providerServiceId": service.map(|s| crate::providers::id(s, "us-ashburn-1")),
         "providerServiceKeyName": key,
         "crossConnectMappings": [
             { "oracleBgpPeeringIp": "10.0.0.21/30", "customerBgpPeeringIp": "10.0.0.22/30" },

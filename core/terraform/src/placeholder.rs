@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use skybridge_hcl::{Type, Value};
+use skybridge_hcl::{Kind, Type, Value};
 
 use crate::address::Address;
 use crate::body::block_type;
@@ -31,9 +31,34 @@ pub fn placeholder_attributes(
             let id = text(&format!("{name}.id")).placeholder(format!("{name}.id"));
             let mut attributes = config.as_map().cloned().unwrap_or_default();
             attributes.entry("id".to_owned()).or_insert(id);
+            for (attribute, value) in &mut attributes {
+                *value = open_blocks(value, &format!("{name}.{attribute}"));
+            }
             Value::object(attributes).open(&name)
         }
     }
+}
+
+/// What stands in a block of a type without a schema is as open as the resource: the cloud adds to it.
+fn open_blocks(value: &Value, path: &str) -> Value {
+    let Kind::Tuple(items) = value.kind() else {
+        return value.clone();
+    };
+    let items = items.iter().enumerate().map(|(i, item)| {
+        let at = format!("{path}[{i}]");
+        match item.kind() {
+            Kind::Object(map) => {
+                let inner = map.iter().map(|(name, value)| {
+                    let value = open_blocks(value, &format!("{at}.{name}"));
+                    (name.clone(), value)
+                });
+                let object = Value::object(inner.collect());
+                object.with_marks(&item.marks()).open(&at)
+            }
+            _ => item.clone(),
+        }
+    });
+    Value::tuple(items.collect()).with_marks(&value.marks())
 }
 
 fn fill(body: &BodySchema, path: &str, config: &Value) -> Value {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use skybridge_hcl::ast::{Expr, ExprKind, Step};
 use skybridge_hcl::{
     Diagnostic, Severity, Span, Spans, Value, convert, evaluate_with, has_errors, references,
+    references_in,
 };
 
 use crate::address::{Address, Mode, ModuleStep};
@@ -734,7 +735,7 @@ impl Apply {
             );
         }
         let deferred =
-            !instance.config.is_wholly_known() || self.waits_for_changes(instance.index, resource);
+            !instance.config.is_wholly_known() || self.waits_for_changes(&instance, resource);
         let schema = stack.schemas.find(Mode::Data, &instance.address.ty);
         let wanted = diff(schema, None, &instance.config, &IgnoreChanges::None).planned;
         if self.phase == Phase::Plan {
@@ -779,15 +780,37 @@ impl Apply {
         self.start(action, running, BTreeSet::new());
     }
 
-    /// A data source with `depends_on` is read only when what it names has settled.
-    fn waits_for_changes(&self, index: usize, resource: &Resource) -> bool {
-        if resource.depends_on.is_empty() || self.phase != Phase::Plan {
+    /// A data source is read only when what `depends_on` names, its own or that of a module around it, has
+    /// settled, and the managed resources that its arguments name.
+    fn waits_for_changes(&self, instance: &Instance, resource: &Resource) -> bool {
+        if self.phase != Phase::Plan {
             return false;
         }
-        let below = self.dependencies(index);
-        below
+        let below = self.dependencies(instance.index);
+        let mut pending = below
             .iter()
-            .any(|a| self.plan.get(a).is_some_and(|p| p.change != Change::None))
+            .filter(|a| self.plan.get(a).is_some_and(|p| p.change != Change::None));
+        if !resource.depends_on.is_empty() || self.calls_depend(&instance.address.module) {
+            return pending.next().is_some();
+        }
+        let references = references_in(&resource.body, &[]);
+        pending.any(|a| {
+            a.module == instance.address.module
+                && references
+                    .iter()
+                    .any(|r| r.root == a.ty && r.attr(0) == Some(a.name.as_str()))
+        })
+    }
+
+    /// Whether a call of one of the modules around an instance has `depends_on`.
+    fn calls_depend(&self, module: &[ModuleStep]) -> bool {
+        let path = crate::scope::static_path(module);
+        (1..=path.len()).any(|depth| {
+            let (outer, name) = (&path[..depth - 1], &path[depth - 1]);
+            let outer = self.stack.config.modules.get(outer);
+            let call = outer.and_then(|m| m.calls.get(name));
+            call.is_some_and(|c| !c.depends_on.is_empty())
+        })
     }
 
     /// The managed instances that a node rests on.

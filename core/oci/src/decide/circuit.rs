@@ -6,6 +6,7 @@
 
 use ipnet::IpNet;
 use serde_json::{Value as Json, json};
+use skybridge_catalogue::FastConnectService;
 use skybridge_estate::{
     Estate, Operation, OperationKind, Phase, ProviderAction, Refusal, Resource, ResourceId,
 };
@@ -98,7 +99,7 @@ pub(super) fn circuit(draft: &Draft<'_>, wish: &Wish<'_>) -> Result<Json, Refusa
         let message = "a public virtual circuit has no DRG".to_owned();
         return Err(invalid("oci.vc-public-drg", "/gatewayId", message));
     }
-    let azure = provider.is_some_and(|p| p.is_azure());
+    let azure = provider.is_some_and(providers::is_azure);
     shape(wish, azure)?;
     numbers(wish, azure)?;
     let mappings = mappings(draft, wish, azure)?;
@@ -119,19 +120,27 @@ pub(super) fn circuit(draft: &Draft<'_>, wish: &Wish<'_>) -> Result<Json, Refusa
         "isBfdEnabled": wish.flag("/isBfdEnabled").unwrap_or(false),
         "ipMtu": format!("MTU_{}", mtu(wish.value("/ipMtu")).unwrap_or(1500)),
         "serviceType": if provider.is_some() { "LAYER2" } else { "COLOCATED" },
-        "providerName": provider.map(|p| p.provider),
-        "providerServiceName": provider.map(|p| p.service),
+        "providerName": provider.map(|p| p.provider.as_str()),
+        "providerServiceName": provider.map(|p| p.service.as_str()),
         "providerState": wish.existing.and_then(|e| e.text("/providerState")).unwrap_or("INACTIVE"),
     }))
 }
 
 /// The provider's service that the document names.
-fn provider(wish: &Wish<'_>) -> Result<Option<&'static providers::Service>, Refusal> {
+fn provider(wish: &Wish<'_>) -> Result<Option<&'static FastConnectService>, Refusal> {
     let pointer = "/providerServiceId";
     let Some(id) = wish.text(pointer).filter(|_| !wish.is_unknown(pointer)) else {
         return Ok(None);
     };
-    let service = providers::by_id(id);
+    // The OCIDs of the real services are not known here: a key that opens an ExpressRoute circuit says which.
+    let by_key = || {
+        let key = wish.text("/providerServiceKeyName")?;
+        azure_circuit(wish.estate, key)?;
+        (id.starts_with("ocid1.providerservice."))
+            .then(providers::azure)
+            .flatten()
+    };
+    let service = providers::by_id(id).or_else(by_key);
     service
         .map(Some)
         .ok_or_else(|| crate::wish::not_found(Some(pointer), id))

@@ -6,22 +6,21 @@
 
 use regex::Regex;
 use serde_json::{Value as Json, json};
-use skybridge_catalogue::catalogue;
+use skybridge_catalogue::{FastConnectService, catalogue};
 use skybridge_estate::{Estate, Resource, ResourceId};
 use skybridge_hcl::{Diagnostic, Value};
 use skybridge_terraform::{Mode, schema::BodySchema};
 
 use super::attributes::{value_of, whole};
-use super::images::IMAGES;
 use super::names::field;
 use super::{ProviderContext, SCHEMAS, lists};
 use crate::decide::circuit::shape_name;
 use crate::kinds;
 use crate::ocid::{HOME_REGION, region_of, region_part, stable};
-use crate::providers::{self, SERVICES, Service};
+use crate::providers;
 
 /// Data sources that are answered from catalogues and by rules of their own; [`lists`] has the others.
-const OF_THEIR_OWN: [&str; 13] = [
+const OF_THEIR_OWN: [&str; 14] = [
     "oci_identity_availability_domain",
     "oci_identity_availability_domains",
     "oci_identity_tenancy",
@@ -32,6 +31,7 @@ const OF_THEIR_OWN: [&str; 13] = [
     "oci_core_virtual_circuit_bandwidth_shapes",
     "oci_core_fast_connect_provider_service_bandwidth_shapes",
     "oci_core_images",
+    "oci_core_shapes",
     "oci_core_services",
     "oci_core_vnic_attachments",
     "oci_core_drg_route_tables",
@@ -76,13 +76,14 @@ pub fn read(
         }
         "oci_core_fast_connect_provider_services" => {
             let region = &context.region;
-            let all = SERVICES.iter().map(|s| service(s, region)).collect();
-            query.list("fast_connect_provider_services", all)?
+            let all = (providers::services().iter()).map(|s| service(s, region));
+            query.list("fast_connect_provider_services", all.collect())?
         }
         "oci_core_fast_connect_provider_service" => query.provider_service()?,
         "oci_core_virtual_circuit_bandwidth_shapes"
         | "oci_core_fast_connect_provider_service_bandwidth_shapes" => query.shapes()?,
         "oci_core_images" => query.images()?,
+        "oci_core_shapes" => query.compute_shapes()?,
         "oci_core_services" => query.list("services", services(&context.region))?,
         "oci_core_vnic_attachments" => query.vnic_attachments()?,
         "oci_core_drg_route_tables" => query.drg_tables()?,
@@ -158,25 +159,26 @@ fn domains(context: &ProviderContext) -> Vec<Json> {
 }
 
 /// A provider's service as the API shows it.
-fn service(service: &Service, region: &str) -> Json {
-    let management = if service.is_azure() {
+fn service(service: &FastConnectService, region: &str) -> Json {
+    let is_azure = providers::is_azure(service);
+    let management = if is_azure {
         "PROVIDER_MANAGED"
     } else {
         "CUSTOMER_MANAGED"
     };
     json!({
-        "id": service.id(region),
+        "id": providers::id(service, region),
         "providerName": service.provider,
         "providerServiceName": service.service,
         "description": "",
-        "type": if service.layer2 { "LAYER2" } else { "LAYER3" },
-        "privatePeeringBgpManagement": if service.layer2 { "CUSTOMER_MANAGED" } else { "PROVIDER_MANAGED" },
+        "type": if service.is_layer2 { "LAYER2" } else { "LAYER3" },
+        "privatePeeringBgpManagement": if service.is_layer2 { "CUSTOMER_MANAGED" } else { "PROVIDER_MANAGED" },
         "publicPeeringBgpManagement": "ORACLE_MANAGED",
         "bandwithShapeManagement": "CUSTOMER_MANAGED",
         "customerAsnManagement": management,
-        "providerServiceKeyManagement": if service.is_azure() { "CUSTOMER_MANAGED" } else { "ORACLE_MANAGED" },
-        "requiredTotalCrossConnects": if service.is_azure() { 2 } else { 1 },
-        "supportedVirtualCircuitTypes": if service.is_azure() { json!(["PRIVATE"]) } else { json!(["PUBLIC", "PRIVATE"]) },
+        "providerServiceKeyManagement": if is_azure { "CUSTOMER_MANAGED" } else { "ORACLE_MANAGED" },
+        "requiredTotalCrossConnects": if is_azure { 2 } else { 1 },
+        "supportedVirtualCircuitTypes": if is_azure { json!(["PRIVATE"]) } else { json!(["PUBLIC", "PRIVATE"]) },
     })
 }
 
@@ -299,7 +301,7 @@ impl Query<'_> {
     fn shapes(&self) -> Result<Json, Diagnostic> {
         let id = self.text("provider_service_id");
         let found = providers::by_id(id).ok_or_else(|| self.missing(id))?;
-        let steps = providers::bandwidths_mbps(found.is_azure());
+        let steps = providers::bandwidths_mbps(providers::is_azure(found));
         let shapes = steps
             .into_iter()
             .map(|mbps| json!({ "name": shape_name(mbps), "bandwidthInMbps": mbps }));
@@ -312,16 +314,17 @@ impl Query<'_> {
             text.is_empty() || text == have
         };
         let region = &self.context.region;
-        let mut images: Vec<Json> = IMAGES
+        let mut images: Vec<Json> = catalogue()
+            .oci_images
             .iter()
             .filter(|i| {
-                wanted("operating_system", i.system)
-                    && wanted("operating_system_version", i.version)
-                    && wanted("display_name", i.name)
+                wanted("operating_system", &i.operating_system)
+                    && wanted("operating_system_version", &i.version)
+                    && wanted("display_name", &i.name)
             })
             .map(|i| {
-                json!({ "id": stable("image", region, i.name), "displayName": i.name,
-                    "operatingSystem": i.system, "operatingSystemVersion": i.version,
+                json!({ "id": stable("image", region, &i.name), "displayName": i.name,
+                    "operatingSystem": i.operating_system, "operatingSystemVersion": i.version,
                     "lifecycleState": "AVAILABLE", "timeCreated": i.created, "launchMode": "NATIVE",
                     "listingType": "NONE", "createImageAllowed": true, "sizeInMbs": 47694,
                     "compartmentId": "", "freeformTags": {}, "definedTags": {} })
@@ -338,6 +341,19 @@ impl Query<'_> {
             images.reverse();
         }
         self.list("images", images)
+    }
+
+    fn compute_shapes(&self) -> Result<Json, Diagnostic> {
+        let wanted = self.text("shape");
+        let all = catalogue().oci_shapes.iter();
+        let shapes = all
+            .filter(|s| wanted.is_empty() || wanted == s.name)
+            .map(|s| {
+                json!({ "name": s.name, "isFlexible": s.is_flexible, "ocpus": s.ocpus,
+                    "memoryInGbs": s.memory_gb, "maxVnicAttachments": s.vnics_max,
+                    "networkPorts": 1 })
+            });
+        self.list("shapes", shapes.collect())
     }
 
     /// The resources of a kind that the arguments ask for. An estate without any stands for an account

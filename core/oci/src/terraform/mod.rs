@@ -7,7 +7,6 @@
 mod attributes;
 mod data;
 mod doc;
-mod images;
 mod lists;
 mod names;
 
