@@ -99,7 +99,7 @@ pub(crate) fn simulate(seeds: u32) -> Result<bool> {
 }
 
 /// The examination of the gate and of docs/diagnose.md: seeds that nobody looked at while writing.
-const EXAM: [&str; 8] = [
+const EXAM: [&str; 10] = [
     "--first",
     "30001",
     "--faults",
@@ -108,6 +108,8 @@ const EXAM: [&str; 8] = [
     "82",
     "--degraded",
     "82",
+    "--attached",
+    "180",
 ];
 
 /// `cargo xtask diagnose`.

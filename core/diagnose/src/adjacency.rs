@@ -31,7 +31,10 @@ impl Adjacency {
 
     /// True when this is the interface at one of its ends.
     pub(crate) fn has(&self, node: &str, interface: &str) -> bool {
-        let is_it = |end: &End| end.interface == interface || end.interface.is_empty();
+        // A router of the user's own has one port, whatever it calls its interfaces.
+        let is_it = |end: &End| {
+            end.interface == interface || end.interface.is_empty() || end.attached.is_some()
+        };
         (self.ends.iter()).any(|end| end.node == node && is_it(end))
     }
 }
@@ -198,7 +201,44 @@ fn counted(from: &str, to: &str, carried: &Carried) -> String {
 }
 
 fn tags(adjacency: &Adjacency) -> Option<Fault> {
-    changed_tags(adjacency).or_else(|| unexpected_tags(adjacency))
+    changed_tags(adjacency)
+        .or_else(|| unexpected_tags(adjacency))
+        .or_else(|| turned_away(adjacency))
+}
+
+/// A carrier's device through which no frame passes, and which counts as many that it has no use for.
+fn turned_away(adjacency: &Adjacency) -> Option<Fault> {
+    for segment in adjacency.segments.iter().filter(|s| s.is_device) {
+        for ((_, _, carried), refused) in directions(segment).into_iter().zip(segment.turned_away) {
+            if carried.sent < SENT_MIN || carried.arrived > 0 || refused < carried.sent {
+                continue;
+            }
+            let (circuit, device) = (&adjacency.circuit, &segment.link);
+            let tags = carried.tags_sent.first().map_or("", String::as_str);
+            return Some(
+                Fault::new(
+                    Layer::Tags,
+                    segment.owner,
+                    adjacency.title(),
+                    format!("{device} turns away the frames of {circuit} for their tags"),
+                )
+                .cause(format!("tags/{circuit}"))
+                .saw(format!(
+                    "of {} frames with {tags} that came to {device} none left it; its unknown-tags drops rose by {refused}",
+                    carried.sent
+                ))
+                .place(format!("circuit/{circuit}"))
+                .mend(format!(
+                    "the provider of {circuit} must carry its tags as they are ({tags})"
+                ))
+                .mend(format!(
+                    "in this lab `skybridge provider set {} fault=ok`",
+                    key(adjacency)
+                )),
+            );
+        }
+    }
+    None
 }
 
 /// A link that delivers other tags than were sent. A switch translates tags, its links do not.

@@ -41,14 +41,16 @@ pub(crate) fn device(adjacency: &Adjacency) -> Option<Fault> {
                     .mend("make the device that `attach` names, and apply"),
             );
         }
-        (seen.handed >= SENT_MIN && seen.sent == 0).then(|| {
+        // With other tags it is not to take them.
+        let handed = seen.handed_with.get(&end.tags).copied().unwrap_or(0);
+        (handed >= SENT_MIN && seen.sent_with.is_empty()).then(|| {
             fault(
                 node,
                 format!("{node} ({}) does not run, or does not answer", end.role),
             )
             .saw(format!(
-                "{} frames were handed to {node}, and it sent none",
-                seen.handed
+                "{handed} frames were handed to {node}, and it sent {}, none of them ARP or IPv4",
+                seen.sent
             ))
             .mend(format!(
                 "start {node}: its interface, and then the routing daemon"
@@ -63,7 +65,7 @@ pub(crate) fn tags(adjacency: &Adjacency) -> Option<Fault> {
         let (other, count) = (seen.sent_with.iter())
             .filter(|(tags, _)| **tags != end.tags)
             .max_by_key(|(_, count)| **count)?;
-        if seen.sent_with.contains_key(&end.tags) || *count < SENT_MIN {
+        if seen.sent_with.contains_key(&end.tags) {
             return None;
         }
         let node = &end.node;

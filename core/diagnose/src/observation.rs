@@ -138,8 +138,8 @@ pub struct End {
 pub struct Attached {
     /// Why the device that it hangs on is not there.
     pub missing: Option<String>,
-    /// Frames handed to it.
-    pub handed: u64,
+    /// Frames handed to it, by their tags.
+    pub handed_with: BTreeMap<String, u64>,
     /// Frames of any kind that it sent, also those that its port does not take.
     pub sent: u64,
     /// Of these ARP and IPv4, by their tags.
@@ -178,6 +178,9 @@ pub struct Segment {
     pub there: Carried,
     /// Frames towards the asking host.
     pub back: Carried,
+    /// Of a device: frames that came in, towards the target and towards the asking host, and that it carries for
+    /// nobody because of their tags. Others' frames are among them.
+    pub turned_away: [u64; 2],
 }
 
 /// A port.

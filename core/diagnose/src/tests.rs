@@ -85,6 +85,7 @@ fn leg(name: &str) -> Adjacency {
             ends: [port(&msee, Owner::Azure), port(&edge, Owner::Oracle)],
             there: whole(),
             back: whole(),
+            turned_away: [0; 2],
         }],
         sessions: [Some(session("Established")), Some(session("Established"))],
     }
@@ -243,7 +244,7 @@ fn own_leg(name: &str) -> Adjacency {
     leg.ends[1].owner = Owner::Customer;
     leg.ends[1].arp = Arp::Unseen;
     leg.ends[1].attached = Some(Attached {
-        handed: 40,
+        handed_with: [("S 10 C 100".to_owned(), 40)].into(),
         sent: 40,
         sent_with: [("S 10 C 100".to_owned(), 40)].into(),
         ..Attached::default()
@@ -376,4 +377,47 @@ fn a_prefix_that_is_heard_and_refused_is_named_with_the_reason() {
             .iter()
             .any(|e| e.contains("own AS"))
     );
+}
+
+#[test]
+fn frames_that_a_carriers_device_turns_away_for_their_tags_are_a_matter_of_tags() {
+    let with = |turned_away| {
+        let mut broken = own_leg("primary");
+        let mut device = broken.segments[0].clone();
+        device.is_device = true;
+        device.link = "metro".to_owned();
+        device.there.arrived = 0;
+        device.turned_away = [turned_away, 0];
+        broken.segments.push(device);
+        diagnose(&behind(vec![broken], vec![handed_over(Outcome::Answered)]))
+    };
+    assert_eq!(first(&with(25)), (Layer::Tags, "provider"));
+    // Fewer than vanished: those are somebody else's.
+    assert_eq!(first(&with(3)), (Layer::Link, "provider"));
+}
+
+#[test]
+fn tags_of_what_an_own_router_sends_and_gets_tell_whose_they_are() {
+    let with = |sent_with: &[(&str, u64)]| {
+        let mut leg = own_leg("primary");
+        let own = leg.ends[1].attached.as_mut().unwrap();
+        own.sent_with = sent_with
+            .iter()
+            .map(|(t, n)| ((*t).to_owned(), *n))
+            .collect();
+        diagnose(&behind(vec![leg], vec![handed_over(Outcome::Answered)]))
+    };
+    assert_eq!(first(&with(&[("untagged", 1)])), (Layer::Tags, "you"));
+    assert_eq!(first(&with(&[])), (Layer::Device, "you"));
+    let stripped = {
+        let mut leg = own_leg("primary");
+        let own = leg.ends[1].attached.as_mut().unwrap();
+        own.handed_with = [("S 10".to_owned(), 40)].into();
+        own.sent_with.clear();
+        leg.segments[0].there.tags_arrived = vec!["S 10".to_owned()];
+        diagnose(&behind(vec![leg], vec![handed_over(Outcome::Answered)]))
+    };
+    assert_eq!(first(&stripped), (Layer::Tags, "provider"));
+    let both = with(&[("untagged", 9), ("S 10 C 100", 1)]);
+    assert_eq!(both.condition, Condition::Healthy);
 }

@@ -1,9 +1,9 @@
 //! Examines `diagnose`: random estates with one random thing broken.
 //!
 //! ```text
-//! skybridge-examine --faults 320 --healthy 40 --degraded 40 [--first 1]    marks, and what was wrong
+//! skybridge-examine --faults 320 --healthy 40 --degraded 40 [--attached 36] [--first 1]    marks, and what was wrong
 //!                   [--table]                                              and the confusion table, as Markdown
-//! skybridge-examine --seed 7 [--healthy|--degraded]                        one seed, in detail
+//! skybridge-examine --seed 7 [--healthy|--degraded|--attached]             one seed, in detail
 //! ```
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "it is a command that prints")]
@@ -13,8 +13,8 @@ use std::time::Instant as Clock;
 
 use skybridge_sim::exam::{Exam, Marks, Paper, confusion, examine, kinds};
 
-const USAGE: &str = "usage: skybridge-examine --faults N --healthy N --degraded N [--first S] [--table]\n\
-                     \x20      skybridge-examine --seed S [--healthy | --degraded]";
+const USAGE: &str = "usage: skybridge-examine --faults N --healthy N --degraded N [--attached N] [--first S] [--table]\n\
+                     \x20      skybridge-examine --seed S [--healthy | --degraded | --attached]";
 /// Right ones in ten thousand that are enough.
 const ENOUGH: usize = 9500;
 
@@ -30,6 +30,8 @@ fn main() -> ExitCode {
             Paper::Healthy
         } else if words.contains(&"--degraded") {
             Paper::Degraded
+        } else if words.contains(&"--attached") {
+            Paper::Attached
         } else {
             Paper::Fault
         };
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
                 (Paper::Fault, faults),
                 (Paper::Healthy, healthy),
                 (Paper::Degraded, degraded),
+                (Paper::Attached, after("--attached").unwrap_or(0)),
             ];
             many(first, papers, words.contains(&"--table"))
         }
@@ -97,7 +100,7 @@ fn all(questions: &[(u64, Paper)]) -> Vec<Exam> {
     })
 }
 
-fn many(first: u64, papers: [(Paper, u64); 3], table: bool) -> ExitCode {
+fn many(first: u64, papers: [(Paper, u64); 4], table: bool) -> ExitCode {
     let begun = Clock::now();
     let questions: Vec<(u64, Paper)> = (papers.iter())
         .flat_map(|(paper, count)| (0..*count).map(|n| (first.saturating_add(n), *paper)))
@@ -112,6 +115,7 @@ fn many(first: u64, papers: [(Paper, u64); 3], table: bool) -> ExitCode {
         (Paper::Fault, "faults"),
         (Paper::Healthy, "healthy"),
         (Paper::Degraded, "degraded but flowing"),
+        (Paper::Attached, "towards routers of the user's own"),
     ] {
         let marks = Marks::of(&exams, paper);
         println!("{name}: {marks} right");

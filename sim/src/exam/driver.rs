@@ -7,7 +7,9 @@ use skybridge_base::{Instant, WallTime};
 use skybridge_estate::Pace;
 use skybridge_lab::document::Diagnosis;
 use skybridge_lab::request::{Request, Response, StackSource, UpRequest};
-use skybridge_lab::{BridgeInput, ClientId, Hosts, Lab, LabConfig, LabOutput};
+use skybridge_lab::{BridgeInput, ClientId, Hosts, Lab, LabConfig, LabOutput, PortNews};
+
+use super::own::Own;
 
 /// No answer takes longer.
 const PATIENCE: Duration = Duration::from_secs(4 * 3600);
@@ -16,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(4 * 3600);
 #[derive(Debug)]
 pub(super) struct Driver {
     pub(super) lab: Lab,
+    /// The user's own routers, in the order of their names.
+    pub(super) own: Vec<Own>,
     now: Instant,
     clients: u64,
 }
@@ -31,6 +35,7 @@ impl Driver {
                 hosts: Hosts::Internal,
                 ceilings: true,
             }),
+            own: Vec::new(),
             now: Instant::ZERO,
             clients: 0,
         }
@@ -79,27 +84,81 @@ impl Driver {
         let deadline = self.now + PATIENCE;
         loop {
             while let Some(output) = self.lab.poll_output() {
-                if let LabOutput::BridgeOpen { id, .. } = output {
-                    self.lab.bridge(self.now, id, BridgeInput::Refused);
-                } else if let LabOutput::Response {
-                    client: to,
-                    response,
-                    last: true,
-                } = output
-                    && to == client
-                {
-                    return response;
+                match output {
+                    LabOutput::BridgeOpen { id, .. } => {
+                        self.lab.bridge(self.now, id, BridgeInput::Refused);
+                    }
+                    LabOutput::PortOpen { id, spec } => {
+                        self.own.push(Own::new(id, &spec, self.now));
+                        self.lab.port(self.now, id, PortNews::Ready);
+                    }
+                    LabOutput::PortChange { id, spec } => {
+                        let own = self.own.iter_mut().find(|own| own.id == id);
+                        own.expect("it was opened").follow(&spec);
+                    }
+                    LabOutput::Response {
+                        client: to,
+                        response,
+                        last: true,
+                    } if to == client => return response,
+                    LabOutput::Response { .. }
+                    | LabOutput::BridgeData { .. }
+                    | LabOutput::BridgeFinish { .. }
+                    | LabOutput::BridgeClose { .. }
+                    | LabOutput::Listen { .. }
+                    | LabOutput::Unlisten { .. }
+                    | LabOutput::PortClose { .. }
+                    | LabOutput::PortCarrier { .. }
+                    | LabOutput::Enter { .. }
+                    | LabOutput::Simulate(_)
+                    | LabOutput::Stopped => {}
                 }
             }
-            let next = self.lab.poll_timeout().expect("something is under way");
-            assert!(next.at <= deadline, "no answer within four hours");
-            self.now = self.now.max(next.at);
-            self.lab.advance(self.now);
+            assert!(self.now <= deadline, "no answer within four hours");
+            self.step(deadline);
         }
     }
 
+    /// What is due next, and the frames between the lab and the user's own routers.
+    fn step(&mut self, until: Instant) {
+        let own = self.own.iter().map(|own| own.world.poll_timeout());
+        let due = own.chain([self.lab.poll_timeout()]).flatten();
+        let next = due.map(|deadline| deadline.at).min().unwrap_or(until);
+        self.now = next.min(until).max(self.now);
+        loop {
+            self.lab.advance(self.now);
+            for own in &mut self.own {
+                own.advance(self.now);
+            }
+            if !self.exchange() {
+                return;
+            }
+        }
+    }
+
+    /// True when there were any.
+    fn exchange(&mut self) -> bool {
+        let mut frames = Vec::new();
+        self.lab.give_frames(&mut frames);
+        let mut moved = !frames.is_empty();
+        for (id, frame) in frames {
+            if let Some(own) = self.own.iter_mut().find(|own| own.id == id) {
+                own.take(frame);
+            }
+        }
+        for own in &mut self.own {
+            while let Some(frame) = own.give() {
+                moved = true;
+                (self.lab).take_frames(self.now, own.id, &mut vec![frame]);
+            }
+        }
+        moved
+    }
+
     pub(super) fn run_for(&mut self, time: Duration) {
-        self.now += time;
-        self.lab.advance(self.now);
+        let until = self.now + time;
+        while self.now < until {
+            self.step(until);
+        }
     }
 }

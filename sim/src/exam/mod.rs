@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `estate.rs` | a random estate, as Terraform and a lab file |
 //! | `premises.rs` | the same for a site behind a carrier |
+//! | `own.rs` | the same with routers of the user's own, and what is wrong with those |
 //! | `text.rs` | its text |
 //! | `fault.rs` | what can be broken, and the truth about it |
 //! | `driver.rs` | a lab in virtual time |
@@ -15,6 +16,7 @@
 mod driver;
 mod estate;
 mod fault;
+mod own;
 mod premises;
 mod table;
 mod text;
@@ -29,6 +31,7 @@ pub use table::{Marks, confusion, kinds};
 use driver::Driver;
 use estate::Estate;
 use fault::{FAULTS, Fault};
+use own::OwnFault;
 use premises::{Premises, SITE_FAULTS, SiteFault};
 
 /// Times between the fault and the question: before timers notice, and after.
@@ -53,6 +56,8 @@ pub enum Paper {
     Healthy,
     /// Something redundant is, and everything has settled: traffic flows.
     Degraded,
+    /// One thing is broken, or nothing, towards a site whose routers are the user's own.
+    Attached,
 }
 
 /// One examination with its mark.
@@ -82,6 +87,7 @@ pub struct Exam {
 enum Sheet {
     Interconnect(Estate, Option<Fault>),
     Site(Premises, Option<SiteFault>),
+    Attached(Premises, Option<OwnFault>),
 }
 
 /// Kinds of faults: so many seeds in a row have each of them once.
@@ -104,6 +110,10 @@ impl Sheet {
             ),
             (Paper::Healthy, None) => Self::Interconnect(Estate::random(rng), None),
             (Paper::Healthy, Some(_)) => Self::Site(Premises::random(rng), None),
+            (Paper::Attached, _) => {
+                let number = usize::try_from(seed).unwrap_or(0);
+                Self::Attached(Premises::attached(rng), OwnFault::choose(number, rng))
+            }
             (Paper::Degraded, None) => {
                 Self::Interconnect(Estate::random(rng), Some(Fault::redundant(rng)))
             }
@@ -141,7 +151,22 @@ impl Sheet {
                 let (from, to) = site.question();
                 (from, to, site.tcp)
             }
+            Self::Attached(site, fault) => {
+                driver.up(site.files());
+                // Nobody waits for sessions of routers that are not the lab's.
+                driver.run_for(SETTLED);
+                if let Some(fault) = fault {
+                    fault.inject(driver, site);
+                }
+                let (from, to) = site.question();
+                (from, to, site.tcp)
+            }
         }
+    }
+
+    /// Nothing is broken.
+    fn is_whole(&self) -> bool {
+        self.truth().is_none()
     }
 
     /// Kind, particulars, truth, and whether nothing that is asked about can be answered.
@@ -163,6 +188,9 @@ impl Sheet {
                     f.is_total(),
                 )
             }),
+            Self::Attached(_, fault) => {
+                (fault.as_ref()).map(|f| (f.kind(), format!("{f:?}"), f.truth(), f.is_total()))
+            }
         }
     }
 }
@@ -175,7 +203,7 @@ pub fn examine(seed: u64, paper: Paper) -> Exam {
     let mut driver = Driver::new(seed);
     let (from, to, tcp) = sheet.set(&mut driver);
     driver.run_for(match paper {
-        Paper::Fault => *rng.choose(&WAITS).unwrap_or(&SETTLED),
+        Paper::Fault | Paper::Attached => *rng.choose(&WAITS).unwrap_or(&SETTLED),
         Paper::Healthy => Duration::from_secs(rng.below(60)),
         Paper::Degraded => SETTLED,
     });
@@ -194,9 +222,10 @@ fn mark(seed: u64, paper: Paper, sheet: &Sheet, diagnosis: Diagnosis) -> Exam {
     let condition = diagnosis.condition;
     let fits = match paper {
         Paper::Healthy => condition == Condition::Healthy,
+        Paper::Attached if sheet.is_whole() => condition == Condition::Healthy,
         Paper::Degraded => condition == Condition::Degraded,
-        Paper::Fault if is_total => condition >= Condition::Impaired,
-        Paper::Fault => condition >= Condition::Degraded,
+        Paper::Fault | Paper::Attached if is_total => condition >= Condition::Impaired,
+        Paper::Fault | Paper::Attached => condition >= Condition::Degraded,
     };
     Exam {
         seed,

@@ -66,6 +66,29 @@ const REDUNDANT: [SiteKind; 8] = [
     SiteKind::SessionShutAtCustomerEdge,
 ];
 
+impl SiteKind {
+    /// It is what the provider does, whatever stands at its customer's end.
+    pub(super) const fn is_of_provider(self) -> bool {
+        match self {
+            Self::CarrierStripsTag
+            | Self::CarrierWrongSTag
+            | Self::CarrierWrongCTag
+            | Self::CarrierNarrow
+            | Self::CarrierLoses
+            | Self::CarrierSilent
+            | Self::CarrierDeafCustomer
+            | Self::CarrierDeafCloud
+            | Self::CarrierSwitchDown
+            | Self::SiteCircuitDeprovisioned => true,
+            Self::CustomerEdgeDown
+            | Self::WrongKey
+            | Self::WrongPeerAsn
+            | Self::SessionShutAtCustomerEdge
+            | Self::SiteHostDown => false,
+        }
+    }
+}
+
 /// A fault with its particulars.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct SiteFault {
@@ -223,6 +246,8 @@ pub(super) struct Premises {
     pub(super) tcp: Option<u16>,
     wrong_key: [bool; 2],
     wrong_asn: bool,
+    /// The routers are the user's own.
+    attached: bool,
 }
 
 impl Premises {
@@ -245,6 +270,17 @@ impl Premises {
             tcp: (rng.below(3) > 0).then(|| u16::try_from(port).unwrap_or(443)),
             wrong_key: [false; 2],
             wrong_asn: false,
+            attached: false,
+        }
+    }
+
+    /// A site whose routers are the user's own: nobody asks from there, and no server of ours is there.
+    pub(super) fn attached(rng: &mut Rng) -> Self {
+        Self {
+            attached: true,
+            towards_site: true,
+            tcp: None,
+            ..Self::random(rng)
         }
     }
 
@@ -380,6 +416,11 @@ impl Premises {
             } else {
                 ""
             };
+            let attach = if self.attached {
+                format!("    attach  = \"netns:{router}\"\n    persona = \"frr\"\n")
+            } else {
+                String::new()
+            };
             let key = if wrong {
                 "    md5     = \"anotherS3cret\"\n"
             } else {
@@ -387,14 +428,14 @@ impl Premises {
             };
             out += &format!(
                 "  router \"{router}\" {{\n    circuit = azurerm_express_route_circuit.hq\n    \
-                 path    = \"{path}\"\n    bfd     = {}\n{mode}{key}  }}\n\n",
+                 path    = \"{path}\"\n    bfd     = {}\n{mode}{key}{attach}  }}\n\n",
                 self.bfd
             );
         }
         out += &format!(
             "}}\n\ncarrier \"metro\" {{\n  model    = \"l2\"\n  provider = \"{PROVIDER}\"\n  hand_off = \"redundant\"\n}}\n\n"
         );
-        let host = if self.towards_site {
+        let host = if self.towards_site && !self.attached {
             format!("host.{name}-desk")
         } else {
             "azurerm_linux_virtual_machine.h0_0".to_owned()

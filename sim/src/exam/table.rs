@@ -92,7 +92,12 @@ pub fn confusion(exams: &[Exam]) -> String {
 pub fn kinds(exams: &[Exam]) -> String {
     let mut out = "| fault | truth | right | said instead |\n|---|---|---:|---|\n".to_owned();
     let mut kinds: BTreeMap<String, Vec<&Exam>> = BTreeMap::new();
-    for exam in exams.iter().filter(|exam| exam.paper == Paper::Fault) {
+    let broken = |exam: &&Exam| match exam.paper {
+        Paper::Fault => true,
+        Paper::Attached => !exam.kind.is_empty(),
+        Paper::Healthy | Paper::Degraded => false,
+    };
+    for exam in exams.iter().filter(broken) {
         kinds.entry(exam.kind.clone()).or_default().push(exam);
     }
     for (kind, of_kind) in kinds {

@@ -38,8 +38,9 @@ pub(super) fn seen(lab: &Lab, watch: &Watch, name: &NodeName) -> Option<seen::At
     {
         if frame.direction == CaptureDirection::In {
             sent(lab, watch, &frame.bytes, &mut shown);
-        } else {
-            shown.handed += 1;
+        } else if let Ok(view) = ethernet::parse(&frame.bytes) {
+            let tags = tag_words(view.tags());
+            *shown.handed_with.entry(tags).or_default() += 1;
         }
     }
     Some(shown)

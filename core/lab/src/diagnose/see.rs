@@ -212,8 +212,10 @@ fn end(lab: &Lab, watch: &Watch, near: &Attached, far: &Attached) -> End {
     let tagging = paths::router(lab, &near.node)
         .and_then(|router| router.interfaces.get(near.interface.as_ref()?))
         .map(|interface| interface.tagging);
-    let port = (near.node.clone(), near.port.clone());
-    let before = watch.unknown_tags.get(&port).copied().unwrap_or(0);
+    let port = Endpoint {
+        node: near.node.clone(),
+        port: near.port.clone(),
+    };
     End {
         node: near.node.to_string(),
         role: node.map_or("", |n| n.role.label()).to_owned(),
@@ -229,7 +231,7 @@ fn end(lab: &Lab, watch: &Watch, near: &Attached, far: &Attached) -> End {
             Some(_) => Arp::Unseen,
             None => arp(lab, near, far),
         },
-        unknown_tags: watch::unknown_tags(lab, &near.node, &near.port).saturating_sub(before),
+        unknown_tags: turned_away(lab, watch, &port),
         mtu: watch::mtu(lab, near),
         attached,
     }
@@ -297,6 +299,7 @@ fn segments(lab: &Lab, watch: &Watch, wire: &Wire, ends: &[End; 2]) -> Vec<Segme
                 ends: [port(), port()],
                 there,
                 back,
+                turned_away: [before, near].map(|port| turned_away(lab, watch, port)),
             });
         }
         entered = Some(far);
@@ -309,9 +312,17 @@ fn segments(lab: &Lab, watch: &Watch, wire: &Wire, ends: &[End; 2]) -> Vec<Segme
             ends: ports(lab, name, [near, far]),
             there,
             back,
+            turned_away: [0; 2],
         });
     }
     segments
+}
+
+/// Frames that a port took for nobody's meanwhile.
+fn turned_away(lab: &Lab, watch: &Watch, end: &Endpoint) -> u64 {
+    let key = (end.node.clone(), end.port.clone());
+    let before = watch.unknown_tags.get(&key).copied().unwrap_or(0);
+    watch::unknown_tags(lab, &end.node, &end.port).saturating_sub(before)
 }
 
 fn owner(lab: &Lab, node: &NodeName) -> Owner {

@@ -209,8 +209,12 @@ impl Watch {
     }
 }
 
-/// Frames that no interface of a port took for their tags, so far.
+/// Frames that no interface of a port, or no cross-connect, took for their tags, so far.
 pub(super) fn unknown_tags(lab: &Lab, node: &NodeName, port: &PortName) -> u64 {
+    if let Some(switch) = lab.network.world.switch(node) {
+        let counters = switch.ports().find(|(name, _)| *name == port);
+        return counters.map_or(0, |(_, port)| port.drops.count(DropReason::UnknownTags));
+    }
     let Some(router) = lab.network.world.router(node) else {
         return 0;
     };
