@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::ast::{Binary, Expr, ExprKind, For, ObjectItem, ObjectKey, Part, Step, Template};
 use crate::convert::{convert, unify};
 use crate::functions;
+use crate::references::namespaced;
 use crate::ty::Type;
 use crate::value::{Kind, Marks, Value};
 use crate::{Diagnostic, Files, Span, operators};
@@ -220,6 +221,7 @@ impl Evaluator<'_> {
             let value = value.clone();
             return self.steps(value, steps, span);
         }
+        let (name, steps) = namespaced(name, steps).unwrap_or((name, steps));
         match self.scope.resolve(name, steps, span) {
             Resolved::Value(value, taken) => {
                 self.steps(value, steps.get(taken..).unwrap_or_default(), span)
@@ -494,8 +496,8 @@ impl Evaluator<'_> {
             Some(true) => (Ok(self.expr(then)?), self.quietly(otherwise)),
             Some(false) => (self.quietly(then), Ok(self.expr(otherwise)?)),
             None => {
-                let (a, b) = (self.expr(then), self.expr(otherwise));
-                (Ok(a?), Ok(b?))
+                // While nobody knows which side it is, a fault of either says nothing (as in HCL).
+                (self.quietly(then), self.quietly(otherwise))
             }
         };
         let ty = match (&a, &b) {

@@ -12,6 +12,21 @@ pub struct Reference {
     pub steps: Vec<Step>,
     /// Where the first name stands.
     pub span: Span,
+    /// It stands in an argument of `try` or `can`, which take a fault as an answer.
+    pub is_guarded: bool,
+}
+
+/// What `resource.TYPE.NAME` stands for: the type and what follows it. The iterator of a `dynamic` block may
+/// have that name, and has nothing but `key` and `value`.
+pub(crate) fn namespaced<'a>(root: &str, steps: &'a [Step]) -> Option<(&'a str, &'a [Step])> {
+    match steps {
+        [Step::Attr(ty, _), rest @ ..]
+            if root == "resource" && !rest.is_empty() && ty != "key" && ty != "value" =>
+        {
+            Some((ty, rest))
+        }
+        _ => None,
+    }
 }
 
 impl Reference {
@@ -63,6 +78,8 @@ struct Walk {
     found: Vec<Reference>,
     bound: Vec<String>,
     call: Option<Span>,
+    /// Calls of `try` and `can` around.
+    guards: usize,
 }
 
 impl Walk {
@@ -100,10 +117,12 @@ impl Walk {
 
     fn root(&mut self, name: &str, steps: &[Step], span: &Span) {
         if !self.bound.iter().any(|b| b == name) {
+            let (root, steps) = namespaced(name, steps).unwrap_or((name, steps));
             self.found.push(Reference {
-                root: name.to_owned(),
+                root: root.to_owned(),
                 steps: steps.to_vec(),
                 span: span.clone(),
+                is_guarded: self.guards > 0,
             });
         }
     }
@@ -134,10 +153,16 @@ impl Walk {
                 }
             }
             ExprKind::Call {
-                args, name_span, ..
+                name,
+                args,
+                name_span,
+                ..
             } => {
                 self.call.get_or_insert_with(|| name_span.clone());
+                let guards = usize::from(name == "try" || name == "can");
+                self.guards += guards;
                 args.iter().for_each(|e| self.expr(e));
+                self.guards -= guards;
             }
             ExprKind::Conditional(parts) => parts.iter().for_each(|e| self.expr(e)),
             ExprKind::Unary(_, operand) => self.expr(operand),

@@ -375,6 +375,9 @@ impl Walk<'_> {
             _ => None,
         });
         if let Some(output) = output.filter(|o| !module.outputs.contains_key(*o)) {
+            if reference.is_guarded {
+                return;
+            }
             let detail = format!("module \"{name}\" has no output named \"{output}\"");
             let diagnostic = Diagnostic::error("Unsupported attribute", detail)
                 .at(&reference.span)

@@ -41,9 +41,10 @@ pub fn placeholder_attributes(
 
 /// What stands in a block of a type without a schema is as open as the resource: the cloud adds to it.
 fn open_blocks(value: &Value, path: &str) -> Value {
-    let Kind::Tuple(items) = value.kind() else {
+    let items = value.as_slice().unwrap_or_default();
+    if !items.iter().any(|i| matches!(i.kind(), Kind::Object(_))) {
         return value.clone();
-    };
+    }
     let items = items.iter().enumerate().map(|(i, item)| {
         let at = format!("{path}[{i}]");
         match item.kind() {

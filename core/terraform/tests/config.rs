@@ -589,3 +589,53 @@ fn ephemeral_resources_are_named_and_what_they_give_stays_unknown() {
         ],
     );
 }
+
+#[test]
+fn what_published_directories_write_and_terraform_takes_is_taken() {
+    let main = r#"
+module "a" {
+  source = "./a"
+}
+resource "azurerm_resource_group" "rg" {
+  name     = "rg"
+  location = "West Europe"
+}
+resource "null_resource" "after" {
+  depends_on = [resource.azurerm_resource_group.rg]
+}
+resource "azurerm_automation_account" "this" {
+  name = "aa"
+  identity {
+    type = "SystemAssigned"
+  }
+}
+output "guarded" {
+  value = try(module.a.missing, "none")
+}
+output "namespaced" {
+  value = resource.azurerm_resource_group.rg.name
+}
+output "bound" {
+  value = [for resource in [{ a = { b = 1 } }] : resource.a.b]
+}
+output "undecided" {
+  value = azurerm_resource_group.rg.id == "x" ? { a = 1 }["b"] : { a = 1 }["c"]
+}
+output "stands_in" {
+  value = azurerm_automation_account.this.identity[0].principal_id
+}
+"#;
+    let pairs = [("main.tf", main), ("a/main.tf", "")];
+    let (stack, _) = load_with(&pairs, &VariableInputs::default()).unwrap();
+    let plan = skybridge_terraform::Apply::plan_only(stack, StackState::default());
+    let (_, result) = support::drive(plan);
+    let said = show(&result.diagnostics);
+    assert!(!skybridge_hcl::has_errors(&result.diagnostics), "{said}");
+    let output = |name: &str| to_json(&result.outputs[name].value);
+    assert_eq!(output("guarded"), "\"none\"");
+    assert_eq!(output("namespaced"), "\"rg\"");
+    assert_eq!(output("bound"), "[1]");
+    for name in ["stands_in", "undecided"] {
+        assert!(result.outputs[name].value.is_unknown(), "{name}");
+    }
+}
