@@ -151,25 +151,29 @@ fn key(adjacency: &Adjacency) -> String {
     }
 }
 
-/// Both directions of a segment with the names of their ends.
-fn directions(segment: &Segment) -> [(&str, &str, &Carried); 2] {
-    let [a, b] = &segment.ends;
-    [
-        (&a.node, &b.node, &segment.there),
-        (&b.node, &a.node, &segment.back),
-    ]
+/// Both directions of a segment with the names of their ends: of a device, those of the adjacency.
+fn directions<'a>(
+    adjacency: &'a Adjacency,
+    segment: &'a Segment,
+) -> [(&'a str, &'a str, &'a Carried); 2] {
+    let [a, b] = if segment.is_device {
+        [&adjacency.ends[0].node, &adjacency.ends[1].node]
+    } else {
+        [&segment.ends[0].node, &segment.ends[1].node]
+    };
+    [(a, b, &segment.there), (b, a, &segment.back)]
 }
 
 fn carriage(adjacency: &Adjacency) -> Option<Fault> {
     for segment in &adjacency.segments {
-        let dead: Vec<_> = directions(segment)
+        let dead: Vec<_> = directions(adjacency, segment)
             .into_iter()
             .filter(|(_, _, carried)| carried.sent >= SENT_MIN && carried.arrived == 0)
             .collect();
         let Some((from, to, _)) = dead.first() else {
             continue;
         };
-        let alive = directions(segment)
+        let alive = directions(adjacency, segment)
             .into_iter()
             .any(|(_, _, carried)| carried.arrived > 0);
         let what = if alive {
@@ -185,19 +189,23 @@ fn carriage(adjacency: &Adjacency) -> Option<Fault> {
         };
         let mut fault = Fault::new(Layer::Link, segment.owner, &segment.link, what)
             .mend(mended(adjacency, segment));
-        for (from, to, carried) in directions(segment) {
-            fault = fault.saw(counted(from, to, carried));
+        for (from, to, carried) in directions(adjacency, segment) {
+            fault = fault.saw(counted(segment, (from, to), carried));
         }
         return Some(fault);
     }
     None
 }
 
-fn counted(from: &str, to: &str, carried: &Carried) -> String {
-    format!(
-        "{from} sent {} frames, {} arrived at {to}",
-        carried.sent, carried.arrived
-    )
+fn counted(segment: &Segment, (from, to): (&str, &str), carried: &Carried) -> String {
+    let (sent, arrived) = (carried.sent, carried.arrived);
+    if segment.is_device {
+        let device = &segment.link;
+        return format!(
+            "of {sent} frames from {from} that came to {device}, {arrived} left it towards {to}"
+        );
+    }
+    format!("{from} sent {sent} frames, {arrived} arrived at {to}")
 }
 
 fn tags(adjacency: &Adjacency) -> Option<Fault> {
@@ -209,7 +217,10 @@ fn tags(adjacency: &Adjacency) -> Option<Fault> {
 /// A carrier's device through which no frame passes, and which counts as many that it has no use for.
 fn turned_away(adjacency: &Adjacency) -> Option<Fault> {
     for segment in adjacency.segments.iter().filter(|s| s.is_device) {
-        for ((_, _, carried), refused) in directions(segment).into_iter().zip(segment.turned_away) {
+        for ((_, _, carried), refused) in directions(adjacency, segment)
+            .into_iter()
+            .zip(segment.turned_away)
+        {
             if carried.sent < SENT_MIN || carried.arrived > 0 || refused < carried.sent {
                 continue;
             }
@@ -244,7 +255,7 @@ fn turned_away(adjacency: &Adjacency) -> Option<Fault> {
 /// A link that delivers other tags than were sent. A switch translates tags, its links do not.
 fn changed_tags(adjacency: &Adjacency) -> Option<Fault> {
     for segment in adjacency.segments.iter().filter(|s| !s.is_device) {
-        for (from, to, carried) in directions(segment) {
+        for (from, to, carried) in directions(adjacency, segment) {
             let other = |tags: &&String| !carried.tags_sent.contains(tags);
             let (Some(arrived), Some(sent)) = (
                 carried.tags_arrived.iter().find(other),
@@ -354,11 +365,13 @@ fn wrong_tags(
 
 fn loss(adjacency: &Adjacency) -> Option<Fault> {
     for segment in &adjacency.segments {
-        let lossy = directions(segment).into_iter().any(|(_, _, carried)| {
-            let small = carried.sent - carried.big_sent;
-            let lost = small.saturating_sub(carried.arrived - carried.big_arrived);
-            small >= LOSS_SENT_MIN && lost * LOSS_ONE_IN >= small
-        });
+        let lossy = directions(adjacency, segment)
+            .into_iter()
+            .any(|(_, _, carried)| {
+                let small = carried.sent - carried.big_sent;
+                let lost = small.saturating_sub(carried.arrived - carried.big_arrived);
+                small >= LOSS_SENT_MIN && lost * LOSS_ONE_IN >= small
+            });
         if !lossy {
             continue;
         }
@@ -369,8 +382,8 @@ fn loss(adjacency: &Adjacency) -> Option<Fault> {
             format!("{} loses frames", segment.link),
         )
         .mend(mended(adjacency, segment));
-        for (from, to, carried) in directions(segment) {
-            fault = fault.saw(counted(from, to, carried));
+        for (from, to, carried) in directions(adjacency, segment) {
+            fault = fault.saw(counted(segment, (from, to), carried));
         }
         return Some(fault);
     }
@@ -402,9 +415,11 @@ fn arp(adjacency: &Adjacency) -> Option<Fault> {
 
 fn mtu(adjacency: &Adjacency) -> Option<Fault> {
     for segment in &adjacency.segments {
-        let small = directions(segment).into_iter().any(|(_, _, carried)| {
-            carried.big_sent >= SENT_MIN && carried.big_arrived == 0 && carried.arrived > 0
-        });
+        let small = directions(adjacency, segment)
+            .into_iter()
+            .any(|(_, _, carried)| {
+                carried.big_sent >= SENT_MIN && carried.big_arrived == 0 && carried.arrived > 0
+            });
         if !small {
             continue;
         }
@@ -423,14 +438,21 @@ fn mtu(adjacency: &Adjacency) -> Option<Fault> {
             "{}; until then lower the MTU of the hosts, or clamp the MSS",
             mended(adjacency, segment)
         ));
-        for (from, to, carried) in directions(segment) {
-            fault = fault.saw(format!(
-                "{from} sent {} packets of {size} octets, {} arrived at {to}; of smaller ones {} of {}",
-                carried.big_sent,
-                carried.big_arrived,
-                carried.arrived - carried.big_arrived,
-                carried.sent - carried.big_sent,
-            ));
+        for (from, to, carried) in directions(adjacency, segment) {
+            let small = Carried {
+                sent: carried.sent - carried.big_sent,
+                arrived: carried.arrived - carried.big_arrived,
+                ..Carried::default()
+            };
+            fault = fault
+                .saw(format!(
+                    "from {from} towards {to}: of {} packets of {size} octets {} passed",
+                    carried.big_sent, carried.big_arrived
+                ))
+                .saw(format!(
+                    "of smaller ones: {}",
+                    counted(segment, (from, to), &small)
+                ));
         }
         return Some(fault);
     }

@@ -329,3 +329,18 @@ fn what_the_lab_cannot_send_from_or_to_is_refused_with_what_can_be_asked_instead
         "{error:?}"
     );
 }
+
+#[test]
+fn an_own_router_beside_one_that_the_lab_runs_is_no_end_and_the_sites_hosts_are() {
+    let mut source = source();
+    let text = source.files.get_mut("lab.sky.hcl").unwrap();
+    *text = text.replace("attach = \"netns:frr\"\npersona = \"frr\"\n", "");
+    let mut premises = Premises::up(source, |_, _| {});
+    for name in ["ce2", "ce2@hq", "bird"] {
+        for ends in [("app", name), (name, "app")] {
+            let error = refused(&mut premises, ends);
+            assert!(error.message.contains("ce2@hq is your own"), "{error:?}");
+            assert!(error.help.unwrap().contains("desk"));
+        }
+    }
+}

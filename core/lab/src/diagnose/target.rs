@@ -27,9 +27,12 @@ pub(super) struct Target {
 
 /// Who asks.
 pub(super) fn asking(lab: &Lab, wanted: &str) -> Result<NodeName, ErrorDocument> {
-    let host = names::host(lab, wanted);
-    let Some((site, index)) = host.is_err().then(|| outer(lab, wanted)).flatten() else {
-        return host;
+    let refusal = match names::host(lab, wanted) {
+        Ok(node) => return Ok(node),
+        Err(refusal) => refusal,
+    };
+    let Some((site, index)) = outer(lab, wanted) else {
+        return Err(beside(lab, wanted).unwrap_or(refusal));
     };
     let name = &site.name;
     Err(ErrorDocument {
@@ -60,9 +63,9 @@ pub(super) fn asked(lab: &Lab, wanted: &str) -> Result<Target, ErrorDocument> {
         Err(refusal) => refusal,
     };
     let Some((site, index)) = outer(lab, wanted) else {
-        return Err(refusal);
+        return Err(beside(lab, wanted).unwrap_or(refusal));
     };
-    let (name, address) = place(site, index, wanted)?;
+    let (name, address) = place(lab, (site, index), wanted)?;
     Ok(Target {
         name,
         address,
@@ -92,15 +95,39 @@ fn outer<'a>(lab: &'a Lab, wanted: &str) -> Option<(&'a Site, &'a SiteIndex)> {
         .filter_map(|site| Some((site, indices.get(&site.name)?)))
         .filter(|(_, index)| index.lan.is_none())
         .find(|(site, index)| {
-            let is_of_router = |node: &NodeName| is_device(lab, node, wanted);
             is_named(site, wanted)
-                || index.routers.iter().any(|(name, router)| {
-                    name == wanted || router.node.as_str() == wanted || is_of_router(&router.node)
-                })
+                || router(lab, index, wanted).is_some()
                 || wanted
                     .parse()
                     .is_ok_and(|a| holds(site, a) || is_own(index, a))
         })
+}
+
+/// A router of the user's own by its name, or by the namespace that it hangs on.
+fn router<'a>(lab: &Lab, index: &'a SiteIndex, wanted: &str) -> Option<&'a NodeName> {
+    let mut routers = index.routers.iter().filter(|(_, router)| router.attached);
+    let found = routers.find(|(name, router)| {
+        *name == wanted || router.node.as_str() == wanted || is_device(lab, &router.node, wanted)
+    });
+    found.map(|(_, router)| &router.node)
+}
+
+/// Why a router of the user's own beside routers of the lab is no end: the hosts of the site are the lab's.
+fn beside(lab: &Lab, wanted: &str) -> Option<ErrorDocument> {
+    let sites = lab.network.compiled.index.sites.iter();
+    let mut mixed = sites.filter(|(_, index)| index.lan.is_some());
+    let (site, node) = mixed.find_map(|(site, index)| Some((site, router(lab, index, wanted)?)))?;
+    let network = site_id(site);
+    let hosts = lab.network.compiled.index.hosts.iter();
+    let here = hosts.filter(|(_, host)| host.network == network);
+    let known: Vec<&str> = here.map(|(name, _)| name.as_str()).collect();
+    Some(ErrorDocument {
+        message: format!(
+            "{node} is your own, and the hosts of {site} are behind the routers that the lab runs beside it"
+        ),
+        help: Some(format!("name one of them: {}", known.join(", "))),
+        diagnostics: Vec::new(),
+    })
 }
 
 /// The namespace that a router hangs on.
@@ -137,8 +164,7 @@ fn hosts(site: &Site) -> impl Iterator<Item = (&str, Option<IpAddr>)> {
 }
 
 fn holds(site: &Site, address: IpAddr) -> bool {
-    let networks = site.networks.iter();
-    networks.clone().any(|network| match address {
+    site.networks.iter().any(|network| match address {
         IpAddr::V4(address) => network.cidr.contains(&address),
         IpAddr::V6(_) => false,
     })
@@ -153,7 +179,11 @@ fn is_own(index: &SiteIndex, address: IpAddr) -> bool {
 }
 
 /// What the answer calls it, and the address that packets are sent to.
-fn place(site: &Site, index: &SiteIndex, wanted: &str) -> Result<(String, IpAddr), ErrorDocument> {
+fn place(
+    lab: &Lab,
+    (site, index): (&Site, &SiteIndex),
+    wanted: &str,
+) -> Result<(String, IpAddr), ErrorDocument> {
     let first = |network: Option<&skybridge_compile::sites::SiteNetwork>| {
         let address = network.and_then(|n| n.cidr.hosts().next());
         address.map(IpAddr::V4).ok_or_else(|| ErrorDocument {
@@ -194,11 +224,9 @@ fn place(site: &Site, index: &SiteIndex, wanted: &str) -> Result<(String, IpAddr
     };
     let network = site.networks.iter().find(named);
     let address = first(network.or_else(|| site.networks.first()))?;
-    let router = (index.routers.iter())
-        .find(|(name, router)| *name == wanted || router.node.as_str() == wanted);
-    let name = match (network, router) {
+    let name = match (network, router(lab, index, wanted)) {
         (Some(network), _) => format!("site.{}.{}", site.name, network.name),
-        (None, Some((_, router))) => router.node.to_string(),
+        (None, Some(node)) => node.to_string(),
         (None, None) => format!("site.{}", site.name),
     };
     Ok((format!("{name} ({address})"), address))
