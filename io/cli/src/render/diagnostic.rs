@@ -10,6 +10,8 @@ use miette::{
 use skybridge_lab::document::Diagnostic;
 use skybridge_lab::request::{StackArgument, StackSource};
 
+use crate::exit::is_bad_input;
+
 use super::table::{heading, paragraph};
 use crate::screen::Screen;
 
@@ -62,6 +64,23 @@ impl Sources {
     fn text(&self, file: &str) -> Option<&str> {
         self.texts.get(file).map(String::as_str)
     }
+}
+
+/// How many findings stand in the way, in words; `None` when `up` takes the directory as it is.
+pub(super) fn obstacles(findings: &[Diagnostic]) -> Option<String> {
+    let count = |level: &str| findings.iter().filter(|f| f.level == level).count();
+    let in_the_way = LEVELS
+        .iter()
+        .filter(|(level, _)| is_bad_input(level, false));
+    let counted: Vec<String> = in_the_way
+        .filter_map(|(level, _)| match (count(level), *level) {
+            (0, _) => None,
+            (1, "error") => Some("1 error".to_owned()),
+            (n, "error") => Some(format!("{n} errors")),
+            (n, level) => Some(format!("{n} {level}")),
+        })
+        .collect();
+    (!counted.is_empty()).then(|| counted.join(", "))
 }
 
 /// Every finding, grouped by level, the same finding at several places once.

@@ -34,11 +34,11 @@ pub(super) fn render(doc: &PlanReport, screen: &Screen, sources: &Sources) -> St
     }
     report::not_modelled(&mut out, &doc.not_modelled, screen);
     report::ignored(&mut out, &doc.ignored, screen);
-    out.push_str(&summary(&doc.summary));
+    out.push_str(&summary(doc));
     out
 }
 
-fn summary(doc: &PlanSummary) -> String {
+fn summary(doc: &PlanReport) -> String {
     let PlanSummary {
         create,
         update,
@@ -47,7 +47,8 @@ fn summary(doc: &PlanSummary) -> String {
         forget,
         moved,
         ..
-    } = *doc;
+    } = doc.summary;
+    let obstacles = diagnostic::obstacles(&doc.diagnostics);
     let mut more = Vec::new();
     for (count, what) in [
         (replace, "replaced"),
@@ -64,11 +65,17 @@ fn summary(doc: &PlanSummary) -> String {
         format!(" ({})", more.join(", "))
     };
     if create + update + replace + delete + forget + moved == 0 {
-        return "No changes. What is there matches the configuration.\n".to_owned();
+        return match obstacles {
+            Some(obstacles) => format!("Nothing is planned: {obstacles}.\n"),
+            None => "No changes. What is there matches the configuration.\n".to_owned(),
+        };
     }
+    let refused = obstacles.map_or_else(String::new, |obstacles| {
+        format!("`skybridge up` refuses it as it is: {obstacles}.\n")
+    });
     // As in Terraform, a replacement counts on both sides.
     format!(
-        "Plan: {} to add, {update} to change, {} to destroy{more}.\n",
+        "Plan: {} to add, {update} to change, {} to destroy{more}.\n{refused}",
         create + replace,
         delete + replace
     )

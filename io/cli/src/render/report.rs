@@ -67,7 +67,13 @@ pub(super) fn report(doc: &Report, screen: &Screen, sources: &Sources) -> String
         || listing::forwards(&doc.forwards, screen),
     );
     left_out(&mut out, doc, screen);
-    out.push_str(&summary(&doc.summary, screen));
+    match diagnostic::obstacles(&doc.diagnostics) {
+        Some(obstacles) if doc.summary.resources == 0 => {
+            writeln!(out, "Nothing was changed: {obstacles}.")
+                .expect("writing to a String cannot fail");
+        }
+        Some(_) | None => out.push_str(&summary(&doc.summary, screen)),
+    }
     out
 }
 
