@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 use serde_json::Value as Json;
-use skybridge_estate::{Resource, ResourceId};
+use skybridge_estate::{Resource, ResourceId, at_pointer};
 
 /// A document, or a resource's document with its computed fields.
 #[derive(Clone, Copy, Debug)]
@@ -53,13 +53,13 @@ impl<'a> Doc<'a> {
 
     /// A field that is known and not null.
     pub(crate) fn field(&self, pointer: &str) -> Option<&'a Json> {
-        if let Some(found) = self.computed.and_then(|c| c.pointer(pointer)) {
+        if let Some(found) = self.computed.and_then(|c| at_pointer(c, pointer)) {
             return Some(found).filter(|j| !j.is_null());
         }
         if self.is_unknown(pointer) {
             return None;
         }
-        self.doc.pointer(pointer).filter(|j| !j.is_null())
+        at_pointer(self.doc, pointer).filter(|j| !j.is_null())
     }
 
     /// True when the client sent something there, known or not.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use skybridge_base::{Deadline, Instant, Rng};
 
+use crate::resources::Resources;
 use crate::{Command, Kind, Pace, Party, Resource, ResourceId};
 
 /// An operation's number, unique in an estate.
@@ -94,7 +95,7 @@ pub struct Conflict {
 /// Every resource, operation and allocation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Estate {
-    resources: BTreeMap<ResourceId, Resource>,
+    resources: Resources,
     operations: BTreeMap<OperationId, Operation>,
     /// (pool, key) → number.
     allocations: BTreeMap<String, BTreeMap<String, u64>>,
@@ -114,7 +115,7 @@ impl Estate {
     #[must_use]
     pub const fn new(seed: u64, pace: Pace) -> Self {
         Self {
-            resources: BTreeMap::new(),
+            resources: Resources::new(),
             operations: BTreeMap::new(),
             allocations: BTreeMap::new(),
             operation_next: 1,
@@ -165,30 +166,22 @@ impl Estate {
     /// A resource by id; ARM ids are matched without case.
     #[must_use]
     pub fn resource(&self, id: &ResourceId) -> Option<&Resource> {
-        self.resources.get(id).or_else(|| {
-            self.resources
-                .values()
-                .find(|r| r.id.as_str().eq_ignore_ascii_case(id.as_str()))
-        })
+        self.resources.find(id)
     }
 
     /// Every resource, by id.
     pub fn resources(&self) -> impl Iterator<Item = &Resource> {
-        self.resources.values()
+        self.resources.iter()
     }
 
     /// The resources of one kind, by id.
     pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Resource> {
-        self.resources
-            .values()
-            .filter(move |r| r.kind.as_str() == kind)
+        self.resources.of_kind(kind)
     }
 
     /// The direct children of a resource, by id.
     pub fn children<'a>(&'a self, id: &'a ResourceId) -> impl Iterator<Item = &'a Resource> {
-        self.resources
-            .values()
-            .filter(move |r| r.parent.as_ref() == Some(id))
+        self.resources.children(id)
     }
 
     /// Operations under way, by number.
@@ -212,7 +205,7 @@ impl Estate {
                     &o.resource == p
                         || self
                             .resources
-                            .get(&o.resource)
+                            .exact(&o.resource)
                             .is_some_and(|r| r.parent.as_ref() == Some(p))
                 })
         })
@@ -292,7 +285,7 @@ impl Estate {
     /// [`Conflict`] when a resource that the decision rests on has changed; nothing is written then.
     pub fn apply(&mut self, txn: Txn) -> Result<Vec<Command>, Conflict> {
         for (id, revision) in &txn.based_on {
-            if self.resources.get(id).map(|r| r.revision) != *revision {
+            if self.resources.exact(id).map(|r| r.revision) != *revision {
                 return Err(Conflict {
                     resource: id.clone(),
                 });
@@ -304,7 +297,7 @@ impl Estate {
             match write {
                 Write::Put(mut resource) => {
                     resource.revision = self.revision;
-                    self.resources.insert(resource.id.clone(), *resource);
+                    self.resources.insert(*resource);
                 }
                 Write::Remove(id) => {
                     self.resources.remove(&id);
@@ -348,7 +341,7 @@ impl Estate {
     /// True when a resource of `kind` exists.
     #[must_use]
     pub fn has_kind(&self, kind: &Kind) -> bool {
-        self.resources.values().any(|r| &r.kind == kind)
+        self.resources.of_kind(kind.as_str()).next().is_some()
     }
 }
 

@@ -17,12 +17,13 @@ mod estate;
 mod finding;
 mod pace;
 mod resource;
+mod resources;
 
 pub use command::{Command, Party, ProviderAction, PutRequest, Refusal};
 pub use estate::{Conflict, Estate, Operation, OperationId, OperationKind, Txn, Write};
 pub use finding::{Finding, Grade, Level, Subject};
 pub use pace::Pace;
-pub use resource::{Cloud, Kind, Origin, Phase, Place, Resource, ResourceId};
+pub use resource::{Cloud, Kind, Origin, Phase, Place, Resource, ResourceId, at_pointer};
 
 use skybridge_base::Instant;
 

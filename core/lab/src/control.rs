@@ -25,6 +25,13 @@ impl Control {
         }
     }
 
+    /// A copy for trying things out, in which what is begun is done.
+    pub(crate) fn at_once(&self) -> Self {
+        Self {
+            estate: self.estate.with_pace(Pace::Instant),
+        }
+    }
+
     fn party(party: Party) -> &'static dyn Decide {
         match party {
             Party::Azure => &Azure,

@@ -24,8 +24,6 @@ use crate::loose_ends::loose_ends;
 use crate::network::Network;
 use crate::output::{BridgeId, BridgeInput, ClientId, LabOutput};
 use crate::outside::Outside;
-use crate::plan::plan;
-use crate::preparation::prepare;
 use crate::probe::Probes;
 use crate::provider::Providers;
 use crate::request::{Request, Response, UpRequest};
@@ -106,7 +104,7 @@ pub struct Lab {
     pub(crate) captures: Captures,
     pub(crate) outside: Outside,
     pub(crate) forwards: Forwards,
-    schemas: Arc<Schemas>,
+    pub(crate) schemas: Arc<Schemas>,
     job: Option<Box<Job>>,
     queue: VecDeque<Waiting>,
     tasks: Tasks,
@@ -153,13 +151,7 @@ impl Lab {
                 self.enqueue(client, request, None);
             }
             Request::Plan(request) => {
-                let report = plan(
-                    &self.control,
-                    &self.states(),
-                    &self.schemas,
-                    &request,
-                    self.now,
-                );
+                let report = self.plan(&request);
                 self.respond(client, Response::Plan(Box::new(report)), true);
             }
             Request::Outputs { directory } => match self.stacks.get(&directory) {
@@ -506,7 +498,7 @@ impl Lab {
     }
 
     /// The state of every stack, by directory.
-    fn states(&self) -> BTreeMap<String, StackState> {
+    pub(crate) fn states(&self) -> BTreeMap<String, StackState> {
         (self.stacks.iter())
             .map(|(directory, record)| (directory.clone(), record.state.clone()))
             .collect()
@@ -520,22 +512,7 @@ impl Lab {
     }
 
     fn begin_up(&mut self, client: ClientId, request: &UpRequest) -> Option<Job> {
-        let renewed: Vec<&str> = (request.stacks.iter())
-            .map(|s| s.directory.as_str())
-            .collect();
-        let others: Vec<&LabFile> = (self.stacks.iter())
-            .filter(|(directory, _)| !renewed.contains(&directory.as_str()))
-            .map(|(_, record)| &record.lab_file)
-            .collect();
-        let prior = self.states();
-        let prepared = prepare(
-            &self.control,
-            &prior,
-            &others,
-            &self.schemas,
-            request,
-            self.now,
-        );
+        let prepared = self.prepare(request);
         let fatal = prepared
             .diagnostics
             .iter()

@@ -15,6 +15,7 @@ use crate::control::Control;
 use crate::document::{
     OutputRow, OutputsReport, PlanReport, PlanSummary, ResourceChange, StackPlan, ValueChange,
 };
+use crate::lab::Lab;
 use crate::preparation::unmodelled;
 use crate::rehearsal::rehearse;
 use crate::request::UpRequest;
@@ -22,7 +23,7 @@ use crate::run::{OnRefusal, Run, Siblings};
 use crate::{diagnostics, sources};
 
 /// Plans the stacks of a request, one on top of the other.
-pub(crate) fn plan(
+fn plan(
     control: &Control,
     prior: &BTreeMap<String, StackState>,
     schemas: &Arc<Schemas>,
@@ -86,6 +87,23 @@ pub(crate) fn plan(
     (report.diagnostics).extend(conflicts.iter().map(diagnostics::from_hcl));
     diagnostics::sort(&mut report.diagnostics);
     report
+}
+
+impl Lab {
+    /// A plan with all that stands in its way: also what the clouds would refuse and what cannot work.
+    pub(crate) fn plan(&self, request: &UpRequest) -> PlanReport {
+        let (control, states) = (&self.control, self.states());
+        let mut report = plan(control, &states, &self.schemas, request, self.now);
+        if !report.diagnostics.iter().any(|d| d.level == "error") {
+            let prepared = self.prepare(request);
+            let planned = std::mem::take(&mut report.diagnostics);
+            let news = prepared.diagnostics.into_iter();
+            (report.diagnostics).extend(news.filter(|found| !planned.contains(found)));
+            report.diagnostics.extend(planned);
+            diagnostics::sort(&mut report.diagnostics);
+        }
+        report
+    }
 }
 
 /// The estate as it would be after the stack's apply.

@@ -14,6 +14,7 @@ use skybridge_terraform::{Apply, NotModelled, Schemas, Stack, StackState};
 use crate::control::Control;
 use crate::document::{Diagnostic, IgnoredRow, NotModelledRow};
 use crate::extras::extras;
+use crate::lab::Lab;
 use crate::loose_ends::loose_ends;
 use crate::rehearsal::{Rehearsal, rehearse};
 use crate::request::{StackSource, UpRequest};
@@ -39,8 +40,21 @@ pub(crate) struct Preparation {
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
+impl Lab {
+    /// What can be said about a request before anything of it is done.
+    pub(crate) fn prepare(&self, request: &UpRequest) -> Preparation {
+        let is_renewed = |directory: &str| request.stacks.iter().any(|s| s.directory == directory);
+        let others: Vec<&LabFile> = (self.stacks.iter())
+            .filter(|(directory, _)| !is_renewed(directory))
+            .map(|(_, record)| &record.lab_file)
+            .collect();
+        let (control, states) = (&self.control, self.states());
+        prepare(control, &states, &others, &self.schemas, request, self.now)
+    }
+}
+
 /// Reads and rehearses the stacks of a request, one on top of the other.
-pub(crate) fn prepare(
+fn prepare(
     control: &Control,
     prior: &BTreeMap<String, StackState>,
     others: &[&LabFile],

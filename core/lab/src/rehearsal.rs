@@ -40,7 +40,7 @@ pub(crate) fn rehearse(
     siblings: &Siblings,
     now: Instant,
 ) -> Rehearsal {
-    let mut control = control.clone();
+    let mut control = control.at_once();
     let mut run = Run::new(apply, stack, OnRefusal::NoteAndGoOn, now);
     run.siblings = siblings.clone();
     let mut clock = now;

@@ -309,6 +309,11 @@ impl Run {
                 };
                 running.queue.pop_front();
                 running.was_sent = true;
+                if self.on_refusal == OnRefusal::NoteAndGoOn {
+                    // Nobody watches a rehearsal: what this began is done before the next is tried, which
+                    // would only be refused meanwhile.
+                    control.advance(now);
+                }
                 true
             }
             Err(refusal) if refusal.retryable || matches!(command, Command::Delete { .. }) => {

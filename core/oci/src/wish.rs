@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ipnet::{IpNet, Ipv4Net};
 use serde_json::Value as Json;
-use skybridge_estate::{Estate, Phase, Refusal, Resource, ResourceId};
+use skybridge_estate::{Estate, Phase, Refusal, Resource, ResourceId, at_pointer};
 
 use crate::kinds;
 
@@ -108,7 +108,7 @@ impl<'a> Wish<'a> {
 
     /// A value at a pointer; `null` counts as absent.
     pub(crate) fn value(&self, pointer: &str) -> Option<&'a Json> {
-        self.doc.pointer(pointer).filter(|v| !v.is_null())
+        at_pointer(self.doc, pointer).filter(|v| !v.is_null())
     }
 
     /// A text at a pointer; `None` when absent.
