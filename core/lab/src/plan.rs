@@ -13,7 +13,8 @@ use skybridge_terraform::{
 
 use crate::control::Control;
 use crate::document::{
-    OutputRow, OutputsReport, PlanReport, PlanSummary, ResourceChange, StackPlan, ValueChange,
+    Diagnostic, OutputRow, OutputsReport, PlanReport, PlanSummary, ResourceChange, StackPlan,
+    ValueChange,
 };
 use crate::lab::Lab;
 use crate::preparation::unmodelled;
@@ -97,8 +98,14 @@ impl Lab {
         if !report.diagnostics.iter().any(|d| d.level == "error") {
             let prepared = self.prepare(request);
             let planned = std::mem::take(&mut report.diagnostics);
+            // What only an apply would say of the configuration is not said by a plan, as in Terraform.
+            let is_remark = |found: &Diagnostic| {
+                let file = found.file.as_deref().unwrap_or_default();
+                matches!(found.level.as_str(), "warning" | "notice") && !file.ends_with(".sky.hcl")
+            };
             let news = prepared.diagnostics.into_iter();
-            (report.diagnostics).extend(news.filter(|found| !planned.contains(found)));
+            let news = news.filter(|found| !is_remark(found) && !planned.contains(found));
+            report.diagnostics.extend(news);
             report.diagnostics.extend(planned);
             diagnostics::sort(&mut report.diagnostics);
         }

@@ -6,10 +6,28 @@ mod common;
 use common::Virtual;
 use common::edits::Edited;
 use skybridge_lab::document::{Diagnostic, Report, Verdict};
-use skybridge_lab::request::UpRequest;
+use skybridge_lab::request::{Request, Response, UpRequest};
 
+/// What `up` says, which `plan` has to say before.
+#[track_caller]
 fn said(edited: &Edited) -> Report {
-    Virtual::new().up(vec![edited.0.clone()])
+    let mut lab = Virtual::new();
+    let request = UpRequest {
+        stacks: vec![edited.0.clone()],
+        force: false,
+        skip_simulation: true,
+    };
+    let Response::Plan(plan) = lab.ask(Request::Plan(request)) else {
+        panic!("no plan");
+    };
+    let report = lab.up(vec![edited.0.clone()]);
+    let weighty = |all: &[Diagnostic]| -> Vec<Diagnostic> {
+        let mut all = all.to_vec();
+        all.retain(|d| !matches!(d.level.as_str(), "warning" | "notice"));
+        all
+    };
+    assert_eq!(weighty(&plan.diagnostics), weighty(&report.diagnostics));
+    report
 }
 
 fn forced(edited: &Edited) -> Report {
