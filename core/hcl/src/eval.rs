@@ -365,6 +365,11 @@ impl Evaluator<'_> {
                 Some(name) if value.open_attr(&name).is_some() || value.origin().is_some() => {
                     return self.attr(value, &name, span);
                 }
+                // Nobody knows the keys of a map that a placeholder stands for.
+                Some(_) if stands_in && matches!(value.kind(), Kind::Map(..)) => match value.ty() {
+                    Type::Map(element) => Value::unknown(*element),
+                    _ => Value::unknown(Type::Dynamic),
+                },
                 Some(name) => {
                     let what = if matches!(value.kind(), Kind::Object(_)) {
                         "object"

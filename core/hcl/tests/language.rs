@@ -46,6 +46,10 @@ fn scope() -> BTreeMap<String, Value> {
             ]),
         ),
         ("nothing".to_owned(), Value::null()),
+        (
+            "stand_in_map".to_owned(),
+            Value::map(Type::String, BTreeMap::new()).placeholder("x.y.map"),
+        ),
     ])
 }
 
@@ -583,4 +587,15 @@ fn a_template_text_alone_is_an_expression() {
         evaluate(&expr, &scope(), &NoFiles).unwrap().kind(),
         Kind::Unknown(Type::String)
     ));
+}
+
+#[test]
+fn keys_and_files_that_a_placeholder_stands_for_are_unknown() {
+    for text in [r#"stand_in_map["HIGH"]"#, "file(stand_in)"] {
+        let found = value(text);
+        assert!(
+            found.is_unknown() && found.is_placeholder(),
+            "{text}: {found:?}"
+        );
+    }
 }

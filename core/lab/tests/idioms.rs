@@ -460,3 +460,44 @@ output "address" {
     assert_eq!(outputs.len(), 1, "{:#?}", report.diagnostics);
     assert_eq!(outputs[0].1, "203.0.113.1");
 }
+
+#[test]
+fn a_secret_of_a_provider_in_an_output_of_an_old_directory_is_a_warning() {
+    let text = |more: &str| {
+        format!(
+            r#"
+resource "azurerm_express_route_circuit" "this" {{
+  name                  = "circuit"
+  location              = "East US"
+  resource_group_name   = "rg"
+  service_provider_name = "Oracle Cloud FastConnect"
+  peering_location      = "Washington DC"
+  bandwidth_in_mbps     = 1000
+
+  sku {{
+    tier   = "Standard"
+    family = "MeteredData"
+  }}
+}}
+
+output "key" {{
+  value = azurerm_express_route_circuit.this.service_key
+}}
+{more}"#
+        )
+    };
+    let level = |more: &str| {
+        let source = StackSource {
+            directory: "/key".to_owned(),
+            files: [("main.tf".to_owned(), text(more))].into(),
+            ..StackSource::default()
+        };
+        let report = Virtual::new().up(vec![source]);
+        let mut said = report.diagnostics.into_iter();
+        said.find(|d| d.message.contains("sensitive values"))
+            .map(|d| (d.level, report.summary.created))
+    };
+    assert_eq!(level(""), Some(("warning".to_owned(), 1)));
+    let new = "terraform {\n  required_version = \">= 1.0\"\n}\n";
+    assert_eq!(level(new).unwrap().0, "error");
+}

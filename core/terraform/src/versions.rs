@@ -101,6 +101,20 @@ pub(crate) fn check(config: &Config, said: &mut Vec<Diagnostic>) {
     }
 }
 
+impl Config {
+    /// Whether it may have been written for a Terraform that knew of no sensitive values (before 0.14): it names
+    /// no version and declares nothing sensitive, so that the mark is a provider's.
+    pub(crate) fn predates_sensitive_values(&self) -> bool {
+        self.modules.values().all(|module| {
+            let mut variables = module.variables.values();
+            let mut outputs = module.outputs.values();
+            module.required_version.is_empty()
+                && !variables.any(|v| v.sensitive)
+                && !outputs.any(|o| o.sensitive)
+        })
+    }
+}
+
 fn verdict(text: &str, whose: &str, span: &Span) -> Option<Diagnostic> {
     let parts: Option<Vec<Part>> = text.split(',').map(Part::parse).collect();
     let Some(parts) = parts else {

@@ -159,7 +159,14 @@ impl Apply {
         } else {
             return;
         };
-        let diagnostic = Diagnostic::error(summary, format!("output \"{name}\": {detail}"));
+        let said = format!("output \"{name}\": {detail}");
+        let is_old = marks.sensitive && self.stack.config.predates_sensitive_values();
+        let diagnostic = if is_old && summary == "Output refers to sensitive values" {
+            let said = format!("{said}; Terraform before 0.15 took it as it is");
+            Diagnostic::warning(summary, said)
+        } else {
+            Diagnostic::error(summary, said)
+        };
         self.diagnostics.push(diagnostic.at(place));
     }
 

@@ -84,9 +84,12 @@ fn of_text(c: &Call<'_>, how: fn(String) -> Value) -> Result {
     Ok(how(text))
 }
 
-/// What stands for something about a file that is out of reach.
+/// What stands for something about a file that is out of reach, or whose path nobody knows.
 fn elsewhere(c: &Call<'_>, ty: Type) -> Option<Value> {
-    is_elsewhere(c.files, c.str(0)).then(|| Value::unknown(ty).placeholder(c.str(0)))
+    let stands_in = c.args.first().is_some_and(Value::is_placeholder);
+    let is_there = || c.files.exists(c.str(0));
+    let out_of_reach = (stands_in && !is_there()) || is_elsewhere(c.files, c.str(0));
+    out_of_reach.then(|| Value::unknown(ty).placeholder(c.str(0)))
 }
 
 /// A path on the writer's own machine (`~/.ssh/id_rsa.pub`, `../keys/id`): something may be there, and
