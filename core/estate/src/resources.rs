@@ -1,6 +1,7 @@
 //! Every resource of an estate, and the ways to find one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,12 +11,15 @@ use crate::{Kind, Resource, ResourceId};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Resource>", into = "Vec<Resource>")]
 pub(crate) struct Resources {
-    by_id: BTreeMap<ResourceId, Resource>,
+    by_id: Shared,
     /// Ids in small letters: ARM ids compare without case.
     spellings: BTreeMap<String, ResourceId>,
-    kinds: BTreeMap<Kind, BTreeSet<ResourceId>>,
-    children: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
+    kinds: BTreeMap<Kind, Shared>,
+    children: BTreeMap<ResourceId, Shared>,
 }
+
+/// A copy of an estate shares its resources: they are replaced, never changed.
+type Shared = BTreeMap<ResourceId, Arc<Resource>>;
 
 impl Resources {
     pub(crate) const fn new() -> Self {
@@ -28,53 +32,45 @@ impl Resources {
     }
 
     pub(crate) fn exact(&self, id: &ResourceId) -> Option<&Resource> {
-        self.by_id.get(id)
+        self.by_id.get(id).map(Arc::as_ref)
     }
 
     pub(crate) fn find(&self, id: &ResourceId) -> Option<&Resource> {
-        self.by_id.get(id).or_else(|| {
+        self.exact(id).or_else(|| {
             let known = self.spellings.get(&id.as_str().to_ascii_lowercase())?;
-            self.by_id.get(known)
+            self.exact(known)
         })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Resource> {
-        self.by_id.values()
+        self.by_id.values().map(Arc::as_ref)
     }
 
     pub(crate) fn of_kind<'a>(
         &'a self,
         kind: &str,
     ) -> impl Iterator<Item = &'a Resource> + use<'a> {
-        self.those(self.kinds.get(&Kind::from(kind)))
+        those(self.kinds.get(&Kind::from(kind)))
     }
 
     pub(crate) fn children<'a>(
         &'a self,
         id: &ResourceId,
     ) -> impl Iterator<Item = &'a Resource> + use<'a> {
-        self.those(self.children.get(id))
-    }
-
-    fn those<'a>(
-        &'a self,
-        ids: Option<&'a BTreeSet<ResourceId>>,
-    ) -> impl Iterator<Item = &'a Resource> + use<'a> {
-        ids.into_iter()
-            .flatten()
-            .filter_map(|id| self.by_id.get(id))
+        those(self.children.get(id))
     }
 
     pub(crate) fn insert(&mut self, resource: Resource) {
         self.remove(&resource.id);
+        let resource = Arc::new(resource);
         let id = resource.id.clone();
         let spelling = id.as_str().to_ascii_lowercase();
         self.spellings.insert(spelling, id.clone());
         let kind = self.kinds.entry(resource.kind.clone()).or_default();
-        kind.insert(id.clone());
+        kind.insert(id.clone(), Arc::clone(&resource));
         if let Some(parent) = &resource.parent {
             let siblings = self.children.entry(parent.clone()).or_default();
-            siblings.insert(id.clone());
+            siblings.insert(id.clone(), Arc::clone(&resource));
         }
         self.by_id.insert(id, resource);
     }
@@ -91,7 +87,12 @@ impl Resources {
     }
 }
 
-fn leave<K: Ord>(sets: &mut BTreeMap<K, BTreeSet<ResourceId>>, key: &K, id: &ResourceId) {
+fn those(resources: Option<&Shared>) -> impl Iterator<Item = &Resource> {
+    let shared = resources.into_iter().flat_map(BTreeMap::values);
+    shared.map(Arc::as_ref)
+}
+
+fn leave<K: Ord>(sets: &mut BTreeMap<K, Shared>, key: &K, id: &ResourceId) {
     if let Some(set) = sets.get_mut(key) {
         set.remove(id);
         if set.is_empty() {
@@ -112,6 +113,7 @@ impl From<Vec<Resource>> for Resources {
 
 impl From<Resources> for Vec<Resource> {
     fn from(resources: Resources) -> Self {
-        resources.by_id.into_values().collect()
+        let shared = resources.by_id.into_values();
+        shared.map(Arc::unwrap_or_clone).collect()
     }
 }

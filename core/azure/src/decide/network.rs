@@ -12,7 +12,7 @@ use skybridge_estate::{
 use super::delete::subnet_users;
 use super::put::{Outcome, Request, begin, computed};
 use super::{done_at, gateway};
-use crate::doc::{Doc, overlap, prefix, rebase, subnet_prefixes};
+use crate::doc::{Doc, overlap, prefix, rebase, subnet_prefixes, subnet_ranges};
 use crate::kinds;
 use crate::rules::refuse;
 
@@ -100,7 +100,8 @@ fn checked_ranges(request: &Request<'_>) -> Result<Vec<IpNet>, Refusal> {
 /// Subnets inside the document of their network: the whole set, those not listed go.
 fn inline_subnets(request: &Request<'_>, ranges: &[IpNet], txn: &mut Txn) -> Result<(), Refusal> {
     let whole = !request.doc.has_unknown(SPACE);
-    let mut siblings: Vec<(String, Vec<IpNet>)> = Vec::new();
+    let mut siblings: Vec<(&str, IpNet)> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
     for at in request.doc.items("/properties/subnets") {
         let name_at = format!("{at}/name");
         request.require(&name_at)?;
@@ -118,7 +119,8 @@ fn inline_subnets(request: &Request<'_>, ranges: &[IpNet], txn: &mut Txn) -> Res
             at: &at,
         };
         let nets = check.run()?;
-        siblings.push((name.to_owned(), nets));
+        siblings.extend(nets.into_iter().map(|net| (name, net)));
+        names.push(name);
         let resource = Resource {
             id: existing.map_or_else(|| id.clone(), |e| e.id.clone()),
             cloud: Cloud::Azure,
@@ -142,9 +144,9 @@ fn inline_subnets(request: &Request<'_>, ranges: &[IpNet], txn: &mut Txn) -> Res
         begin(request.estate, txn, resource, OperationKind::Update, due);
     }
     for gone in request.estate.children(&request.id) {
-        if siblings
+        if names
             .iter()
-            .any(|(n, _)| n.eq_ignore_ascii_case(&gone.name))
+            .any(|name| name.eq_ignore_ascii_case(&gone.name))
         {
             continue;
         }
@@ -210,9 +212,7 @@ pub(super) fn subnet(request: &Request<'_>) -> Result<Outcome, Refusal> {
     let mut siblings = Vec::new();
     for sibling in request.estate.children(&vnet.id) {
         if sibling.kind.as_str() == kinds::SUBNET && sibling.id != request.id {
-            let texts = subnet_prefixes(&Doc::of(sibling), "");
-            let nets = texts.iter().filter_map(|(_, t)| prefix(t)).collect();
-            siblings.push((sibling.name.clone(), nets));
+            siblings.extend(subnet_ranges(sibling).map(|net| (sibling.name.as_str(), net)));
         }
     }
     let check = SubnetCheck {
@@ -236,7 +236,8 @@ struct SubnetCheck<'a> {
     name: &'a str,
     /// The network's ranges; `None` when they are not all known.
     ranges: Option<&'a [IpNet]>,
-    siblings: &'a [(String, Vec<IpNet>)],
+    /// The ranges of the others, with their names.
+    siblings: &'a [(&'a str, IpNet)],
     existing: Option<&'a Resource>,
     doc: &'a Doc<'a>,
     at: &'a str,
@@ -279,25 +280,21 @@ impl SubnetCheck<'_> {
             let message = format!("subnet {name}: {net} is outside {}", space.join(", "));
             return Err(refuse("azure.subnet-outside-vnet", pointer, message));
         }
-        for (other, nets) in self.siblings {
-            if let Some(taken) = nets.iter().find(|n| overlap(**n, net)) {
+        match self.siblings.iter().find(|(_, taken)| overlap(*taken, net)) {
+            Some((other, taken)) => {
                 let message = format!("subnet {name}: {net} overlaps {taken} of subnet {other}");
-                return Err(refuse("azure.subnet-overlap", pointer, message));
+                Err(refuse("azure.subnet-overlap", pointer, message))
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn resize(&self, pointer: &str, nets: &[IpNet]) -> Result<(), Refusal> {
         let Some(existing) = self.existing else {
             return Ok(());
         };
-        let before: Vec<IpNet> = subnet_prefixes(&Doc::of(existing), "")
-            .iter()
-            .filter_map(|(_, t)| prefix(t))
-            .collect();
         let users = subnet_users(self.estate, &existing.id);
-        let kept = before.iter().all(|n| nets.contains(n));
+        let kept = subnet_ranges(existing).all(|net| nets.contains(&net));
         match users.first() {
             Some(user) if !kept && !self.doc.has_unknown(pointer) => Err(refuse(
                 "azure.subnet-in-use",
