@@ -403,6 +403,32 @@ fn without_place(theirs: &mut BTreeSet<String>, ours: &mut BTreeSet<String>) {
     }
 }
 
+fn planned(lab: &mut Virtual, source: &StackSource) -> PlanReport {
+    let request = Request::Plan(UpRequest {
+        stacks: vec![source.clone()],
+        force: false,
+        skip_simulation: true,
+    });
+    match lab.ask(request) {
+        Response::Plan(plan) => *plan,
+        other => panic!("not a plan: {other:?}"),
+    }
+}
+
+/// What a plan would change.
+fn touched(plan: &PlanReport) -> impl Iterator<Item = String> {
+    let stacks = plan.stacks.iter();
+    let rows = stacks.clone().flat_map(|s| &s.resource_changes);
+    let rows = rows.map(|r| (r.address.clone(), &r.change));
+    let outputs = stacks.flat_map(|s| &s.output_changes);
+    let outputs = outputs.map(|(name, change)| (format!("output.{name}"), change));
+    rows.chain(outputs)
+        .filter(|(_, change)| change.actions != ["no-op"])
+        .map(|(what, change)| format!("{what} {:?}", change.actions))
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
 /// The differences of a case.
 fn differences(name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(folder().join(format!("{name}.txt"))).unwrap();
@@ -415,18 +441,12 @@ fn differences(name: &str) -> Vec<String> {
         let errors = up(&mut lab, before);
         out.extend(errors.iter().map(|e| format!("before: {e}")));
     }
-    let request = Request::Plan(UpRequest {
-        stacks: vec![source.clone()],
-        force: false,
-        skip_simulation: true,
-    });
-    let Response::Plan(plan) = lab.ask(request) else {
-        panic!("{name}: not a plan");
-    };
+    let plan = planned(&mut lab, &source);
     let applied = recorded.get("outputs").is_some();
     let outputs = applied.then_some(()).and_then(|()| {
-        let errors = up(&mut lab, source);
+        let errors = up(&mut lab, source.clone());
         out.extend(errors.iter().map(|e| format!("up: {e}")));
+        out.extend(touched(&planned(&mut lab, &source)).map(|t| format!("again: {t}")));
         let directory = "/stack".to_owned();
         match lab.ask(Request::Outputs { directory }) {
             Response::Outputs(outputs) => Some(outputs),

@@ -285,6 +285,14 @@ fn same_typed(items: Vec<Value>) -> Value {
     }
 }
 
+/// Other elements in the place of a value's own: a tuple stays one, or it would differ from the next plan's.
+fn alike(value: &Value, items: Vec<Value>) -> Value {
+    match value.kind() {
+        Kind::Tuple(_) => Value::tuple(items),
+        _ => same_typed(items),
+    }
+}
+
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() {
         name.to_owned()
@@ -335,7 +343,7 @@ pub(crate) fn merge(planned: &Value, returned: Option<&Value>, path: &str) -> Va
     {
         let merged = items.iter().zip(others).enumerate();
         let merged = merged.map(|(i, (p, r))| merge(p, Some(r), &format!("{path}[{i}]")));
-        return same_typed(merged.collect()).with_marks(&planned.marks());
+        return alike(planned, merged.collect()).with_marks(&planned.marks());
     }
     match returned {
         Some(returned) if planned.is_unknown() || planned.is_null() => {
@@ -362,11 +370,8 @@ fn fill(value: &Value, path: &str) -> Value {
         Value::object_of(items)
     } else {
         let items = value.as_slice().unwrap_or_default().iter().enumerate();
-        same_typed(
-            items
-                .map(|(i, v)| fill(v, &format!("{path}[{i}]")))
-                .collect(),
-        )
+        let filled = items.map(|(i, v)| fill(v, &format!("{path}[{i}]")));
+        alike(value, filled.collect())
     };
     filled.with_marks(&marks)
 }

@@ -3,7 +3,7 @@
 const TABLE: &str = include_str!("../../../docs/conformance/terraform-language.md");
 
 /// Test files by the name that the table gives them.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     (
         "hcl/language.rs",
         include_str!("../../hcl/tests/language.rs"),
@@ -19,6 +19,7 @@ const FILES: [(&str, &str); 10] = [
     ),
     ("terraform/apply.rs", include_str!("apply.rs")),
     ("terraform/config.rs", include_str!("config.rs")),
+    ("terraform/documents.rs", include_str!("documents.rs")),
     ("terraform/laws.rs", include_str!("laws.rs")),
     ("terraform/recorded.rs", include_str!("recorded.rs")),
     ("terraform/show.rs", include_str!("show.rs")),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 use skybridge_hcl::ast::{Attribute, Block, Body, Expr, ExprKind, ObjectItem, ObjectKey, Step};
-use skybridge_hcl::{Diagnostic, Span, Value, from_json};
+use skybridge_hcl::{Diagnostic, Span, Type, Value, from_json};
 
 use crate::address::{Address, InstanceKey, Mode};
 use crate::config::{
@@ -82,7 +82,26 @@ pub(crate) fn read(
 struct Found {
     address: Address,
     values: Map<String, Json>,
+    /// True where a plan does not know a value yet.
     unknown: Json,
+    /// True where a value is not to be shown.
+    hidden: Json,
+}
+
+/// What a document says of a value besides the value.
+#[derive(Clone, Copy)]
+struct Masks<'a> {
+    unknown: &'a Json,
+    hidden: &'a Json,
+}
+
+impl<'a> Masks<'a> {
+    fn map(self, of: impl Fn(&'a Json) -> Option<&'a Json>) -> Self {
+        Self {
+            unknown: of(self.unknown).unwrap_or(&Json::Null),
+            hidden: of(self.hidden).unwrap_or(&Json::Null),
+        }
+    }
 }
 
 struct Reader<'a> {
@@ -122,6 +141,10 @@ impl Reader<'_> {
                 address,
                 values,
                 unknown: Json::Null,
+                hidden: resource
+                    .get("sensitive_values")
+                    .cloned()
+                    .unwrap_or_default(),
             });
         }
         for child in list("child_modules") {
@@ -273,9 +296,13 @@ impl Reader<'_> {
     fn body(&self, found: &Found) -> Body {
         let schema = self.schemas.find(found.address.mode, &found.address.ty);
         let wires = self.wiring.of_resource(&found.address);
+        let masks = Masks {
+            unknown: &found.unknown,
+            hidden: &found.hidden,
+        };
         self.inner(
             &found.values,
-            &found.unknown,
+            masks,
             schema.map(|s| &s.body),
             wires.as_ref(),
             &found.address,
@@ -285,13 +312,14 @@ impl Reader<'_> {
     fn inner(
         &self,
         values: &Map<String, Json>,
-        unknown: &Json,
+        masks: Masks<'_>,
         schema: Option<&BodySchema>,
         wires: Option<&Json>,
         at: &Address,
     ) -> Body {
         let mut body = Body::default();
-        let masked = unknown
+        let masked = masks
+            .unknown
             .as_object()
             .into_iter()
             .flatten()
@@ -301,7 +329,7 @@ impl Reader<'_> {
         names.dedup();
         for name in names {
             let value = values.get(name).unwrap_or(&Json::Null);
-            let mask = unknown.get(name).unwrap_or(&Json::Null);
+            let mask = masks.map(|m| m.get(name));
             let wire = wires.and_then(|w| w.get(name));
             if let Some(block) = schema.and_then(|s| s.blocks.get(name)) {
                 let items = match value {
@@ -313,7 +341,8 @@ impl Reader<'_> {
                     let Some(item) = item.as_object() else {
                         continue;
                     };
-                    let mask = mask.get(index).unwrap_or(mask);
+                    // A document before 1.0 of the format has one mask for all.
+                    let mask = mask.map(|m| m.get(index).or(m.is_object().then_some(m)));
                     let wire = wire.and_then(|w| w.get(index).or(Some(w)));
                     body.blocks.push(Block {
                         kind: name.clone(),
@@ -330,10 +359,15 @@ impl Reader<'_> {
             if !settable || (schema.is_none() && name == "id") {
                 continue;
             }
-            let expr = match mask {
-                Json::Bool(true) => wire.and_then(|w| self.wired(w, name, at)),
-                _ if value.is_null() => None,
-                _ => Some(self.known(value, at)),
+            let expr = match mask.unknown {
+                Json::Bool(true) => {
+                    let wired = wire.and_then(|w| self.wired(w, name, at));
+                    // What no expression sets is for the provider to find.
+                    let is_set = wire.is_some() || row.is_some_and(|a| !a.computed);
+                    wired.or_else(|| is_set.then(|| self.unknown(&format!("{at}.{name}"))))
+                }
+                unknown if value.is_null() && !has_true(unknown) => None,
+                _ => Some(self.known(value, mask, &format!("{at}.{name}"), at)),
             };
             if let Some(expr) = expr {
                 body.attributes.push(Attribute {
@@ -346,25 +380,63 @@ impl Reader<'_> {
         body
     }
 
+    /// Something that the document does not know and that no reference leads to.
+    fn unknown(&self, what: &str) -> Expr {
+        self.literal(Value::unknown(Type::Dynamic).placeholder(what))
+    }
+
     /// A value with references in the place of ids.
-    fn known(&self, value: &Json, at: &Address) -> Expr {
-        match value {
-            Json::String(text) => match self.ids.get(text).filter(|other| *other != at) {
+    fn known(&self, value: &Json, masks: Masks<'_>, what: &str, at: &Address) -> Expr {
+        let expr = if *masks.unknown == Json::Bool(true) {
+            self.unknown(what)
+        } else {
+            self.parts(value, masks, what, at)
+        };
+        if *masks.hidden != Json::Bool(true) {
+            return expr;
+        }
+        self.expr(ExprKind::Call {
+            name: "sensitive".to_owned(),
+            name_span: self.place.clone(),
+            args: vec![expr],
+            expand: false,
+        })
+    }
+
+    fn parts(&self, value: &Json, masks: Masks<'_>, what: &str, at: &Address) -> Expr {
+        let empty = (Map::new(), Vec::new());
+        match (value, masks.unknown) {
+            (Json::String(text), _) => match self.ids.get(text).filter(|other| *other != at) {
                 Some(other) => self.instance(other, "id"),
                 None => self.literal(Value::string(text)),
             },
-            Json::Array(items) => {
-                let items = items.iter().map(|item| self.known(item, at)).collect();
-                self.expr(ExprKind::Tuple(items))
+            (Json::Array(_), _) | (Json::Null, Json::Array(_)) => {
+                let items = value.as_array().unwrap_or(&empty.1);
+                let count = masks.unknown.as_array().map_or(0, Vec::len);
+                let items = (0..count.max(items.len())).map(|index| {
+                    let inner = items.get(index).unwrap_or(&Json::Null);
+                    let masks = masks.map(|m| m.get(index));
+                    self.known(inner, masks, &format!("{what}[{index}]"), at)
+                });
+                self.expr(ExprKind::Tuple(items.collect()))
             }
-            Json::Object(map) => {
-                let items = map.iter().map(|(name, inner)| ObjectItem {
-                    key: ObjectKey::Name(name.clone(), self.place.clone()),
-                    value: self.known(inner, at),
+            (Json::Object(_), _) | (Json::Null, Json::Object(_)) => {
+                let map = value.as_object().unwrap_or(&empty.0);
+                let masked = masks.unknown.as_object().unwrap_or(&empty.0);
+                let mut names: Vec<&String> = map.keys().chain(masked.keys()).collect();
+                names.sort();
+                names.dedup();
+                let items = names.into_iter().map(|name| {
+                    let inner = map.get(name).unwrap_or(&Json::Null);
+                    let masks = masks.map(|m| m.get(name));
+                    ObjectItem {
+                        key: ObjectKey::Name(name.clone(), self.place.clone()),
+                        value: self.known(inner, masks, &format!("{what}.{name}"), at),
+                    }
                 });
                 self.expr(ExprKind::Object(items.collect()))
             }
-            Json::Null | Json::Bool(_) | Json::Number(_) => self.literal(from_json(value)),
+            (Json::Null | Json::Bool(_) | Json::Number(_), _) => self.literal(from_json(value)),
         }
     }
 
@@ -405,6 +477,15 @@ impl Reader<'_> {
     }
 }
 
+fn has_true(mask: &Json) -> bool {
+    match mask {
+        Json::Bool(is) => *is,
+        Json::Array(items) => items.iter().any(has_true),
+        Json::Object(map) => map.values().any(has_true),
+        Json::Null | Json::Number(_) | Json::String(_) => false,
+    }
+}
+
 /// The outputs of the root module, as far as they are known.
 fn outputs(config: &mut Config, values: &Json, place: &Span) {
     let root = config.modules.entry(Vec::new()).or_default();
@@ -414,12 +495,13 @@ fn outputs(config: &mut Config, values: &Json, place: &Span) {
         .into_iter()
         .flatten()
     {
-        let Some(value) = output.get("value") else {
-            continue;
+        let value = match output.get("value") {
+            Some(value) => from_json(value),
+            None => Value::unknown(Type::Dynamic).placeholder(format!("output.{name}")),
         };
         let output = Output {
             expr: Expr {
-                kind: ExprKind::Literal(from_json(value)),
+                kind: ExprKind::Literal(value),
                 span: place.clone(),
             },
             ephemeral: false,

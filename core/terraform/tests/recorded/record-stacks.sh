@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Records what Terraform itself plans for every directory of stacks/: NAME.txt holds the files, NAME.json gets the changes,
-# outputs and diagnostics. `record-stacks.sh NAME…` records only those. Needs a terraform binary; tests only read what was recorded.
+# outputs and diagnostics. `record-stacks.sh NAME…` records only those. The documents of `terraform show -json` before and after
+# the apply of some go to documents/. Needs a terraform binary; tests only read what was recorded.
 set -euo pipefail
 cd "$(dirname "$0")/stacks"
 exec python3 - "$@" <<'PYTHON'
@@ -65,6 +66,17 @@ def run(folder, env, *arguments):
     done = subprocess.run(["terraform", *arguments], cwd=folder, env=env, capture_output=True, text=True)
     return done.returncode, done.stdout, done.stderr
 
+DOCUMENTS = ("arguments-of-modules", "changes", "counts", "each", "modules-nested", "sensitive", "unknowns", "variables-types")
+
+def document(name, kind, text):
+    """As Terraform writes it, but for ids that it drew and the hour."""
+    ids = {}
+    number = lambda m: ids.setdefault(m.group(0), "00000000-0000-0000-0000-%012d" % (len(ids) + 1))
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", number, text)
+    text = re.sub(r'"timestamp":"[^"]*"', '"timestamp":"2026-11-29T00:00:00Z"', text)
+    with open("../documents/%s.%s.json" % (name, kind), "w") as file:
+        file.write(text)
+
 def record(name):
     files = files_of(open(name + ".txt").read())
     arguments = files.pop("arguments", "").splitlines()
@@ -98,6 +110,8 @@ def record(name):
         code, out, err = run(folder, env, "show", "-json", "the.plan")
         assert code == 0, name + out + err
         plan = json.loads(out)
+        if name in DOCUMENTS:
+            document(name, "plan", out)
         def stable(value):
             """Ids that Terraform drew are taken out, so that recording again changes nothing."""
             if isinstance(value, dict):
@@ -121,6 +135,8 @@ def record(name):
         if code == 0:
             code, out, err = run(folder, env, "output", "-json")
             outputs = json.loads(out)
+            if name in DOCUMENTS:
+                document(name, "state", run(folder, env, "show", "-json")[1])
             result["outputs"] = {k: {"value": stable(o["value"]), "sensitive": o["sensitive"], "type": o["type"]} for k, o in outputs.items()}
         else:
             result["apply"] = "error"
