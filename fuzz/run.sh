@@ -16,5 +16,10 @@ build=${CARGO_TARGET_DIR:-target}
 host=$(rustc -vV | sed -n 's/^host: //p')
 cargo build --quiet --release --target "$host" --target-dir "$build" --bin "$target"
 mkdir -p "target/found/$target" "artifacts/$target"
-exec "$build/$host/release/$target" "target/found/$target" "corpus/$target" \
+seeds=()
+case $target in
+  stack) seeds=(../core/terraform/tests/recorded/stacks) ;;
+  document) seeds=(../core/terraform/tests/recorded/documents) ;;
+esac
+exec "$build/$host/release/$target" "target/found/$target" "corpus/$target" "${seeds[@]}" \
   -artifact_prefix="artifacts/$target/" -max_total_time="$seconds" -timeout=10 -print_final_stats=1

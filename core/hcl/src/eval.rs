@@ -15,6 +15,8 @@ use crate::{Diagnostic, Files, Span, operators};
 
 /// Evaluation steps of one [`evaluate`]; beyond it the expression is refused as too much work.
 const WORK_MAX: u64 = 5_000_000;
+/// Most values in the operands of an operator, and in the arguments of a call.
+const VALUES_MAX: u64 = 1_000_000;
 
 /// What a name refers to.
 #[derive(Debug)]
@@ -106,6 +108,31 @@ impl Evaluator<'_> {
     pub(crate) fn fail(&mut self, diagnostic: Diagnostic) -> Failed {
         self.diagnostics.push(diagnostic);
         Failed
+    }
+
+    /// Adds work that was done in one go. What goes beyond the limit is refused at the next step.
+    pub(crate) fn charge(&mut self, work: u64) {
+        if self.work <= WORK_MAX {
+            self.work = self.work.saturating_add(work).min(WORK_MAX);
+        }
+    }
+
+    /// Counts what looking at whole values costs, and refuses those that are too large for it.
+    pub(crate) fn weigh<'v>(
+        &mut self,
+        values: impl IntoIterator<Item = &'v Value>,
+        span: &Span,
+    ) -> Result<(), Failed> {
+        let total = values.into_iter().fold(0_u64, |sum, value| {
+            sum.saturating_add(value.weight().values)
+        });
+        self.charge(total / 8);
+        if total <= VALUES_MAX {
+            return Ok(());
+        }
+        let detail =
+            format!("an operand or the arguments of a call hold at most {VALUES_MAX} values");
+        Err(self.error(span, "Value too large", detail))
     }
 
     fn error(&mut self, span: &Span, summary: &str, detail: impl Into<String>) -> Failed {
@@ -476,6 +503,7 @@ impl Evaluator<'_> {
         }
         let b = self.expr(right);
         let (a, b) = (a?, b?);
+        self.weigh([&a, &b], span)?;
         operators::binary(operator, &a, &b).map_err(|m| {
             let summary = if m.starts_with("Divide") {
                 "Division by zero"
@@ -505,6 +533,7 @@ impl Evaluator<'_> {
                 (self.quietly(then), self.quietly(otherwise))
             }
         };
+        self.weigh(a.iter().chain(&b), span)?;
         let ty = match (&a, &b) {
             (Ok(a), Ok(b)) => {
                 let open = |v: &Value| v.is_unknown() && v.ty() == Type::Dynamic;

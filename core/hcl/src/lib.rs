@@ -9,7 +9,8 @@
 //! - expressions, templates and blocks nest at most 64 deep, and at most 128 binary operators are
 //!   chained: a syntax error beyond; a byte order mark is dropped;
 //! - a source text has at most 16 MiB, a computed string at most 16 MiB, a number 160 decimal
-//!   digits and a magnitude of 10^±5000, an expression 5 million evaluation steps: an error beyond;
+//!   digits and a magnitude of 10^±5000, an expression 5 million evaluation steps, to which what functions read
+//!   and make is added, and a value in it a million values: an error beyond;
 //! - a value that is to be stored with serde as JSON nests at most 32 deep (readers stop at 128);
 //! - a placeholder is *known* and of the right type, only marked; Terraform's own *unknown* is
 //!   [`Kind::Unknown`].
@@ -36,6 +37,7 @@ mod spans;
 mod ty;
 mod typeexpr;
 mod value;
+mod weight;
 
 pub use convert::{ConvertError, convert, unify};
 pub use diagnostic::{Diagnostic, Severity, Span, has_errors, nearest_name};
@@ -50,6 +52,7 @@ pub use spans::Spans;
 pub use ty::{Field, Type};
 pub use typeexpr::type_constraint;
 pub use value::{Kind, Marks, Value, number_to_string};
+pub use weight::Weight;
 
 /// Longest string an expression may build, in bytes.
 const STRING_LEN_MAX: usize = 16 << 20;

@@ -504,12 +504,6 @@ impl Value {
         let slice = self.as_slice().unwrap_or_default().iter();
         slice.chain(self.as_map().into_iter().flat_map(BTreeMap::values))
     }
-
-    /// How deep values nest in it: 0 for a leaf.
-    #[must_use]
-    pub fn depth(&self) -> usize {
-        self.children().map(|c| c.depth() + 1).max().unwrap_or(0)
-    }
 }
 
 fn whole<T: std::str::FromStr>(number: &BigDecimal) -> Option<T> {

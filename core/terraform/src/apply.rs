@@ -14,10 +14,11 @@ use skybridge_hcl::{Diagnostic, Spans, Value, has_errors};
 
 use crate::address::{Address, Mode};
 use crate::diff::merge;
-use crate::graph::{self, Graph};
+use crate::graph::{self, Graph, Node, NodeKind};
 use crate::moves;
 use crate::placeholder::placeholder_attributes;
 use crate::refactor::{Refactored, refactor};
+use crate::said::Said;
 use crate::scope::Values;
 use crate::stack::Stack;
 use crate::state::{InstanceState, OutputState, StackState};
@@ -189,7 +190,7 @@ pub(crate) struct Running {
     pub(crate) kind: RunningKind,
     /// What was planned, or the arguments of a read.
     pub(crate) planned: Value,
-    pub(crate) dependencies: Vec<Address>,
+    pub(crate) dependencies: Arc<Vec<Address>>,
     pub(crate) provider: String,
     pub(crate) spans: Spans,
 }
@@ -223,6 +224,10 @@ pub struct Apply {
     pub(crate) phase: Phase,
     plan_only: bool,
     pub(crate) status: Vec<Status>,
+    /// Instances of modules and resources so far in this walk.
+    pub(crate) instances: usize,
+    /// What its values need in memory.
+    pub(crate) octets: u64,
     waiting: Vec<usize>,
     ready: BTreeSet<usize>,
     pub(crate) outstanding: Vec<usize>,
@@ -240,6 +245,7 @@ pub struct Apply {
     pub(crate) deletes: BTreeSet<Address>,
     pub(crate) not_modelled: BTreeMap<String, NotModelled>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) said: Said,
     counts: [usize; 3],
     pub(crate) moved: BTreeMap<Address, Address>,
     forgotten: BTreeMap<Address, InstanceState>,
@@ -299,6 +305,8 @@ impl Apply {
             phase: Phase::Plan,
             plan_only: false,
             status: vec![Status::Waiting; nodes],
+            instances: 0,
+            octets: 0,
             waiting: Vec::new(),
             ready: BTreeSet::new(),
             outstanding: vec![0; nodes],
@@ -312,6 +320,7 @@ impl Apply {
             deletes: BTreeSet::new(),
             not_modelled: BTreeMap::new(),
             diagnostics: Vec::new(),
+            said: Said::default(),
             counts: [0; 3],
             moved: BTreeMap::new(),
             forgotten: BTreeMap::new(),
@@ -323,6 +332,8 @@ impl Apply {
 
     fn start_walk(&mut self) {
         self.values = Values::default();
+        self.instances = 0;
+        self.octets = 0;
         self.status = vec![Status::Waiting; self.graph.nodes.len()];
         self.outstanding = vec![0; self.graph.nodes.len()];
         self.waiting = self.graph.needs.iter().map(BTreeSet::len).collect();
@@ -571,6 +582,7 @@ impl Apply {
         // Warnings of the walk come again with the second one.
         self.diagnostics
             .retain(|d| !d.is_error() && d.summary != PENDING_CHECK);
+        self.said = Said::default();
         self.phase = Phase::Apply;
         self.depose();
         self.start_deletes();
@@ -590,7 +602,7 @@ impl Apply {
         // What rests on an instance goes before it.
         let mut users: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
         for address in &self.deletes {
-            for below in &self.prior.instances[address].dependencies {
+            for below in self.prior.instances[address].dependencies.iter() {
                 if below != address && self.deletes.contains(below) {
                     users
                         .entry(below.clone())
@@ -612,7 +624,7 @@ impl Apply {
                 address: address.clone(),
                 kind: RunningKind::Delete,
                 planned: Value::null(),
-                dependencies: Vec::new(),
+                dependencies: Arc::default(),
                 provider: instance.provider.clone(),
                 spans: instance.spans.clone(),
             };
@@ -746,7 +758,7 @@ impl Apply {
         address: &Address,
         value: Value,
         provider: String,
-        dependencies: Vec<Address>,
+        dependencies: Arc<Vec<Address>>,
         spans: Spans,
         placeholder: bool,
     ) {
@@ -774,6 +786,10 @@ impl Apply {
     fn node_done(&mut self, node: usize) {
         if self.status[node] == Status::Waiting {
             self.status[node] = Status::Done;
+        }
+        let Node { path, kind } = &self.graph.nodes[node];
+        if let NodeKind::Resource(mode, ty, name) = kind {
+            (self.values).settle(path, &(*mode, ty.clone(), name.clone()));
         }
         for user in self.graph.needed_by[node].clone() {
             self.waiting[user] -= 1;

@@ -5,6 +5,7 @@ use crate::apply::{Action, Apply, Change, Running, RunningKind};
 use crate::state::InstanceState;
 use skybridge_hcl::Diagnostic;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Apply {
     /// What an instance rests on that is replaced too must also be there before the old ones go.
@@ -14,14 +15,14 @@ impl Apply {
             .map(|(a, _)| a.clone())
             .collect();
         while let Some(address) = open.pop() {
-            let below = (self.prior.instances.get(&address)).map(|i| i.dependencies.clone());
-            for below in below.into_iter().flatten() {
-                if let Some(planned) = self.plan.get_mut(&below)
+            let below = (self.prior.instances.get(&address)).map(|i| Arc::clone(&i.dependencies));
+            for below in below.iter().flat_map(|below| below.iter()) {
+                if let Some(planned) = self.plan.get_mut(below)
                     && planned.change == Change::Replace
                     && !planned.create_first
                 {
                     planned.create_first = true;
-                    open.push(below);
+                    open.push(below.clone());
                 }
             }
         }

@@ -111,7 +111,7 @@ fn still_there<'c>(
                     Seen::Resource(address) => values.has_instance(&address),
                     Seen::Module(above, name) => {
                         let expansion = values.calls.get(&(above, name));
-                        expansion.is_some_and(|e| e.keys().contains(key))
+                        expansion.is_some_and(|e| e.has(key))
                     }
                 })
         }

@@ -1,6 +1,7 @@
 //! What `moved` and `removed` blocks, and a `count` that came or went, do to the state before a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use skybridge_hcl::{Diagnostic, Span};
 
@@ -95,9 +96,11 @@ fn rename(out: &mut Refactored, from: &Address, to: &Address) {
     };
     out.state.instances.insert(to.clone(), instance);
     for other in out.state.instances.values_mut() {
-        for below in &mut other.dependencies {
-            if below == from {
-                *below = to.clone();
+        if other.dependencies.contains(from) {
+            for below in Arc::make_mut(&mut other.dependencies) {
+                if below == from {
+                    *below = to.clone();
+                }
             }
         }
     }

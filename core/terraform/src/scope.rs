@@ -41,6 +41,26 @@ impl Expansion {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::Count(n) => usize::try_from(*n).unwrap_or(usize::MAX),
+            Self::Each(map) => map.len(),
+            Self::Failed => 0,
+        }
+    }
+
+    /// Whether there is an instance of a key.
+    pub(crate) fn has(&self, key: &InstanceKey) -> bool {
+        match (self, key) {
+            (Self::Single, InstanceKey::Single) => true,
+            (Self::Count(n), InstanceKey::Index(at)) => at < n,
+            (Self::Each(map), InstanceKey::Key(key)) => map.contains_key(key),
+            _ => false,
+        }
+    }
+
     /// The value under `each` for a key.
     pub(crate) fn each(&self, key: &InstanceKey) -> Option<Value> {
         match (self, key) {
@@ -64,6 +84,9 @@ pub(crate) struct Values {
     pub(crate) blocks: BTreeMap<BlockKey, Expansion>,
     /// The instances of each module call, by the path of the calling instance and its name.
     pub(crate) calls: BTreeMap<(ModulePath, String), Expansion>,
+    /// The value of each block with all its instances, once they are there: what refers to one of many
+    /// would otherwise put them together again every time.
+    wholes: BTreeMap<BlockKey, Value>,
 }
 
 impl Values {
@@ -72,7 +95,49 @@ impl Values {
         let (module, name) = (address.module.clone(), address.name.clone());
         let block = (module, address.mode, address.ty.clone(), name);
         let expansion = self.blocks.get(&block);
-        expansion.is_some_and(|e| e.keys().contains(&address.key))
+        expansion.is_some_and(|e| e.has(&address.key))
+    }
+
+    /// All instances of a block as one value; `None` while one of them has none.
+    fn whole(&self, block: &BlockKey) -> Option<Value> {
+        let expansion = self.blocks.get(block)?;
+        let (module, mode, ty, name) = block;
+        let mut items = Vec::new();
+        for key in expansion.keys() {
+            let address = Address {
+                module: module.clone(),
+                mode: *mode,
+                ty: ty.clone(),
+                name: name.clone(),
+                key,
+            };
+            let value = self.resources.get(&address)?.clone();
+            items.push((address.key, value));
+        }
+        match expansion {
+            Expansion::Single => items.pop().map(|(_, value)| value),
+            Expansion::Count(_) => Some(Value::tuple(items.into_iter().map(|(_, v)| v).collect())),
+            Expansion::Each(_) => {
+                Some(Value::object_of(items.into_iter().map(
+                    |(key, value)| match key {
+                        InstanceKey::Key(key) => (key, value),
+                        InstanceKey::Single | InstanceKey::Index(_) => (key.to_string(), value),
+                    },
+                )))
+            }
+            Expansion::Failed => None,
+        }
+    }
+
+    /// Notes that the instances of a block in every instance of its module have their values.
+    pub(crate) fn settle(&mut self, path: &[String], block: &(Mode, String, String)) {
+        let (mode, ty, name) = block;
+        for module in self.instances(path) {
+            let key = (module, *mode, ty.clone(), name.clone());
+            if let Some(whole) = self.whole(&key) {
+                self.wholes.insert(key, whole);
+            }
+        }
     }
 
     /// All instances of a module, in order.
@@ -183,7 +248,6 @@ impl<'a> ModuleScope<'a> {
             name: name.to_owned(),
             key,
         };
-        let mut keys = expansion.keys();
         // An index that is written out needs that instance only, and works while others are
         // on their way.
         let wanted = match (steps.get(taken + 1), expansion) {
@@ -195,37 +259,18 @@ impl<'a> ModuleScope<'a> {
             }
             _ => None,
         };
-        if let Some(wanted) = wanted
-            && keys.contains(&wanted)
-        {
-            keys = vec![wanted];
-            let found = self.values.resources.get(&address(keys.remove(0)));
-            return match found {
+        if let Some(wanted) = wanted.filter(|key| expansion.has(key)) {
+            return match self.values.resources.get(&address(wanted)) {
                 Some(value) => Resolved::Value(value.clone(), taken + 2),
                 None => Resolved::Failed(Vec::new()),
             };
         }
-        let mut items = Vec::with_capacity(keys.len());
-        for key in keys {
-            match self.values.resources.get(&address(key.clone())) {
-                Some(value) => items.push((key, value.clone())),
-                // It failed, which was said where it did.
-                None => return Resolved::Failed(Vec::new()),
-            }
+        let whole = self.values.wholes.get(&block).cloned();
+        match whole.or_else(|| self.values.whole(&block)) {
+            Some(value) => Resolved::Value(value, taken + 1),
+            // An instance failed, which was said where it did.
+            None => Resolved::Failed(Vec::new()),
         }
-        let value = match expansion {
-            Expansion::Single => match items.pop() {
-                Some((_, value)) => value,
-                None => return Resolved::Failed(Vec::new()),
-            },
-            Expansion::Count(_) => Value::tuple(items.into_iter().map(|(_, v)| v).collect()),
-            Expansion::Each(_) => Value::object_of(items.into_iter().map(|(k, v)| match k {
-                InstanceKey::Key(k) => (k, v),
-                other => (other.to_string(), v),
-            })),
-            Expansion::Failed => return Resolved::Failed(Vec::new()),
-        };
-        Resolved::Value(value, taken + 1)
     }
 
     fn module(&self, steps: &[Step], span: &Span) -> Resolved {

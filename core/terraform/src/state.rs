@@ -1,6 +1,7 @@
 //! What a stack has made: the state between one apply and the next.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use skybridge_hcl::{Spans, Value};
@@ -29,7 +30,7 @@ pub struct InstanceState {
     /// All its attributes.
     pub attributes: Value,
     /// The instances it was made from; it goes before them.
-    pub dependencies: Vec<Address>,
+    pub dependencies: Arc<Vec<Address>>,
     /// Whether nobody models it: its computed attributes are placeholders.
     pub placeholder: bool,
     /// Whether its creation ended in failure: the next apply makes it anew.

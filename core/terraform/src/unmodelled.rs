@@ -53,7 +53,7 @@ impl Apply {
                 .insert(instance.address.clone(), origin);
             self.plan.insert(instance.address, planned);
         } else {
-            let dependencies = self.dependencies(instance.index);
+            let dependencies = instance.dependencies;
             self.record(
                 &instance.address,
                 value,

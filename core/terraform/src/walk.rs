@@ -9,34 +9,21 @@ use skybridge_hcl::{
     references_in,
 };
 
-use crate::address::{Address, Mode, ModuleStep};
+use crate::address::{Address, InstanceKey, Mode, ModuleStep};
 use crate::apply::{Action, Apply, Change, Phase, PlannedInstance, Running, RunningKind, Status};
 use crate::body::{BodyContext, evaluate_body};
 use crate::builtin::{self, is_builtin};
-use crate::config::{
-    Check, Condition, IgnoreChanges, Output, PathStep, ProviderKey, Resource, Variable,
-};
+use crate::config::{Check, Condition, IgnoreChanges, ProviderKey, Resource, Variable};
 use crate::diff::{Diff, diff};
 use crate::expand::{Voice, check, expand};
 use crate::graph::{Node, NodeKind, provider_of_resource};
+use crate::said::Said;
 use crate::schema::Category;
 use crate::scope::{Expansion, ModulePath, ModuleScope};
 use crate::stack::Stack;
 
-/// How deep values may nest. Locals can wrap each other without end, and a stored value takes three
-/// levels of JSON for one of its own, of which readers take 128.
-const VALUE_DEPTH_MAX: usize = 32;
-
 /// What a check says whose condition is not known in a plan.
 pub(crate) const PENDING_CHECK: &str = "Check block assertion known after apply";
-
-/// How the evaluator speaks of names that the graph found undeclared.
-const UNDECLARED: [&str; 4] = [
-    "Reference to undeclared name",
-    "Reference to undeclared module",
-    "Reference to undeclared resource",
-    "Unknown variable",
-];
 
 impl Apply {
     /// Does what a node asks for. Its actions, if any, are counted in `outstanding`.
@@ -111,6 +98,7 @@ impl Apply {
                             (&call.count, &call.for_each),
                             &mut self.diagnostics,
                         );
+                        let expansion = self.counted(expansion, &call.span);
                         self.values.calls.insert((path, name.clone()), expansion);
                     }
                 }
@@ -128,86 +116,18 @@ impl Apply {
         self.say_once(before);
     }
 
-    /// What a value must not be for an output to put it out.
-    fn check_output(&mut self, path: &[ModuleStep], name: &str, output: &Output, value: &Value) {
-        let marks = value.deep_marks();
-        let is_root = path.is_empty();
-        let (summary, detail, place) = if is_root && output.ephemeral {
-            (
-                "Ephemeral output not allowed",
-                "outputs of the root module are stored and cannot be ephemeral",
-                &output.span,
-            )
-        } else if marks.ephemeral && !output.ephemeral {
-            (
-                "Ephemeral value not allowed",
-                "it is not declared as ephemeral and cannot be set to a result of an ephemeral value",
-                &output.expr.span,
-            )
-        } else if output.ephemeral && !marks.ephemeral && value.is_wholly_known() {
-            (
-                "Value not allowed in ephemeral output",
-                "it is declared as ephemeral and can only be set to an ephemeral value",
-                &output.expr.span,
-            )
-        } else if is_root && marks.sensitive && !output.sensitive {
-            (
-                "Output refers to sensitive values",
-                "its value is derived from something sensitive; declare it with sensitive = true, or take the mark off with nonsensitive()",
-                &output.span,
-            )
-        } else {
-            return;
-        };
-        let said = format!("output \"{name}\": {detail}");
-        let is_old = marks.sensitive && self.stack.config.predates_sensitive_values();
-        let diagnostic = if is_old && summary == "Output refers to sensitive values" {
-            let said = format!("{said}; Terraform before 0.15 took it as it is");
-            Diagnostic::warning(summary, said)
-        } else {
-            Diagnostic::error(summary, said)
-        };
-        self.diagnostics.push(diagnostic.at(place));
-    }
-
-    /// `ignore_changes` names attributes of the type.
-    fn check_ignored(&mut self, stack: &Stack, mode: Mode, resource: &Resource) {
-        let IgnoreChanges::Attributes(paths) = &resource.ignore_changes else {
-            return;
-        };
-        let schema = stack.schemas.find(mode, &resource.ty);
-        let Some(schema) = schema.filter(|s| s.complete) else {
-            return;
-        };
-        for (path, span) in paths.iter().zip(&resource.ignored_at) {
-            let Some(PathStep::Name(name)) = path.first() else {
-                continue;
-            };
-            let body = &schema.body;
-            if !body.attributes.contains_key(name) && !body.blocks.contains_key(name) {
-                let detail = format!("{} has no argument or block named \"{name}\"", resource.ty);
-                let diagnostic = Diagnostic::error("Unsupported attribute", detail).at(span);
-                let names = body.attributes.keys().chain(body.blocks.keys());
-                self.diagnostics
-                    .push(diagnostic.suggest(name, names.map(String::as_str)));
-            }
-        }
-    }
-
     /// Drops what was said from `start` on and had been said before: plan and apply evaluate the
     /// same expressions, and instances share theirs.
     fn say_once(&mut self, start: usize) {
         let fresh = self.diagnostics.split_off(start);
+        if self.said.len() > start {
+            self.said = Said::default();
+        }
+        self.said.take(&self.diagnostics);
         for diagnostic in fresh {
-            let same = |said: &Diagnostic| {
-                // A name that is not declared is said by the graph, and once is enough.
-                let undeclared = UNDECLARED.contains(&diagnostic.summary.as_str())
-                    && said.is_error()
-                    && said.span == diagnostic.span;
-                undeclared || *said == diagnostic
-            };
-            if !self.diagnostics.iter().any(same) {
+            if self.said.is_new(&diagnostic) {
                 self.diagnostics.push(diagnostic);
+                self.said.take(&self.diagnostics);
             }
         }
     }
@@ -222,13 +142,7 @@ impl Apply {
     ) -> Option<Value> {
         let scope = ModuleScope::new(&stack.config, &self.values, path);
         let value = evaluate_with(expr, &scope, stack.files.as_ref(), &mut self.diagnostics)?;
-        if value.depth() > VALUE_DEPTH_MAX {
-            let detail = format!("values nest at most {VALUE_DEPTH_MAX} deep");
-            self.diagnostics
-                .push(Diagnostic::error("Value nested too deeply", detail).at(span));
-            return None;
-        }
-        Some(value)
+        self.fits(&value, span).then_some(value)
     }
 
     /// Whether the preconditions of an output hold.
@@ -343,15 +257,19 @@ impl Apply {
             let diagnostic = Diagnostic::error("Ephemeral value not allowed", detail);
             self.diagnostics.push(diagnostic.at(span));
         }
+        let span = span.clone();
+        if !self.fits(&value, &span) {
+            return None;
+        }
         match convert(&value, &variable.ty) {
-            Ok(value) => Some((value, span.clone())),
+            Ok(value) => Some((value, span)),
             Err(e) => {
                 let detail = format!(
                     "the value of \"{name}\" (declared at {}) does not fit: {e}",
                     variable.span
                 );
                 self.diagnostics
-                    .push(Diagnostic::error("Invalid value for input variable", detail).at(span));
+                    .push(Diagnostic::error("Invalid value for input variable", detail).at(&span));
                 None
             }
         }
@@ -405,8 +323,10 @@ impl Apply {
             )
         };
         self.check_ignored(stack, mode, resource);
+        let expansion = self.counted(expansion, &resource.span);
         let block = (path.clone(), mode, resource.ty.clone(), name.to_owned());
         self.values.blocks.insert(block, expansion.clone());
+        let dependencies = Arc::new(self.dependencies(index));
         for key in expansion.keys() {
             let address = Address {
                 module: path.clone(),
@@ -424,6 +344,7 @@ impl Apply {
                 let instance = Instance {
                     index,
                     address,
+                    dependencies: Arc::clone(&dependencies),
                     config,
                     spans,
                 };
@@ -462,10 +383,7 @@ impl Apply {
         let value = evaluate_body(body, schema, &context, &mut spans, &mut said);
         self.diagnostics.append(&mut said);
         let value = value?;
-        if value.depth() > VALUE_DEPTH_MAX {
-            let detail = format!("values nest at most {VALUE_DEPTH_MAX} deep");
-            let diagnostic = Diagnostic::error("Value nested too deeply", detail);
-            self.diagnostics.push(diagnostic.at(&resource.span));
+        if !self.fits(&value, &resource.span) {
             return None;
         }
         Some((value, spans))
@@ -512,10 +430,17 @@ impl Apply {
                 let Some(name) = reference.attr(0) else {
                     continue;
                 };
-                let matching = self.plan.iter().filter(|(a, _)| {
-                    a.module == *path
-                        && a.mode == Mode::Managed
-                        && (a.ty.as_str(), a.name.as_str()) == (reference.root.as_str(), name)
+                let first = Address {
+                    module: path.clone(),
+                    mode: Mode::Managed,
+                    ty: reference.root.clone(),
+                    name: name.to_owned(),
+                    key: InstanceKey::Single,
+                };
+                let from_first = self.plan.range(first.clone()..);
+                let matching = from_first.take_while(|(a, _)| {
+                    (&a.module, a.mode) == (&first.module, first.mode)
+                        && (&a.ty, &a.name) == (&first.ty, &first.name)
                 });
                 // `a.b[count.index]`, `a.b[each.key]`, `a.b[0]`; then an attribute, if any.
                 let (key, rest) = match reference.steps.get(1) {
@@ -660,12 +585,13 @@ impl Apply {
         change: Change,
     ) {
         let planned = self.plan.get(&instance.address).map(|p| p.change);
-        let dependencies = self.dependencies(instance.index);
+        let dependencies = Arc::clone(&instance.dependencies);
         let (provider, provider_config) = self.provider(stack, &instance.address, resource);
         let mut waits: BTreeSet<Address> = BTreeSet::new();
         let prior = self.prior.instances.get(&instance.address).cloned();
         if let Some(prior) = &prior {
-            waits.extend(prior.dependencies.iter().cloned());
+            let below = prior.dependencies.iter();
+            waits.extend(below.filter(|a| self.deletes.contains(*a)).cloned());
         }
         // What was planned as a replacement has its old self deleted already; an update that turns
         // out to need one with the values known is refused below.
@@ -730,7 +656,7 @@ impl Apply {
         if let Some((config, value)) = self.reads.get(&instance.address).cloned()
             && config == instance.config
         {
-            let dependencies = self.dependencies(instance.index);
+            let dependencies = Arc::clone(&instance.dependencies);
             let (provider, _) = self.provider(stack, &instance.address, resource);
             return self.record(
                 &instance.address,
@@ -776,7 +702,7 @@ impl Apply {
             address: instance.address,
             kind: RunningKind::Read,
             planned: instance.config.clone(),
-            dependencies: self.dependencies(instance.index),
+            dependencies: instance.dependencies,
             provider,
             spans: instance.spans,
         };
@@ -793,9 +719,7 @@ impl Apply {
         if self.phase != Phase::Plan {
             return false;
         }
-        let below = self.dependencies(instance.index);
-        let mut pending = below
-            .iter()
+        let mut pending = (instance.dependencies.iter())
             .filter(|a| self.plan.get(a).is_some_and(|p| p.change != Change::None));
         if !resource.depends_on.is_empty() || self.calls_depend(&instance.address.module) {
             return pending.next().is_some();
@@ -886,6 +810,8 @@ fn fresh(stack: &Stack, address: &Address, config: &Value) -> Value {
 pub(crate) struct Instance {
     pub(crate) index: usize,
     pub(crate) address: Address,
+    /// The managed instances that its node rests on.
+    pub(crate) dependencies: Arc<Vec<Address>>,
     pub(crate) config: Value,
     pub(crate) spans: Spans,
 }

@@ -5,9 +5,11 @@
 
 mod machines;
 mod routers;
+mod stacks;
 
 pub use machines::{bfd, bgp_speaker, socks, transport};
 pub use routers::router;
+pub use stacks::{decode, document, stack};
 
 use std::collections::BTreeMap;
 
@@ -23,12 +25,15 @@ use skybridge_wire::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 11] = [
     ("wire", wire),
     ("bgp_message", bgp_message),
     ("bgp_speaker", bgp_speaker),
     ("bfd", bfd),
     ("hcl", hcl),
+    ("stack", stack),
+    ("document", document),
+    ("decode", decode),
     ("transport", transport),
     ("router", router),
     ("socks", socks),

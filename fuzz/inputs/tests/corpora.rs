@@ -40,6 +40,33 @@ fn every_target_takes_every_input_of_its_corpus() {
     }
 }
 
+/// What is recorded of Terraform, whole, cut off and damaged.
+#[test]
+fn recorded_directories_and_documents_are_taken_in_any_state() {
+    let recorded =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../core/terraform/tests/recorded");
+    for (folder, target) in [
+        ("stacks", skybridge_fuzz_inputs::stack as fn(&[u8])),
+        ("documents", skybridge_fuzz_inputs::document),
+    ] {
+        let entries = fs::read_dir(recorded.join(folder)).expect("it was recorded");
+        let paths = entries.map(|entry| entry.unwrap().path());
+        for path in paths.filter(|p| folder == "documents" || p.extension() == Some("txt".as_ref()))
+        {
+            let data = fs::read(&path).unwrap();
+            println!("{}", path.display());
+            target(&data);
+            let step = data.len() / 6 + 1;
+            for at in (0..data.len()).step_by(step) {
+                target(&data[..at]);
+                let mut damaged = data.clone();
+                damaged[at] = b'}';
+                target(&damaged);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_target_takes_nothing() {
     for (_, target) in TARGETS {

@@ -361,8 +361,13 @@ pub(crate) fn call(
             .diagnostics
             .push(Diagnostic::warning("Function dropped by Terraform", detail).at(name_span));
     }
+    evaluator.weigh(&values, span)?;
     match run(function, values, evaluator.files) {
-        Ok(value) => Ok(value.with_marks(&marks)),
+        Ok(value) => {
+            let made = value.as_str().map_or(0, str::len) / 16;
+            evaluator.charge(made as u64);
+            Ok(value.with_marks(&marks))
+        }
         Err(error) => Err(evaluator.fail(failure(error))),
     }
 }

@@ -282,7 +282,7 @@ impl Reader<'_> {
         for key in keys {
             match key {
                 InstanceKey::Single => {}
-                InstanceKey::Index(at) => most = most.max(Some(*at + 1)),
+                InstanceKey::Index(at) => most = most.max(Some(at.saturating_add(1))),
                 InstanceKey::Key(key) => {
                     names.insert(key.clone(), Value::string(key));
                 }
