@@ -342,7 +342,7 @@ impl Reader<'_> {
                         continue;
                     };
                     // A document before 1.0 of the format has one mask for all.
-                    let mask = mask.map(|m| m.get(index).or(m.is_object().then_some(m)));
+                    let mask = mask.map(|m| m.get(index).or_else(|| m.is_object().then_some(m)));
                     let wire = wire.and_then(|w| w.get(index).or(Some(w)));
                     body.blocks.push(Block {
                         kind: name.clone(),
