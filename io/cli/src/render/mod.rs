@@ -11,6 +11,8 @@ mod report;
 mod table;
 
 #[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
 mod tests;
 
 use serde::Serialize;

@@ -64,9 +64,12 @@ fn summary(doc: &PlanReport) -> String {
     } else {
         format!(" ({})", more.join(", "))
     };
+    let mut outputs = doc.stacks.iter().flat_map(|s| s.output_changes.values());
+    let put_out = outputs.any(|change| change.actions != ["no-op"]);
     if create + update + replace + delete + forget + moved == 0 {
         return match obstacles {
             Some(obstacles) => format!("Nothing is planned: {obstacles}.\n"),
+            None if put_out => "No changes but to outputs.\n".to_owned(),
             None => "No changes. What is there matches the configuration.\n".to_owned(),
         };
     }
@@ -125,6 +128,9 @@ fn resource(out: &mut String, change: &ResourceChange, screen: &Screen) {
         out,
         screen,
         replace: &change.change.replace_paths,
+        changed: &change.change.changed,
+        // The attributes of providers are maps; what this type holds are objects.
+        is_map: change.ty != "terraform_data",
     };
     writer.difference(&change.change);
     out.push_str("    }\n\n");
@@ -229,9 +235,42 @@ struct Writer<'a> {
     out: &'a mut String,
     screen: &'a Screen,
     replace: &'a [String],
+    /// The paths that change: of what is hidden only they tell.
+    changed: &'a [String],
+    /// Whether keys of objects are written in quotes, as Terraform writes those of maps.
+    is_map: bool,
 }
 
 impl Writer<'_> {
+    /// Whether a value is on both sides, as far as can be seen and as the plan says.
+    fn unchanged(&self, was: Side<'_>, is: Side<'_>, path: &str) -> bool {
+        let hidden = has_true(was.sensitive) || has_true(is.sensitive);
+        let touched = |changed: &String| {
+            let inner = path.strip_prefix(changed.as_str());
+            let outer = changed.strip_prefix(path);
+            [inner, outer]
+                .into_iter()
+                .flatten()
+                .any(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        was.same(is)
+            && mask_of(was.sensitive) == mask_of(is.sensitive)
+            && !(hidden && self.changed.iter().any(touched))
+    }
+
+    /// A key as it is written in an object of a depth.
+    fn key(&self, name: &str, path: &str) -> String {
+        let is_name = name
+            .chars()
+            .all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+        let in_block = path.is_empty() || path.ends_with(']');
+        if is_name && (in_block || !self.is_map) {
+            name.to_owned()
+        } else {
+            format!("{name:?}")
+        }
+    }
+
     fn line(&mut self, depth: usize, sign: &str, text: &str) {
         let indent = " ".repeat(depth * 4);
         let sign = if sign.is_empty() {
@@ -275,10 +314,12 @@ impl Writer<'_> {
                     .or_else(|| after.attr(n).leaf())
                     .is_some()
             })
-            .map(|n| n.len())
+            .map(|n| self.key(n, path).chars().count())
             .max()
             .unwrap_or(0);
-        let mut hidden = 0;
+        let (blocks, shown): (Vec<&str>, Vec<&str>) = (shown.into_iter())
+            .partition(|n| self.is_map && is_block(before.attr(n), after.attr(n)));
+        let (mut hidden, mut hidden_blocks, mut count) = (0, 0, 0);
         for name in shown {
             let (was, is) = (before.attr(name), after.attr(name));
             let at = if path.is_empty() {
@@ -287,30 +328,67 @@ impl Writer<'_> {
                 format!("{path}.{name}")
             };
             let is_key = depth == 1 && matches!(name, "id" | "name");
-            if was.same(is) && !(is_key && was.leaf().is_some()) {
+            if self.unchanged(was, is, &at) && !(is_key && was.leaf().is_some()) {
                 hidden += 1;
                 continue;
             }
-            self.value(&format!("{name:width$} = "), name, was, is, depth, &at);
+            count += 1;
+            let key = self.key(name, path);
+            self.value(&format!("{key:width$} = "), was, is, depth, &at);
         }
-        if hidden > 0 {
-            self.line(
-                depth,
-                "",
-                &format!("# ({hidden} unchanged attributes hidden)"),
-            );
+        let in_block = path.is_empty() || path.ends_with(']');
+        let what = if self.is_map && !in_block {
+            "element"
+        } else {
+            "attribute"
+        };
+        self.hidden(depth, hidden, what);
+        for name in blocks {
+            let (was, is) = (before.attr(name), after.attr(name));
+            let at = if path.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{path}.{name}")
+            };
+            let items = |side: Side<'_>| side.value.as_array().map_or(0, Vec::len);
+            for index in 0..items(was).max(items(is)) {
+                let (was, is) = (was.item(index), is.item(index));
+                let at = format!("{at}[{index}]");
+                if self.unchanged(was, is, &at) {
+                    hidden_blocks += 1;
+                    continue;
+                }
+                if std::mem::take(&mut count) + std::mem::take(&mut hidden) > 0 {
+                    self.out.push('\n');
+                }
+                self.block(name, was, is, depth, &at);
+            }
+        }
+        self.hidden(depth, hidden_blocks, "block");
+    }
+
+    /// How many of a kind are not shown because nothing happens to them.
+    fn hidden(&mut self, depth: usize, count: usize, what: &str) {
+        if count > 0 {
+            let plural = if count == 1 { "" } else { "s" };
+            let text = format!("# ({count} unchanged {what}{plural} hidden)");
+            self.line(depth, "", &text);
         }
     }
 
-    fn value(
-        &mut self,
-        label: &str,
-        name: &str,
-        was: Side<'_>,
-        is: Side<'_>,
-        depth: usize,
-        path: &str,
-    ) {
+    fn block(&mut self, name: &str, was: Side<'_>, is: Side<'_>, depth: usize, path: &str) {
+        let all = path.rsplit_once('[').map_or(path, |(all, _)| all);
+        let forces = if self.replace.iter().any(|p| p == path || p == all) {
+            " # forces replacement"
+        } else {
+            ""
+        };
+        self.line(depth, signed(was, is), &format!("{name} {{{forces}"));
+        self.attributes(was, is, depth + 1, path);
+        self.line(depth, "", "}");
+    }
+
+    fn value(&mut self, label: &str, was: Side<'_>, is: Side<'_>, depth: usize, path: &str) {
         let forces = if self.replace.iter().any(|p| p == path) {
             " # forces replacement"
         } else {
@@ -319,7 +397,7 @@ impl Writer<'_> {
         let sign = match (was.is_nothing(), is.is_nothing()) {
             (true, _) => CREATE,
             (false, true) => DELETE,
-            (false, false) if was.same(is) => "",
+            (false, false) if self.unchanged(was, is, path) => "",
             (false, false) => UPDATE,
         };
         match (was.leaf(), is.leaf()) {
@@ -328,6 +406,7 @@ impl Writer<'_> {
                     CREATE => b,
                     DELETE => format!("{a} -> null"),
                     "" => a,
+                    _ if a == b => b,
                     _ => format!("{a} -> {b}"),
                 };
                 return self.line(depth, sign, &format!("{label}{text}{forces}"));
@@ -338,50 +417,114 @@ impl Writer<'_> {
             _ => {}
         }
         let items = |side: Side<'_>| side.value.as_array().map_or(0, Vec::len);
-        let is_block = [was, is]
-            .iter()
-            .any(|s| (s.value.as_array()).is_some_and(|items| items.iter().any(Json::is_object)));
         let label = label.trim_end();
-        if is_block {
-            for at in 0..items(was).max(items(is)) {
-                let (was, is) = (was.item(at), is.item(at));
-                if was.same(is) {
-                    continue;
-                }
-                let sign = signed(was, is);
-                self.line(depth, sign, &format!("{name} {{{forces}"));
-                self.attributes(was, is, depth + 1, &format!("{path}[{at}]"));
-                self.line(depth, "", "}");
-            }
-        } else if items(was).max(items(is)) > 0 {
-            self.line(depth, sign, &format!("{label} [{forces}"));
-            self.elements(was, is, depth + 1);
-            self.line(depth, "", "]");
+        let end = match sign {
+            DELETE if !label.is_empty() => " -> null",
+            _ if label.is_empty() => ",",
+            _ => "",
+        };
+        if items(was).max(items(is)) > 0 {
+            self.line(depth, sign, format!("{label} [{forces}").trim_start());
+            self.elements(was, is, depth + 1, path);
+            self.line(depth, "", &format!("]{end}"));
         } else {
-            self.line(depth, sign, &format!("{label} {{{forces}"));
+            self.line(depth, sign, format!("{label} {{{forces}").trim_start());
             self.attributes(was, is, depth + 1, path);
-            self.line(depth, "", "}");
+            self.line(depth, "", &format!("}}{end}"));
         }
     }
 
-    /// Elements that are on both sides are left alone wherever they stand.
-    fn elements(&mut self, was: Side<'_>, is: Side<'_>, depth: usize) {
-        let sides = |side: Side<'_>| -> Vec<String> {
-            let count = side.value.as_array().map_or(0, Vec::len);
+    /// Elements that are on both sides in the same order are left alone.
+    fn elements(&mut self, was: Side<'_>, is: Side<'_>, depth: usize, path: &str) {
+        let count = |side: Side<'_>| side.value.as_array().map_or(0, Vec::len);
+        let texts = |side: Side<'_>| -> Vec<String> {
             let text = |at| {
                 let item = side.item(at);
                 item.leaf().unwrap_or_else(|| item.value.to_string())
             };
-            (0..count).map(text).collect()
+            (0..count(side)).map(text).collect()
         };
-        let (before, after) = (sides(was), sides(is));
-        for text in before.iter().filter(|t| !after.contains(t)) {
-            self.line(depth, DELETE, &format!("{text},"));
+        let (before, after) = (texts(was), texts(is));
+        for (left, right) in paired(&before, &after) {
+            let at = format!("{path}[{}]", right.or(left).unwrap_or_default());
+            let (old, new) = (
+                left.map_or(NOTHING, |at| was.item(at)),
+                right.map_or(NOTHING, |at| is.item(at)),
+            );
+            match (left, right) {
+                (Some(_), Some(at)) => self.line(depth, "", &format!("{},", after[at])),
+                (Some(_), None) => self.element(old, NOTHING, DELETE, depth, &at),
+                (None, _) => self.element(NOTHING, new, CREATE, depth, &at),
+            }
         }
-        for text in &after {
-            let sign = if before.contains(text) { "" } else { CREATE };
-            self.line(depth, sign, &format!("{text},"));
+    }
+
+    fn element(&mut self, was: Side<'_>, is: Side<'_>, sign: &str, depth: usize, path: &str) {
+        let there = if sign == DELETE { was } else { is };
+        match there.leaf() {
+            Some(text) => self.line(depth, sign, &format!("{text},")),
+            None => self.value("", was, is, depth, path),
         }
+    }
+}
+
+/// Longest lists that are compared place by place.
+const COMPARED_MAX: usize = 500;
+
+/// The places of two lists side by side: what both have in the same order stands together.
+fn paired(before: &[String], after: &[String]) -> Vec<(Option<usize>, Option<usize>)> {
+    let (rows, columns) = (before.len(), after.len());
+    if rows.max(columns) > COMPARED_MAX {
+        let left = (0..rows).map(|at| (Some(at), None));
+        return left
+            .chain((0..columns).map(|at| (None, Some(at))))
+            .collect();
+    }
+    // The length of the longest common part from each pair of places on.
+    let mut common = vec![vec![0_usize; columns + 1]; rows + 1];
+    for row in (0..rows).rev() {
+        for column in (0..columns).rev() {
+            common[row][column] = if before[row] == after[column] {
+                common[row + 1][column + 1] + 1
+            } else {
+                common[row + 1][column].max(common[row][column + 1])
+            };
+        }
+    }
+    let (mut row, mut column, mut out) = (0, 0, Vec::new());
+    while row < rows || column < columns {
+        let same = row < rows && column < columns && before[row] == after[column];
+        if same {
+            out.push((Some(row), Some(column)));
+            (row, column) = (row + 1, column + 1);
+        } else if row < rows
+            && (column == columns || common[row + 1][column] >= common[row][column + 1])
+        {
+            out.push((Some(row), None));
+            row += 1;
+        } else {
+            out.push((None, Some(column)));
+            column += 1;
+        }
+    }
+    out
+}
+
+/// Whether the elements of a list are blocks, which have no key.
+fn is_block(was: Side<'_>, is: Side<'_>) -> bool {
+    let objects = |side: Side<'_>| {
+        let items = side.value.as_array();
+        items.is_some_and(|items| items.iter().any(Json::is_object))
+    };
+    *is.unknown != Json::Bool(true) && (objects(was) || objects(is))
+}
+
+fn has_true(mask: &Json) -> bool {
+    match mask {
+        Json::Bool(is) => *is,
+        Json::Array(items) => items.iter().any(has_true),
+        Json::Object(map) => map.values().any(has_true),
+        _ => false,
     }
 }
 
@@ -401,10 +544,13 @@ fn outputs_of(out: &mut String, stack: &StackPlan, screen: &Screen) {
         return;
     };
     out.push_str("Changes to Outputs:\n");
+    let touched: Vec<String> = changed.iter().map(|(name, _)| (*name).clone()).collect();
     let mut writer = Writer {
         out,
         screen,
         replace: &[],
+        changed: &touched,
+        is_map: false,
     };
     for (name, change) in changed {
         let before = Side {
@@ -417,7 +563,7 @@ fn outputs_of(out: &mut String, stack: &StackPlan, screen: &Screen) {
             unknown: &change.after_unknown,
             sensitive: &change.after_sensitive,
         };
-        writer.value(&format!("{name:width$} = "), name, before, after, 0, name);
+        writer.value(&format!("{name:width$} = "), before, after, 0, name);
     }
     out.push('\n');
 }
@@ -432,11 +578,38 @@ pub(super) fn outputs(doc: &OutputsReport) -> String {
         let text = if row.sensitive {
             "<sensitive>".to_owned()
         } else {
-            row.value.to_string()
+            written(&row.value, 0)
         };
         writeln!(out, "{name} = {text}").expect("writing to a String cannot fail");
     }
     out
+}
+
+/// A value over as many lines as it has parts, as a variables file takes it.
+fn written(value: &Json, depth: usize) -> String {
+    let (indent, end) = ("  ".repeat(depth + 1), "  ".repeat(depth));
+    match value {
+        Json::Array(items) if !items.is_empty() => {
+            let inner = items.iter();
+            let inner = inner.map(|item| format!("{indent}{},\n", written(item, depth + 1)));
+            format!("[\n{}{end}]", inner.collect::<String>())
+        }
+        Json::Object(map) if !map.is_empty() => {
+            let inner = map.iter().map(|(name, item)| {
+                let item = written(item, depth + 1);
+                format!("{indent}{} = {item}\n", text(name))
+            });
+            format!("{{\n{}{end}}}", inner.collect::<String>())
+        }
+        Json::String(inner) => text(inner),
+        leaf => leaf.to_string(),
+    }
+}
+
+/// A text in quotes, in which nothing begins a template.
+fn text(inner: &str) -> String {
+    let quoted = Json::from(inner).to_string();
+    quoted.replace("${", "$${").replace("%{", "%%{")
 }
 
 /// One output: a text as it is, anything else as JSON.
