@@ -501,3 +501,67 @@ output "key" {{
     let new = "terraform {\n  required_version = \">= 1.0\"\n}\n";
     assert_eq!(level(new).unwrap().0, "error");
 }
+
+#[test]
+fn an_interface_is_in_the_groups_that_associations_name() {
+    let rules = r#"
+resource "azurerm_application_security_group" "db" {
+  name                = "db"
+  resource_group_name = "rg"
+  location            = "East US"
+}
+
+resource "azurerm_network_security_group" "hub" {
+  name                = "hub"
+  resource_group_name = "rg"
+  location            = "East US"
+
+  security_rule {
+    name                                       = "databases"
+    priority                                   = 100
+    direction                                  = "Inbound"
+    access                                     = "Allow"
+    protocol                                   = "*"
+    source_port_range                          = "*"
+    destination_port_range                     = "*"
+    source_address_prefix                      = "*"
+    destination_application_security_group_ids = [azurerm_application_security_group.db.id]
+  }
+
+  security_rule {
+    name                       = "nobody"
+    priority                   = 200
+    direction                  = "Inbound"
+    access                     = "Deny"
+    protocol                   = "*"
+    source_port_range          = "*"
+    destination_port_range     = "*"
+    source_address_prefix      = "*"
+    destination_address_prefix = "*"
+  }
+}
+
+resource "azurerm_subnet_network_security_group_association" "hub" {
+  subnet_id                 = azurerm_subnet.hub.id
+  network_security_group_id = azurerm_network_security_group.hub.id
+}
+"#;
+    let member = r#"
+resource "azurerm_network_interface_application_security_group_association" "hub" {
+  network_interface_id          = azurerm_network_interface.hub.id
+  application_security_group_id = azurerm_application_security_group.db.id
+}
+"#;
+    let peered = peering("hub", "spoke", "") + &peering("spoke", "hub", "") + rules;
+    let mut lab = Virtual::new();
+    let report = lab.up(vec![two_networks(&(peered.clone() + member))]);
+    assert_eq!(
+        between(&report, "spoke", "hub"),
+        Verdict::Holds,
+        "{:#?}",
+        report.diagnostics
+    );
+    // Without the association the interface is in no group.
+    let report = lab.up(vec![two_networks(&peered)]);
+    assert_eq!(between(&report, "spoke", "hub"), Verdict::Fails);
+}

@@ -308,13 +308,23 @@ pub(super) fn interfaces(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<NetworkInt
             security_group: canonical(estate, doc.reference("/properties/networkSecurityGroup/id")),
             application_groups: groups
                 .iter()
-                .filter_map(|g| canonical(estate, doc.reference(&format!("{g}/id"))))
+                .filter_map(|g| doc.reference(&format!("{g}/id")))
+                .chain(associated_groups(resource))
+                .filter_map(|id| canonical(estate, Some(id)))
                 .collect(),
             ip_forwarding: doc.flag("/properties/enableIPForwarding") == Some(true),
             machine: machine(estate, &resource.id),
         });
     }
     out
+}
+
+/// The groups that associations put an interface into.
+fn associated_groups(interface: &Resource) -> impl Iterator<Item = ResourceId> + use<> {
+    let groups = interface.doc.pointer("/properties/applicationGroups");
+    let groups = groups.and_then(serde_json::Value::as_object).cloned();
+    let entries = groups.into_iter().flatten();
+    entries.filter_map(|(_, entry)| Some(entry.get("id")?.as_str()?.into()))
 }
 
 /// The running machine that has a network interface.

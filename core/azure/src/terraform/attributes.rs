@@ -51,6 +51,10 @@ fn terraform_id(
         let group = config.str_attr("network_security_group_id")?;
         return Some(format!("{id}|{group}"));
     }
+    if ty == "azurerm_network_interface_application_security_group_association" {
+        let group = config.str_attr("application_security_group_id")?;
+        return Some(format!("{id}|{group}"));
+    }
     if ty == "azurerm_virtual_hub_connection" {
         let hub = config.str_attr("virtual_hub_id")?;
         let name = config.str_attr("name")?;

@@ -89,7 +89,11 @@ pub fn create(
     (row.build)(&mut made);
     // A change of a subnet or interface must not undo the associations that are resources of their own.
     if [kinds::SUBNET, kinds::NIC].contains(&row.kind) {
-        let fields = ["/properties/networkSecurityGroup", "/properties/routeTable"];
+        let fields = [
+            "/properties/networkSecurityGroup",
+            "/properties/routeTable",
+            "/properties/applicationGroups",
+        ];
         keeping(&mut made.doc, &fields);
     }
     if row.kind == kinds::VNET {
@@ -146,7 +150,13 @@ pub fn delete(estate: &Estate, ty: &str, attributes: &Value) -> Vec<Command> {
         let Some(target) = target else {
             return Vec::new();
         };
-        let mut doc = json!({"properties": {association.property: null}});
+        let fields = association.fields(attributes);
+        let mut doc = json!({});
+        set(
+            &mut doc,
+            &format!("/properties/{}", fields.join("/")),
+            Json::Null,
+        );
         as_patch(&mut doc);
         return vec![Command::Put(PutRequest {
             party: Party::Azure,
@@ -199,7 +209,8 @@ pub fn identity(ty: &str, config: &Value) -> Option<String> {
             text("name")?
         )
     } else if let Some(association) = Association::of(ty) {
-        format!("{}#{}", text(association.owner)?, association.property)
+        let fields = association.fields(config).join("/");
+        format!("{}#{fields}", text(association.owner)?)
     } else {
         let row = row(ty)?;
         let names: Option<Vec<&str>> = row.names.iter().map(|n| text(n)).collect();
@@ -264,7 +275,8 @@ fn associate(
         return Ok(Mapped::NotModelled(why));
     };
     let mut made = Made::new(address, config, spans);
-    let pointer = format!("/properties/{}/id", association.property);
+    let fields = association.fields(config);
+    let pointer = format!("/properties/{}/id", fields.join("/"));
     made.value(association.used, &pointer);
     as_patch(&mut made.doc);
     let name = target.name.clone();

@@ -145,7 +145,22 @@ pub(super) struct Association {
     pub(super) property: &'static str,
 }
 
+/// The field of an interface with the groups that associations put it into, by the groups' names: an
+/// interface is in several.
+pub(super) const GROUPS: &str = "applicationGroups";
+
 impl Association {
+    /// Where in the owner's properties the association stands: the field, or one of its entries.
+    pub(super) fn fields(&self, config: &Value) -> Vec<String> {
+        let mut fields = vec![self.property.to_owned()];
+        if self.property == GROUPS {
+            let used = config.str_attr(self.used).unwrap_or_default();
+            let name = used.rsplit('/').next().unwrap_or(used);
+            fields.push(name.to_ascii_lowercase());
+        }
+        fields
+    }
+
     pub(super) fn of(ty: &str) -> Option<Self> {
         let (owner, used, property) = match ty {
             "azurerm_subnet_network_security_group_association" => (
@@ -161,6 +176,11 @@ impl Association {
             "azurerm_subnet_route_table_association" => {
                 ("subnet_id", "route_table_id", "routeTable")
             }
+            "azurerm_network_interface_application_security_group_association" => (
+                "network_interface_id",
+                "application_security_group_id",
+                GROUPS,
+            ),
             // A network knows its hub; what the hub routes is not modelled.
             "azurerm_virtual_hub_connection" => (
                 "remote_virtual_network_id",
