@@ -115,7 +115,8 @@ pub struct Interface {
     pub tenant: Option<String>,
 }
 
-/// A token bucket: `rate_bps` sustained, `burst_bytes` at once. Counts layer 3 octets.
+/// A token bucket: `rate_bps` sustained, `burst_bytes` at once. Counts layer 3 octets, and packets where they are
+/// limited too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Policer {
     /// Bits per second.
@@ -124,6 +125,8 @@ pub struct Policer {
     pub burst_bytes: u64,
     /// Packets per second, when that is limited too.
     pub rate_pps: Option<u64>,
+    /// Bucket size in packets; of no meaning without `rate_pps`.
+    pub burst_packets: u64,
 }
 
 /// A routing table.

@@ -197,6 +197,7 @@ pub fn lift_ceilings(blueprint: &mut Blueprint) {
                     rate_bps: CEILING_LIFTED_BPS,
                     burst_bytes: CEILING_LIFTED_BPS,
                     rate_pps: None,
+                    burst_packets: 0,
                 };
             }
         }

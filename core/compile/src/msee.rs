@@ -165,13 +165,14 @@ fn build_leg(
     })
 }
 
-/// A policer of a bandwidth, with a burst of at least 64 kB.
+/// A policer of a bandwidth, with a burst of at least 64 kB; packets burst as long as octets do.
 pub(crate) fn policer(builder: &mut Builder<'_>, rate_bps: u64, rate_pps: Option<u64>) -> Policer {
     let burst_ms = u64::from(builder.behaviour("circuit_policer_burst_ms"));
     Policer {
         rate_bps,
         burst_bytes: (rate_bps / 8_000 * burst_ms).max(65_536),
         rate_pps,
+        burst_packets: rate_pps.unwrap_or(0) * burst_ms / 1000,
     }
 }
 

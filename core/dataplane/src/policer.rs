@@ -10,8 +10,6 @@ use skybridge_blueprint as blueprint;
 const UNITS_PER_BYTE: u128 = 8_000_000_000;
 /// The same for packets: `elapsed_ns * rate_pps` against this cost.
 const UNITS_PER_PACKET: u128 = 1_000_000_000;
-/// The packet bucket holds what its rate gives in this time, at least one packet.
-const PACKET_BURST: Duration = Duration::from_millis(10);
 
 /// A token bucket that starts full and counts layer 3 octets, and packets where the blueprint
 /// limits them.
@@ -53,8 +51,8 @@ impl TokenBucket {
     pub fn new(spec: blueprint::Policer, now: Instant) -> Self {
         let bytes_max = u128::from(spec.burst_bytes).saturating_mul(UNITS_PER_BYTE);
         let packets = spec.rate_pps.map(|rate| {
-            let burst = PACKET_BURST.as_nanos().saturating_mul(u128::from(rate));
-            Level::full(rate, burst.max(UNITS_PER_PACKET))
+            // A bucket without room for one packet would stop everything.
+            Level::full(rate, cost_of_packets(spec.burst_packets.max(1)))
         });
         Self {
             spec,
@@ -164,6 +162,7 @@ mod tests {
         rate_bps: 1_000_000,
         burst_bytes: 3000,
         rate_pps: None,
+        burst_packets: 0,
     };
 
     #[test]
@@ -186,6 +185,7 @@ mod tests {
             rate_bps: 9_999_991,
             burst_bytes: 1500,
             rate_pps: None,
+            burst_packets: 0,
         };
         let mut bucket = TokenBucket::new(spec, Instant::ZERO);
         let mut passed = 0_u64;
@@ -215,6 +215,7 @@ mod tests {
             rate_bps: u64::MAX,
             burst_bytes: u64::MAX,
             rate_pps: Some(1000),
+            burst_packets: 10,
         };
         let mut bucket = TokenBucket::new(spec, Instant::ZERO);
         let burst = (0..20)

@@ -322,6 +322,7 @@ fn a_policer_shared_by_two_directions_counts_both() {
         rate_bps: 8_000,
         burst_bytes: 100,
         rate_pps: None,
+        burst_packets: 0,
     };
     specs[LEFT].policers.insert("circuit".to_owned(), policer);
     let lan = specs[LEFT].interfaces.get_mut("lan").unwrap();

@@ -207,6 +207,7 @@ fn a_policer_charges_a_train_for_every_header_and_counts_every_packet() {
         rate_bps: 1000,
         burst_bytes: 6000,
         rate_pps: None,
+        burst_packets: 0,
     };
     let router = net.router_mut("b");
     router.policers.insert("p".to_owned(), policer);

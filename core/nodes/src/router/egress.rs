@@ -17,11 +17,12 @@ use super::trace::{Refusal, Transit};
 use crate::{DropReason, Hop, HopVerdict, NodeEvent, Outbox, PortIndex};
 
 /// ICMP errors are limited (RFC 1812 §4.3.2.8 demands it, RFC 4443 §2.4 (f) proposes a token bucket).
-/// 1,000 a second; the bucket of packets holds 10 ms of its rate, which is ten.
+/// 1,000 a second, and ten at once.
 pub(super) const ICMP_RATE: Policer = Policer {
     rate_bps: u64::MAX,
     burst_bytes: u64::MAX,
     rate_pps: Some(1000),
+    burst_packets: 10,
 };
 
 impl Router {

@@ -209,6 +209,7 @@ fn router(shape: Shape, at: usize, rng: &mut Rng) -> Router {
             rate_bps: if tight { 2_000_000 } else { 10_000_000_000 },
             burst_bytes: if tight { 6000 } else { 10_000_000 },
             rate_pps: one_in(rng, 4).then_some(300),
+            burst_packets: 3,
         };
         router.policers.insert(name.to_owned(), policer);
     }
