@@ -357,3 +357,67 @@ resource "oci_core_ipsec_connection_tunnel_management" "far" {
         report.diagnostics
     );
 }
+
+#[test]
+fn databases_are_hosts_of_their_subnets() {
+    let databases = r#"
+resource "oci_database_db_system" "db" {
+  availability_domain = "1"
+  compartment_id      = "c"
+  database_edition    = "ENTERPRISE_EDITION"
+  display_name        = "dbs"
+  hostname            = "dbs"
+  shape               = "VM.Standard.E4.Flex"
+  ssh_public_keys     = ["ssh-rsa x"]
+  subnet_id           = oci_core_subnet.b.id
+
+  db_home {
+    database {
+      admin_password = "x"
+    }
+  }
+}
+
+resource "oci_database_autonomous_database" "adb" {
+  compartment_id = "c"
+  db_name        = "adb"
+  subnet_id      = oci_core_subnet.b.id
+}
+
+resource "oci_database_autonomous_database" "public" {
+  compartment_id = "c"
+  db_name        = "open"
+}
+
+output "addresses" {
+  value = join(" ", [
+    oci_database_db_system.db.private_ip,
+    oci_database_autonomous_database.adb.private_endpoint_ip,
+  ])
+}
+"#;
+    let report = Virtual::new().up(vec![local(&format!("{GATEWAYS}{databases}"))]);
+    let rows = report.reachability.iter();
+    let pairs: Vec<_> = rows
+        .filter(|row| row.from == "a")
+        .map(|row| (row.to.as_str(), row.ok))
+        .collect();
+    assert_eq!(
+        pairs,
+        [
+            ("adb", Verdict::Holds),
+            ("b", Verdict::Holds),
+            ("dbs", Verdict::Holds)
+        ],
+        "{:#?}",
+        report.diagnostics
+    );
+    let addresses = &report.summary.outputs[0].1;
+    assert_eq!(addresses.split(' ').count(), 2, "{addresses}");
+    assert!(
+        addresses.split(' ').all(|a| a.starts_with("10.2.1.")),
+        "{addresses}"
+    );
+    let mut named = report.not_modelled.iter();
+    assert!(named.any(|n| n.resource == "oci_database_autonomous_database.public"));
+}

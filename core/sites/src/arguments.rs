@@ -254,12 +254,14 @@ pub(crate) fn resource_of(value: &Value, types: &[&str]) -> Result<Address, Stri
 }
 
 /// Types of cloud hosts.
-const HOSTS: [&str; 6] = [
+const HOSTS: [&str; 8] = [
     "azurerm_linux_virtual_machine",
     "azurerm_windows_virtual_machine",
     "azurerm_virtual_machine",
     "azurerm_network_interface",
     "oci_core_instance",
+    "oci_database_db_system",
+    "oci_database_autonomous_database",
     "oci_core_vnic_attachment",
 ];
 

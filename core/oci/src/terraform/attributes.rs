@@ -6,9 +6,10 @@ use serde_json::Value as Json;
 use skybridge_estate::{Estate, Resource, ResourceId};
 use skybridge_hcl::{Type, Value};
 use skybridge_terraform::schema::{BlockSchema, BodySchema, Nesting};
+use skybridge_terraform::{Address, placeholder_attributes};
 
 use super::names::{Place, field, fields, row};
-use super::schema;
+use super::{databases, schema};
 
 /// All attributes of a resource: what the configuration says, and what the cloud fills in. Texts that
 /// the real cloud would give and nobody models (`time_created`, `public_ip` …) are placeholders.
@@ -19,6 +20,15 @@ pub fn attributes(estate: &Estate, ty: &str, config: &Value, id: &ResourceId) ->
     };
     let resource = estate.resource(id);
     let json = resource.map(whole).unwrap_or_default();
+    if databases::is_database(ty) {
+        let address = resource.and_then(|r| r.origin.as_ref()?.address.parse::<Address>().ok());
+        let out = address.map_or_else(
+            || config.clone(),
+            |address| placeholder_attributes(Some(schema), &address, config),
+        );
+        let out = databases::with_addresses(ty, &json, out);
+        return out.with_attr("id", Value::string(id.as_str()));
+    }
     let filler = Filler { ty };
     let mut out = filler.body(&schema.body, config, &json, "");
     let address = resource

@@ -370,7 +370,7 @@ impl Query<'_> {
         };
         let found = all
             .map(|resource| (resource, whole(resource)))
-            .filter(|(resource, json)| wanted(resource, json))
+            .filter(|(resource, json)| json.get("isDatabase").is_none() && wanted(resource, json))
             .map(|(_, json)| json);
         self.list(attribute, found.collect())
     }

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod data;
+mod databases;
 mod doc;
 mod lists;
 mod names;
@@ -154,7 +155,13 @@ fn put(
         let detail = format!("{name} of {address} is needed and not known");
         vec![Diagnostic::error("Missing argument", detail).at_opt(spans.find(name))]
     };
+    if let Some(why) = databases::left_out(ty, config) {
+        return Ok(Mapped::NotModelled(why));
+    }
     let mut made = doc::document(ty, &schema.body, config, spans);
+    if databases::is_database(ty) {
+        made = databases::as_instance(made);
+    }
     let id = match row.act {
         Act::Own => match before {
             None => None,
@@ -199,6 +206,7 @@ fn put(
         id,
         name: config
             .str_attr("display_name")
+            .or_else(|| config.str_attr("db_name"))
             .unwrap_or_default()
             .to_owned(),
         parent: None,

@@ -34,7 +34,7 @@ const fn act(ty: &'static str, kind: &'static str, act: Place) -> Row {
     Row { ty, kind, act }
 }
 
-const ROWS: [Row; 29] = [
+const ROWS: [Row; 31] = [
     own("oci_core_vcn", kinds::VCN),
     own("oci_core_virtual_network", kinds::VCN),
     own("oci_core_subnet", kinds::SUBNET),
@@ -80,6 +80,8 @@ const ROWS: [Row; 29] = [
     ),
     own("oci_core_virtual_circuit", kinds::VIRTUAL_CIRCUIT),
     own("oci_core_instance", kinds::INSTANCE),
+    own(DB_SYSTEM, kinds::INSTANCE),
+    own(AUTONOMOUS, kinds::INSTANCE),
     own(
         "oci_core_local_peering_gateway",
         kinds::LOCAL_PEERING_GATEWAY,
@@ -93,6 +95,11 @@ const ROWS: [Row; 29] = [
         Place::Default("tunnel_id"),
     ),
 ];
+
+/// Databases are hosts of their subnet: instances that nobody chose a shape or a domain for.
+pub(super) const DB_SYSTEM: &str = "oci_database_db_system";
+/// See [`DB_SYSTEM`]; without a subnet it is no part of the network.
+pub(super) const AUTONOMOUS: &str = "oci_database_autonomous_database";
 
 /// The row of a type; `None` when it is not modelled.
 pub(super) fn row(ty: &str) -> Option<&'static Row> {
