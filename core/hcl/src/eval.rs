@@ -417,7 +417,13 @@ impl Evaluator<'_> {
             Kind::Unknown(Type::List(element) | Type::Map(element)) => {
                 Value::unknown((**element).clone())
             }
-            Kind::Unknown(Type::Tuple(_) | Type::Dynamic) => Value::unknown(Type::Dynamic),
+            Kind::Unknown(Type::Tuple(types)) => {
+                match self.position(key, types.len(), stands_in, span)? {
+                    Some(at) => Value::unknown(types[at].clone()),
+                    None => Value::unknown(Type::Dynamic),
+                }
+            }
+            Kind::Unknown(Type::Dynamic) => Value::unknown(Type::Dynamic),
             Kind::Unknown(Type::Object(_)) => match self.key(key, span)? {
                 Some(name) => return self.attr(value, &name, span),
                 None => Value::unknown(Type::Dynamic),
@@ -468,9 +474,8 @@ impl Evaluator<'_> {
         let marks = value.marks();
         let (items, keeps_type) = match value.kind() {
             Kind::Null(_) => return Ok(Value::tuple(Vec::new()).with_marks(&marks)),
-            Kind::Unknown(Type::Dynamic | Type::List(_) | Type::Set(_) | Type::Tuple(_)) => {
-                return Ok(Value::unknown(Type::Dynamic).with_marks(&marks));
-            }
+            // Of anything else it is not known whether it is null, and so gives no element.
+            Kind::Unknown(_) => return Ok(Value::unknown(Type::Dynamic).with_marks(&marks)),
             Kind::Tuple(items) => (items.to_vec(), false),
             Kind::List(_, items) | Kind::Set(_, items) => (items.to_vec(), true),
             _ => (vec![value.clone()], false),

@@ -321,6 +321,7 @@ fn marks_follow_values_through_everything() {
         "{a = secret}.a",
         "lookup({a = secret}, \"a\")",
         "merge({a = secret}, {})[\"a\"]",
+        "sort([\"b\", secret])[0]",
     ] {
         assert!(value(text).marks().sensitive, "{text}");
     }

@@ -261,7 +261,7 @@ fn parts_of(value: &Value) -> Parts {
     if value.marks().sensitive {
         return Parts {
             value: Json::Null,
-            unknown: (!value.is_wholly_known()).then_some(Json::Bool(true)),
+            unknown: parts_of(&value.clone().nonsensitive()).unknown,
             sensitive: Some(Json::Bool(true)),
         };
     }

@@ -112,6 +112,26 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ),
     ("removed", "*", "a warning for each block, with its place"),
     (
+        "unknown-collections",
+        "terraform: output or after null",
+        "|| stops as of Terraform 1.12",
+    ),
+    (
+        "unknown-collections",
+        "terraform: output or unknown true",
+        "|| stops as of Terraform 1.12",
+    ),
+    (
+        "unknown-collections",
+        "ours:      output or after true",
+        "|| stops as of Terraform 1.12",
+    ),
+    (
+        "unknown-collections",
+        "ours:      output or unknown null",
+        "|| stops as of Terraform 1.12",
+    ),
+    (
         "unknowns",
         "*",
         "unknown values carry no refinements, and && stops as of Terraform 1.12",

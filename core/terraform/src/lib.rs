@@ -14,6 +14,13 @@
 //! Core reads nothing: files come through [`skybridge_hcl::Files`], the environment and the command
 //! line through [`VariableInputs`].
 //!
+//! Limits, and what happens there:
+//! - modules nest 32 deep and are at most 1,000; a block has at most 10,000 instances, a stack 100,000 of
+//!   modules and resources together; a `dynamic` block makes 10,000 blocks: an error beyond;
+//! - a value that is kept nests 32 deep and holds a million values, and all of a stack need 512 MiB: an error
+//!   beyond;
+//! - a document has 100,000 instances and its modules nest 64 deep: what is beyond is left out.
+//!
 //! Not here: provisioners and connections (read, without effect), refresh.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

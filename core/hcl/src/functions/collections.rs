@@ -60,7 +60,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     pure("setunion", &[P::Set], dynamic, |c| sets(c, SetOp::Union)).rest(P::Set),
     pure("slice", &[P::Any, P::Num, P::Num], dynamic, slice).shallow(),
-    pure("sort", &[P::Strs], strings, sort),
+    pure("sort", &[P::Strs], strings, sort).shallow(),
     pure("sum", &[P::Any], number, sum),
     pure("transpose", &[P::Map], dynamic, transpose),
     pure("values", &[P::Any], dynamic, values).shallow(),
@@ -577,9 +577,17 @@ fn slice(c: &Call<'_>) -> Result {
 }
 
 fn sort(c: &Call<'_>) -> Result {
+    // Which element is where tells something of each of them.
+    let marks = c.args.first().map(Value::deep_marks).unwrap_or_default();
+    let items = c.items(0);
+    if items.iter().any(Value::is_unknown) {
+        // In an order that is not known, but as many.
+        let unknown = vec![Value::unknown(Type::String); items.len()];
+        return Ok(Value::list(Type::String, unknown).with_marks(&marks));
+    }
     let mut items = c.strs(0)?;
     items.sort_unstable();
-    Ok(Value::strings(items))
+    Ok(Value::strings(items).with_marks(&marks))
 }
 
 fn sum(c: &Call<'_>) -> Result {

@@ -7,7 +7,12 @@ use crate::value::{Kind, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     pure("issensitive", &[P::Nullable], boolean, |c| {
-        Ok(Value::bool(c.args[0].marks().sensitive))
+        let sensitive = c.args[0].marks().sensitive;
+        // What is not known yet may still turn out to be.
+        if c.args[0].is_unknown() && !sensitive {
+            return Ok(Value::unknown(Type::Bool));
+        }
+        Ok(Value::bool(sensitive))
     })
     .raw(),
     pure("nonsensitive", &[P::Nullable], dynamic, |c| {
