@@ -24,6 +24,10 @@ pub(crate) struct Builder<'a> {
     pub(crate) blueprint: Blueprint,
     pub(crate) index: Index,
     pub(crate) gaps: Vec<(ResourceId, String)>,
+    /// Addresses of the hosts so far, with their network.
+    pub(crate) hosts_at: BTreeSet<(IpAddr, ResourceId)>,
+    /// Addresses of interface cards, whatever their network.
+    pub(crate) cards_at: BTreeSet<IpAddr>,
     assumed: BTreeSet<&'static str>,
 }
 
@@ -33,7 +37,11 @@ impl<'a> Builder<'a> {
             .chain(inputs.oci.gaps.iter().map(|g| (&g.resource, &g.what)))
             .map(|(id, what)| (id.clone(), what.clone()))
             .collect();
+        let nics = inputs.azure.interfaces.iter().map(|nic| nic.address);
+        let vnics = inputs.oci.vnics.iter().map(|vnic| vnic.address);
         Self {
+            cards_at: nics.chain(vnics).collect(),
+            hosts_at: BTreeSet::new(),
             inputs,
             blueprint: Blueprint::default(),
             index: Index::default(),

@@ -98,6 +98,9 @@ pub(crate) fn add_host(builder: &mut Builder<'_>, plan: HostPlan) {
         LinkClass::Attachment,
         Owner::Customer,
     );
+    builder
+        .hosts_at
+        .insert((plan.address, plan.network.clone()));
     builder.index.hosts.insert(
         plan.node,
         HostIndex {
@@ -119,23 +122,8 @@ pub(crate) fn spare_address(
     range: IpNet,
 ) -> Option<IpAddr> {
     let taken = |address: &IpAddr| {
-        builder
-            .index
-            .hosts
-            .values()
-            .any(|h| &h.network == network && &h.address == address)
-            || builder
-                .inputs
-                .azure
-                .interfaces
-                .iter()
-                .any(|n| &n.address == address)
-            || builder
-                .inputs
-                .oci
-                .vnics
-                .iter()
-                .any(|n| &n.address == address)
+        builder.cards_at.contains(address)
+            || builder.hosts_at.contains(&(*address, network.clone()))
     };
     let IpNet::V4(range) = range else {
         return range.hosts().nth(0xfff0);
