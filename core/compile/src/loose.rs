@@ -166,7 +166,7 @@ fn tables<'b>(
 
 /// Leaves open where `prefixes` lead as far as nothing else says so. What leads nowhere by the system's own
 /// rules might lead somewhere.
-fn open(table: &mut Vrf, prefixes: &[IpNet]) {
+pub(crate) fn open(table: &mut Vrf, prefixes: &[IpNet]) {
     let unknown = NextHop::Drop(DropKind::NotModelled);
     for route in &mut table.routes {
         let nowhere = route.next_hop == NextHop::Drop(DropKind::None);

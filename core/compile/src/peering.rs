@@ -23,7 +23,7 @@ use skybridge_oci::model::{
 };
 
 use crate::builder::{Builder, add_port, everywhere, host_prefix, neighbour, plain_interface};
-use crate::{drg, tags, vcn};
+use crate::{drg, loose, tags, vcn};
 
 /// The two ends of a peering, of the one with the lesser OCID first; from the range that security rules and
 /// routes leave alone.
@@ -355,8 +355,8 @@ impl<'a> Tables<'a> {
             for prefix in self.tunnels.get(&at).into_iter().flatten() {
                 routes.push((*prefix, unknown(), tags::LAST));
             }
-            if let Some((resource, why)) = self.open.get(&at) {
-                routes.extend(everywhere().into_iter().map(|p| (p, unknown(), tags::LAST)));
+            let open = self.open.get(&at);
+            if let Some((resource, why)) = open {
                 let said = (resource.clone(), (*why).to_owned());
                 if !builder.gaps.contains(&said) {
                     builder.gaps.push(said);
@@ -370,6 +370,9 @@ impl<'a> Tables<'a> {
             }
             if let Some(table) = router.vrfs.get_mut(&vrf) {
                 table.routes.extend(routes.into_iter().map(route));
+                if open.is_some() {
+                    loose::open(table, &everywhere());
+                }
             }
         }
     }
