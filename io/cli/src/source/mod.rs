@@ -37,6 +37,14 @@ pub(crate) enum SourceError {
     /// Too much.
     #[error("the configuration below {0} is longer than {STACK_LEN_MAX} octets")]
     LongStack(PathBuf),
+    /// A file in the place of a directory that is no JSON.
+    #[error("{path} is no plan or state in JSON: {source}")]
+    NotADocument {
+        /// What was read.
+        path: PathBuf,
+        /// Where it stops being JSON.
+        source: serde_json::Error,
+    },
     /// Not UTF-8.
     #[error("{0} is not UTF-8 text")]
     NotText(PathBuf),
@@ -65,6 +73,9 @@ impl SourceError {
                 Some(format!("{WANTED}; it was looked for in {}", from.display()))
             }
             Self::NotADirectory(_) | Self::Empty(_) => Some(WANTED.to_owned()),
+            Self::NotADocument { .. } => {
+                Some(format!("{WANTED}; `terraform show -json PLAN` writes one"))
+            }
             Self::LongFile(_)
             | Self::LongStack(_)
             | Self::NotText(_)
@@ -176,12 +187,20 @@ fn document(path: &Path) -> Result<Read, SourceError> {
         source,
     })?;
     if meta.len() > STACK_LEN_MAX {
-        return Err(SourceError::LongFile(absolute));
+        return Err(SourceError::LongStack(absolute));
     }
     let text = std::fs::read_to_string(&absolute).map_err(|source| SourceError::Io {
         path: absolute.clone(),
         source,
     })?;
+    // As everywhere, a byte order mark is no part of the text.
+    let json = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    if let Err(source) = serde_json::from_str::<serde::de::IgnoredAny>(json) {
+        return Err(SourceError::NotADocument {
+            path: absolute,
+            source,
+        });
+    }
     Ok(Read {
         stack: StackSource {
             directory: identity,

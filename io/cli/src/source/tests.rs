@@ -105,6 +105,15 @@ fn what_cannot_be_a_stack_is_refused_by_name() {
     let absent = root.join("absent");
     let refused = read(&absent, &none);
     assert!(matches!(refused, Err(SourceError::NotADirectory(_))));
+    let file = root.join("plan.json");
+    fs::write(&file, "no JSON").unwrap();
+    let refused = read(&file, &none).err().unwrap();
+    assert!(matches!(refused, SourceError::NotADocument { .. }));
+    assert!(
+        refused
+            .to_string()
+            .contains("plan.json is no plan or state")
+    );
     fs::write(root.join("main.tf"), [0xff]).unwrap();
     assert!(matches!(read(root, &none), Err(SourceError::NotText(_))));
     fs::write(root.join("main.tf"), "x".repeat(1 + (1 << 20))).unwrap();
