@@ -26,6 +26,8 @@ pub(crate) struct HostPlan {
     pub(crate) subnet: ResourceId,
     pub(crate) range: IpNet,
     pub(crate) address: IpAddr,
+    /// Further addresses on the same interface, and what each came from.
+    pub(crate) also: Vec<(ResourceId, IpAddr)>,
     pub(crate) mtu: u16,
     pub(crate) router: NodeName,
     pub(crate) vrf: VrfName,
@@ -43,10 +45,14 @@ pub(crate) fn add_host(builder: &mut Builder<'_>, plan: HostPlan) {
     };
     let port: PortName = format!("nic/{}", plan.node).into();
     let interface: InterfaceName = port.as_str().into();
+    let addresses: Vec<IpAddr> = std::iter::once(plan.address)
+        .chain(plan.also.iter().map(|(_, address)| *address))
+        .collect();
     let Some(router) = builder.router_mut(&plan.router) else {
         return;
     };
     add_port(router, &plan.router, &port);
+    let own = addresses.iter().map(|a| host_prefix(*a)).collect();
     router.interfaces.insert(
         interface.clone(),
         Interface {
@@ -54,24 +60,26 @@ pub(crate) fn add_host(builder: &mut Builder<'_>, plan: HostPlan) {
             proxy_arp: true,
             filter_in: plan.filter_out_of_host,
             filter_out: plan.filter_into_host,
-            source_check: plan.source_check.then(|| vec![host_prefix(plan.address)]),
+            source_check: plan.source_check.then_some(own),
             tenant: Some(plan.network.to_string()),
             ..plain_interface(&port, &plan.vrf, vec![host_prefix(gateway)])
         },
     );
     if let Some(local) = router.vrfs.get_mut(&plan.local) {
-        local.routes.push(StaticRoute {
-            prefix: host_prefix(plan.address),
+        let routes = addresses.iter().map(|address| StaticRoute {
+            prefix: host_prefix(*address),
             next_hop: NextHop::Connected {
                 interface: interface.clone(),
             },
             preference: tags::LOCAL,
             source: RouteSource::System,
         });
+        local.routes.extend(routes);
     }
     let host_port: PortName = "eth0".into();
-    let address = IpNet::new(plan.address, plan.range.prefix_len())
-        .unwrap_or_else(|_| host_prefix(plan.address));
+    let in_range = |address: &IpAddr| {
+        IpNet::new(*address, plan.range.prefix_len()).unwrap_or_else(|_| host_prefix(*address))
+    };
     builder.blueprint.nodes.insert(
         plan.node.clone(),
         Node {
@@ -82,7 +90,7 @@ pub(crate) fn add_host(builder: &mut Builder<'_>, plan: HostPlan) {
             kind: NodeKind::Host(Box::new(Host {
                 port: host_port.clone(),
                 mac: mac(&plan.node, &host_port),
-                addresses: vec![address],
+                addresses: addresses.iter().map(in_range).collect(),
                 gateways: vec![gateway],
                 mtu: plan.mtu,
                 services: Vec::new(),
@@ -98,18 +106,20 @@ pub(crate) fn add_host(builder: &mut Builder<'_>, plan: HostPlan) {
         LinkClass::Attachment,
         Owner::Customer,
     );
-    builder
-        .hosts_at
-        .insert((plan.address, plan.network.clone()));
+    let network = &plan.network;
+    let taken = addresses.into_iter().map(|a| (a, network.clone()));
+    builder.hosts_at.extend(taken);
     builder.index.hosts.insert(
         plan.node,
         HostIndex {
             origin: plan.origin,
             address: plan.address,
+            also: plan.also,
             network: plan.network,
             subnet: plan.subnet,
             router: plan.router,
             interface,
+            vrf: plan.vrf,
             synthetic: plan.synthetic,
         },
     );

@@ -34,6 +34,8 @@ pub struct HostIndex {
     pub origin: HostRef,
     /// Its address.
     pub address: IpAddr,
+    /// Its further addresses, and what each came from.
+    pub also: Vec<(ResourceId, IpAddr)>,
     /// Its network: the virtual network or VCN.
     pub network: ResourceId,
     /// Its subnet.
@@ -42,8 +44,31 @@ pub struct HostIndex {
     pub router: NodeName,
     /// That router's interface towards it.
     pub interface: InterfaceName,
+    /// The table in which its packets are looked up: its subnet's, or its own.
+    pub vrf: VrfName,
     /// Made to have something to probe from.
     pub synthetic: bool,
+}
+
+impl HostIndex {
+    /// The address by which it is what `wanted` says: its own, or the one that a resource put on it.
+    #[must_use]
+    pub fn address_as(&self, wanted: &HostRef) -> Option<IpAddr> {
+        if self.origin == *wanted {
+            return Some(self.address);
+        }
+        let further = |id: &ResourceId| self.also.iter().find(|(also, _)| also == id);
+        match wanted {
+            HostRef::Resource(id) => further(id).map(|(_, address)| *address),
+            HostRef::Lab(_) | HostRef::SiteNetwork(..) => None,
+        }
+    }
+
+    /// True for each of its addresses.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.address == address || self.also.iter().any(|(_, also)| *also == address)
+    }
 }
 
 /// A subnet.

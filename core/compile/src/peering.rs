@@ -96,11 +96,8 @@ fn vcn_end(
     other: &ResourceId,
 ) -> Option<(NodeName, PortName)> {
     let network = (builder.inputs.oci.vcns.iter()).find(|v| v.id == gateway.vcn)?;
-    let rules = gateway
-        .route_table
-        .as_ref()
-        .map_or(&[][..], |id| vcn::table_rules(builder, id));
-    let table = vcn::rule_table(builder, network, "from a peered VCN", rules);
+    let own = gateway.route_table.as_ref();
+    let table = vcn::table_of(builder, network, "from a peered VCN", own);
     let name = vcn::node_name(builder, network);
     let interface = local_interface(builder, gateway);
     let vrf: VrfName = format!("from-{interface}").into();

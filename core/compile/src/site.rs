@@ -570,6 +570,7 @@ fn add_host(
             subnet: site_network_id(&site.name, &network.name),
             range,
             address,
+            also: Vec::new(),
             mtu,
             router: lan_name(site),
             vrf: vrf(),

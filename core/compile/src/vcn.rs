@@ -16,11 +16,11 @@ use skybridge_oci::model::{
 };
 
 use crate::builder::{
-    Builder, add_port, host_prefix, neighbour, plain_interface, router_node, table,
+    Builder, add_port, everywhere, host_prefix, neighbour, plain_interface, router_node, table,
 };
 use crate::hosts::{HostPlan, add_host, spare_address};
 pub(crate) use crate::vnet::local_vrf;
-use crate::{ExtraHost, HostRef, SubnetIndex, filters, peering, tags};
+use crate::{ExtraHost, HostRef, SubnetIndex, filters, loose, peering, tags};
 
 /// The link between a VCN and its DRG, from the range that security rules and routes leave alone.
 pub(crate) const DRG_END: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
@@ -65,8 +65,7 @@ fn build_vcn(builder: &mut Builder<'_>, vcn: &Vcn) {
     let name = node_name(builder, vcn);
     let tables: Vec<(VrfName, Vrf)> = (vcn.subnets.iter())
         .map(|subnet| {
-            let rules = table_rules(builder, &subnet.route_table);
-            let vrf = rule_table(builder, vcn, &subnet.name, rules);
+            let vrf = table_of(builder, vcn, &subnet.name, Some(&subnet.route_table));
             (subnet_vrf(builder, subnet), vrf)
         })
         .collect();
@@ -93,26 +92,7 @@ fn build_vcn(builder: &mut Builder<'_>, vcn: &Vcn) {
             .filter(|v| v.subnet == subnet.id)
             .collect();
         for vnic in vnics {
-            let origin = HostRef::Resource(vnic.instance.clone());
-            let node = builder.label(&vnic.name, &vnic.instance);
-            let plan = host_plan(builder, vcn, subnet, node, origin, vnic.address);
-            let plan = HostPlan {
-                filter_out_of_host: Some(filters::oci_filter(
-                    builder,
-                    subnet,
-                    &vnic.security_groups,
-                    false,
-                )),
-                filter_into_host: Some(filters::oci_filter(
-                    builder,
-                    subnet,
-                    &vnic.security_groups,
-                    true,
-                )),
-                source_check: !vnic.skip_source_check,
-                ..plan
-            };
-            add_host(builder, plan);
+            add_vnic(builder, vcn, subnet, vnic);
         }
         let lab_hosts: Vec<&ExtraHost> = (builder.inputs.extras.hosts.iter())
             .filter(|h| h.subnet == subnet.id)
@@ -133,6 +113,51 @@ fn build_vcn(builder: &mut Builder<'_>, vcn: &Vcn) {
     }
 }
 
+/// A machine at its primary VNIC. A secondary one is an end of its own: what enters by it is answered by it, and
+/// the machine's own packets leave by the primary one.
+fn add_vnic(builder: &mut Builder<'_>, vcn: &Vcn, subnet: &Subnet, vnic: &Vnic) {
+    let machine = builder.label(&vnic.name, &vnic.instance);
+    let (node, origin) = match &vnic.attachment {
+        None => (machine, HostRef::Resource(vnic.instance.clone())),
+        Some((id, name)) => {
+            let node = format!("{machine}/{}", builder.label(name, id));
+            (node, HostRef::Resource(id.clone()))
+        }
+    };
+    if vnic.attachment.is_some() || !vnic.secondary.is_empty() {
+        builder.behaviour("oci_os_uses_further_addresses");
+    }
+    let vrf = own_table(builder, vcn, vnic).unwrap_or_else(|| subnet_vrf(builder, subnet));
+    let filter = |builder: &mut Builder<'_>, inward| {
+        let groups = &vnic.security_groups;
+        Some(filters::oci_filter(builder, subnet, groups, inward))
+    };
+    let (filter_out_of_host, filter_into_host) = (filter(builder, false), filter(builder, true));
+    let plan = HostPlan {
+        also: vnic.secondary.clone(),
+        vrf,
+        filter_out_of_host,
+        filter_into_host,
+        source_check: !vnic.skip_source_check,
+        ..host_plan(builder, vcn, subnet, node, origin, vnic.address)
+    };
+    add_host(builder, plan);
+}
+
+/// The table of a VNIC that has a route table of its own (Oracle, "Per-resource Routing").
+fn own_table(builder: &mut Builder<'_>, vcn: &Vcn, vnic: &Vnic) -> Option<VrfName> {
+    let id = vnic.route_table.as_ref()?;
+    let tables = &builder.inputs.oci.route_tables;
+    let table = tables.iter().find(|t| &t.id == id);
+    let label = table.map_or_else(|| id.leaf().to_owned(), |t| builder.label(&t.name, &t.id));
+    let vrf: VrfName = format!("table/{label}").into();
+    let table = table_of(builder, vcn, &label, Some(id));
+    let name = node_name(builder, vcn);
+    let router = builder.router_mut(&name)?;
+    router.vrfs.entry(vrf.clone()).or_insert(table);
+    Some(vrf)
+}
+
 fn host_plan(
     builder: &mut Builder<'_>,
     vcn: &Vcn,
@@ -150,6 +175,7 @@ fn host_plan(
         subnet: subnet.id.clone(),
         range: subnet.cidr_block,
         address,
+        also: Vec::new(),
         mtu: builder.behaviour_s("oci_vnic_mtu"),
         router: node_name(builder, vcn),
         vrf: subnet_vrf(builder, subnet),
@@ -181,19 +207,26 @@ fn add_extra(
     add_host(builder, HostPlan { synthetic, ..plan });
 }
 
-pub(crate) fn table_rules<'a>(builder: &Builder<'a>, table: &ResourceId) -> &'a [RouteRule] {
-    (builder.inputs.oci.route_tables.iter())
-        .find(|t| &t.id == table)
-        .map_or(&[], |t| &t.rules)
-}
-
-/// A table of rules, with the implicit local routes.
-pub(crate) fn rule_table(
+/// The table of a route table of the VCN; without one the implicit one, which has the VCN's local routes. What a
+/// table leads to that nobody can read is unknown.
+pub(crate) fn table_of(
     builder: &Builder<'_>,
     vcn: &Vcn,
     label: &str,
-    rules: &[RouteRule],
+    table: Option<&ResourceId>,
 ) -> Vrf {
+    let tables = &builder.inputs.oci.route_tables;
+    let found = table.map(|id| tables.iter().find(|t| &t.id == id));
+    let rules = found.flatten().map_or(&[][..], |t| &t.rules);
+    let mut vrf = rule_table(builder, vcn, label, rules);
+    if found == Some(None) {
+        loose::open(&mut vrf, &everywhere());
+    }
+    vrf
+}
+
+/// A table of rules, with the implicit local routes.
+fn rule_table(builder: &Builder<'_>, vcn: &Vcn, label: &str, rules: &[RouteRule]) -> Vrf {
     let mut vrf = table(label, 1);
     for block in &vcn.cidr_blocks {
         vrf.routes.push(StaticRoute {
@@ -237,12 +270,8 @@ pub(crate) fn attach(
     drg: (&NodeName, &PortName),
 ) {
     let name = node_name(builder, vcn);
-    // Without a table of its own an attachment has an implicit one: the VCN's local routes.
-    let rules = attachment
-        .vcn_route_table
-        .as_ref()
-        .map_or(&[][..], |id| table_rules(builder, id));
-    let vrf = rule_table(builder, vcn, "from the DRG", rules);
+    let own = attachment.vcn_route_table.as_ref();
+    let vrf = table_of(builder, vcn, "from the DRG", own);
     let port: PortName = drg_interface().as_str().into();
     let Some(router) = builder.router_mut(&name) else {
         return;

@@ -91,12 +91,10 @@ pub(crate) fn all(lab: &Lab) -> Vec<Expected> {
 fn find(lab: &Lab, stack: &str, end: &sites::Endpoint) -> Vec<(NodeName, IpAddr)> {
     let hosts = &lab.network.compiled.index.hosts;
     match end {
-        sites::Endpoint::Ip(address) => (hosts.iter())
-            .find(|(_, h)| h.address == *address)
-            .map_or_else(
-                || vec![(format!("{address}").into(), *address)],
-                |(name, _)| vec![(name.clone(), *address)],
-            ),
+        sites::Endpoint::Ip(address) => (hosts.iter()).find(|(_, h)| h.has(*address)).map_or_else(
+            || vec![(format!("{address}").into(), *address)],
+            |(name, _)| vec![(name.clone(), *address)],
+        ),
         sites::Endpoint::SiteNetwork { site, network } => {
             let subnet = site_network_id(site, network);
             (hosts.iter())
@@ -109,8 +107,7 @@ fn find(lab: &Lab, stack: &str, end: &sites::Endpoint) -> Vec<(NodeName, IpAddr)
                 return Vec::new();
             };
             (hosts.iter())
-                .filter(|(_, h)| h.origin == wanted)
-                .map(|(name, h)| (name.clone(), h.address))
+                .filter_map(|(name, h)| Some((name.clone(), h.address_as(&wanted)?)))
                 .collect()
         }
     }

@@ -68,9 +68,8 @@ fn place(lab: &Lab, at: &str) -> Result<(NodeName, Option<VrfName>), ErrorDocume
     let index = &lab.network.compiled.index;
     let nodes = &lab.network.compiled.blueprint.nodes;
     if let Ok(host) = crate::names::host(lab, at) {
-        let subnet = &index.hosts[&host].subnet;
-        let vrf = index.subnets.get(subnet).map(|s| s.vrf.clone());
-        return Ok((index.hosts[&host].router.clone(), vrf));
+        let host = &index.hosts[&host];
+        return Ok((host.router.clone(), Some(host.vrf.clone())));
     }
     if nodes.get(at).is_some_and(|n| n.as_router().is_some()) {
         return Ok((at.into(), None));

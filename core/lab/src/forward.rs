@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use skybridge_base::Instant;
 use skybridge_blueprint::NodeName;
+use skybridge_compile::HostIndex;
 use skybridge_sites::Endpoint;
 
 use crate::bridge::{CONNECT_MAX, ClientNews, Wanted};
@@ -480,8 +481,7 @@ fn destination(lab: &Lab, wanted: &Destination) -> Result<IpAddr, ErrorDocument>
             if let Ok(address) = name.parse() {
                 return Ok(address);
             }
-            let node = names::host(lab, name)?;
-            Ok(lab.network.compiled.index.hosts[&node].address)
+            names::host_at(lab, name).map(|(_, address)| address)
         }
     }
 }
@@ -490,7 +490,12 @@ fn destination(lab: &Lab, wanted: &Destination) -> Result<IpAddr, ErrorDocument>
 fn host_name(lab: &Lab, stack: &str, endpoint: &Endpoint) -> String {
     let wanted = host_ref(&lab.control.estate, stack, endpoint);
     let hosts = lab.network.compiled.index.hosts.iter();
-    let node = hosts.filter(|(_, host)| Some(&host.origin) == wanted.as_ref());
+    let is_it = |host: &HostIndex| {
+        wanted
+            .as_ref()
+            .is_some_and(|w| host.address_as(w).is_some())
+    };
+    let node = hosts.filter(|(_, host)| is_it(host));
     match (node.map(|(node, _)| node).next(), endpoint) {
         (Some(node), _) => node.to_string(),
         (None, Endpoint::Resource(address)) => address.to_string(),

@@ -1,7 +1,10 @@
 //! Finding things by what a person calls them.
 
+use std::net::IpAddr;
+
 use skybridge_blueprint::NodeName;
-use skybridge_compile::HostRef;
+use skybridge_compile::{HostIndex, HostRef};
+use skybridge_estate::ResourceId;
 use skybridge_hcl::nearest_name;
 
 use crate::document::ErrorDocument;
@@ -55,21 +58,32 @@ pub(crate) fn origin(lab: &Lab, origin: &HostRef) -> Option<String> {
 
 /// A host by its name, its address in the front door, or its IP address.
 pub(crate) fn host(lab: &Lab, wanted: &str) -> Result<NodeName, ErrorDocument> {
+    host_at(lab, wanted).map(|(node, _)| node)
+}
+
+/// As [`host`], with the one of its IP addresses that is meant.
+pub(crate) fn host_at(lab: &Lab, wanted: &str) -> Result<(NodeName, IpAddr), ErrorDocument> {
     let hosts = &lab.network.compiled.index.hosts;
+    let address: Option<IpAddr> = wanted.parse().ok();
+    let is_resource = |id: &ResourceId| {
+        let resource = lab.control.estate.resource(id);
+        resource.is_some_and(|r| r.label() == wanted || r.id.as_str() == wanted)
+    };
     let by_origin = |origin: &HostRef| match origin {
-        HostRef::Resource(id) => lab
-            .control
-            .estate
-            .resource(id)
-            .is_some_and(|r| r.label() == wanted || r.id.as_str() == wanted),
+        HostRef::Resource(id) => is_resource(id),
         HostRef::Lab(name) => name == wanted || format!("host.{name}") == wanted,
         HostRef::SiteNetwork(site, network) => format!("site.{site}.{network}") == wanted,
     };
+    let meant = |name: &NodeName, host: &HostIndex| {
+        if name.as_str() == wanted || by_origin(&host.origin) {
+            return Some(host.address);
+        }
+        let further = host.also.iter().find(|(id, _)| is_resource(id));
+        let further = further.map(|(_, address)| *address);
+        further.or_else(|| address.filter(|address| host.has(*address)))
+    };
     hosts
         .iter()
-        .find(|(name, host)| {
-            name.as_str() == wanted || by_origin(&host.origin) || host.address.to_string() == wanted
-        })
-        .map(|(name, _)| name.clone())
+        .find_map(|(name, host)| Some((name.clone(), meant(name, host)?)))
         .ok_or_else(|| no_such("host", wanted, hosts.keys().map(NodeName::as_str)))
 }

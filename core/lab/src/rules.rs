@@ -321,9 +321,11 @@ pub(crate) fn expected_paths(
             }
             Endpoint::Resource(_) | Endpoint::Host(_) => {
                 let wanted = host_ref(estate, stack, end);
-                (compiled.index.hosts.iter())
-                    .filter(|(_, host)| Some(&host.origin) == wanted.as_ref())
-                    .map(|(name, host)| (name.clone(), host.address))
+                let hosts = compiled.index.hosts.iter();
+                hosts
+                    .filter_map(|(name, host)| {
+                        Some((name.clone(), host.address_as(wanted.as_ref()?)?))
+                    })
                     .collect()
             }
         };

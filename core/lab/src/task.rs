@@ -252,8 +252,7 @@ pub(crate) fn answer(
 /// Has what each failure costs two hosts measured on a twin; the answer comes with its result.
 fn failover(lab: &mut Lab, client: ClientId, from: &str, to: &str) -> Result<(), ErrorDocument> {
     let from = names::host(lab, from)?;
-    let to = names::host(lab, to)?;
-    let address = lab.network.compiled.index.hosts[&to].address;
+    let (to, address) = names::host_at(lab, to)?;
     let sessions = show::sessions::bfd(lab);
     let up = sessions.iter().filter(|row| row.state == "up");
     let job = Failover {
@@ -287,10 +286,7 @@ fn probe(lab: &Lab, from: &str, to: &str, packet: Packet) -> Result<ProbeSpec, E
     let from = names::host(lab, from)?;
     let to: IpAddr = match to.parse() {
         Ok(address) => address,
-        Err(_) => {
-            let node = names::host(lab, to)?;
-            lab.network.compiled.index.hosts[&node].address
-        }
+        Err(_) => names::host_at(lab, to)?.1,
     };
     Ok(ProbeSpec {
         from,

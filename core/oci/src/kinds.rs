@@ -40,9 +40,11 @@ pub const DRG_ROUTE_DISTRIBUTION_STATEMENT: &str = "oci/drg-route-distribution-s
 pub const VIRTUAL_CIRCUIT: &str = "oci/virtual-circuit";
 /// `oci/instance`
 pub const INSTANCE: &str = "oci/instance";
-/// `oci/vnic`: made with its instance.
+/// `oci/vnic`: made with its instance, or with its attachment to one.
 pub const VNIC: &str = "oci/vnic";
-/// `oci/private-ip`: made with its VNIC.
+/// `oci/vnic-attachment`: of a secondary VNIC. That of the primary one is not kept.
+pub const VNIC_ATTACHMENT: &str = "oci/vnic-attachment";
+/// `oci/private-ip`: the primary one is made with its VNIC.
 pub const PRIVATE_IP: &str = "oci/private-ip";
 
 /// `oci/remote-peering-connection`
@@ -113,7 +115,7 @@ const CIRCUIT: [&str; 3] = ["PENDING_PROVIDER", "PROVISIONED", "TERMINATING"];
 const RUN: [&str; 3] = ["PROVISIONING", "RUNNING", "TERMINATING"];
 
 /// Every kind.
-const KINDS: [KindSpec; 25] = [
+const KINDS: [KindSpec; 26] = [
     slow(VCN, "vcn", None, USUAL, "VCN"),
     slow(SUBNET, "subnet", Some(IN_VCN), USUAL, "subnet"),
     quick(ROUTE_TABLE, "routetable", IN_VCN, "route table"),
@@ -181,6 +183,13 @@ const KINDS: [KindSpec; 25] = [
     ),
     slow(INSTANCE, "instance", None, RUN, "instance"),
     quick(VNIC, "vnic", ("instanceId", INSTANCE), "VNIC"),
+    slow(
+        VNIC_ATTACHMENT,
+        "vnicattachment",
+        Some(("instanceId", INSTANCE)),
+        ATTACH,
+        "VNIC attachment",
+    ),
     quick(PRIVATE_IP, "privateip", ("vnicId", VNIC), "private IP"),
     quick(
         REMOTE_PEERING,

@@ -177,10 +177,16 @@ pub struct Vnic {
     pub instance: ResourceId,
     /// The instance's display name, or the front door's name for it.
     pub name: String,
+    /// What attaches a secondary VNIC, and what it is called; `None` for the primary one.
+    pub attachment: Option<(ResourceId, String)>,
     /// Its subnet.
     pub subnet: ResourceId,
     /// Primary private address.
     pub address: IpAddr,
+    /// Secondary private IPs.
+    pub secondary: Vec<(ResourceId, IpAddr)>,
+    /// A route table of its own in the place of the subnet's.
+    pub route_table: Option<ResourceId>,
     /// Network security groups.
     pub security_groups: Vec<ResourceId>,
     /// `skipSourceDestCheck`.

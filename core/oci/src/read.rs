@@ -3,8 +3,7 @@
 mod drg;
 mod peering;
 mod security;
-
-use std::net::IpAddr;
+mod vnic;
 
 use ipnet::IpNet;
 use serde_json::Value as Json;
@@ -15,7 +14,7 @@ use crate::decide::circuit::{ORACLE_ASN, mtu, shape_mbps};
 use crate::decide::network::vcn_blocks;
 use crate::kinds;
 use crate::model::{
-    Gap, Mapping, OciModel, RouteRule, RouteTable, RouteTarget, Subnet, Vcn, VirtualCircuit, Vnic,
+    Gap, Mapping, OciModel, RouteRule, RouteTable, RouteTarget, Subnet, Vcn, VirtualCircuit,
 };
 use crate::ocid::{HOME_REGION, region_of};
 use crate::providers;
@@ -228,36 +227,6 @@ impl<'a> Reader<'a> {
             destination,
             target,
         })
-    }
-
-    fn vnics(&mut self) -> Vec<Vnic> {
-        let mut vnics = Vec::new();
-        for vnic in self.usable(kinds::VNIC) {
-            let instance = vnic.parent.as_ref().and_then(|p| self.estate.resource(p));
-            let Some(instance) = instance else { continue };
-            let address = vnic
-                .text("/privateIp")
-                .and_then(|a| a.parse::<IpAddr>().ok());
-            let known = !touches(&vnic.unknown, "/subnetId");
-            let Some(address) = address.filter(|_| known) else {
-                self.gap(vnic, "left out: its subnet or address is not known");
-                continue;
-            };
-            if touches(&vnic.unknown, "/nsgIds") {
-                self.gap(vnic, "its network security groups are not known");
-            }
-            vnics.push(Vnic {
-                id: vnic.id.clone(),
-                instance: instance.id.clone(),
-                name: name(instance),
-                subnet: vnic.text("/subnetId").unwrap_or_default().into(),
-                address,
-                security_groups: ids(vnic, "/nsgIds"),
-                skip_source_check: vnic.field("/skipSourceDestCheck").and_then(Json::as_bool)
-                    == Some(true),
-            });
-        }
-        vnics
     }
 
     fn circuits(&mut self) -> Vec<VirtualCircuit> {

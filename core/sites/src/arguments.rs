@@ -254,7 +254,7 @@ pub(crate) fn resource_of(value: &Value, types: &[&str]) -> Result<Address, Stri
 }
 
 /// Types of cloud hosts.
-const HOSTS: [&str; 8] = [
+const HOSTS: [&str; 9] = [
     "azurerm_linux_virtual_machine",
     "azurerm_windows_virtual_machine",
     "azurerm_virtual_machine",
@@ -263,6 +263,7 @@ const HOSTS: [&str; 8] = [
     "oci_database_db_system",
     "oci_database_autonomous_database",
     "oci_core_vnic_attachment",
+    "oci_core_private_ip",
 ];
 
 /// A cloud host, a host of the lab file or a site's network.

@@ -49,12 +49,12 @@ pub(super) fn asking(lab: &Lab, wanted: &str) -> Result<NodeName, ErrorDocument>
 
 /// What is aimed at.
 pub(super) fn asked(lab: &Lab, wanted: &str) -> Result<Target, ErrorDocument> {
-    let refusal = match names::host(lab, wanted) {
-        Ok(node) => {
+    let refusal = match names::host_at(lab, wanted) {
+        Ok((node, address)) => {
             let host = &lab.network.compiled.index.hosts[&node];
             return Ok(Target {
                 name: node.to_string(),
-                address: host.address,
+                address,
                 network: host.network.clone(),
                 ends: vec![node],
                 is_behind: false,

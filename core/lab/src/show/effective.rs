@@ -13,13 +13,12 @@ pub(crate) fn tables(lab: &Lab, host: Option<&str>) -> Result<Vec<EffectiveTable
     let index = &lab.network.compiled.index;
     if let Some(wanted) = host {
         let node = names::host(lab, wanted)?;
-        let subnet = &index.hosts[&node].subnet;
-        return Ok(index
-            .subnets
-            .get(subnet)
-            .map(|s| table(lab, &node.to_string(), s))
-            .into_iter()
-            .collect());
+        let host = &index.hosts[&node];
+        let at = skybridge_compile::SubnetIndex {
+            router: host.router.clone(),
+            vrf: host.vrf.clone(),
+        };
+        return Ok(vec![table(lab, &node.to_string(), &at)]);
     }
     Ok(index
         .subnets

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod edits;
+pub(crate) mod oci;
 pub(crate) mod premises;
 
 use std::collections::BTreeMap;

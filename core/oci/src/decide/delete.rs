@@ -5,7 +5,7 @@ use skybridge_catalogue::{DeletionOutcome, catalogue};
 use skybridge_estate::{Estate, OperationKind, Phase, Refusal, Resource, ResourceId};
 
 use super::draft::Draft;
-use super::{circuit, nothing_in_the_way, peering, with_phase};
+use super::{circuit, nothing_in_the_way, peering, vnic, with_phase};
 use crate::kinds;
 use crate::wish::{conflict, not_found};
 
@@ -60,10 +60,13 @@ pub(super) fn delete(draft: &mut Draft<'_>, id: &ResourceId) -> Result<(), Refus
     } else if slow {
         let leaving = with_phase(resource.clone(), Phase::Deleting);
         draft.begin(&leaving, OperationKind::Delete);
-        if leaving.kind.as_str() == kinds::INSTANCE {
-            for vnic in super::instance::vnics(draft, &leaving.id) {
-                draft.insert(with_phase(vnic.clone(), Phase::Deleting));
-            }
+        let vnics: Vec<&Resource> = match leaving.kind.as_str() {
+            kinds::INSTANCE => vnic::of_instance(draft, &leaving.id).collect(),
+            kinds::VNIC_ATTACHMENT => vnic::of_attachment(draft, &leaving).into_iter().collect(),
+            _ => Vec::new(),
+        };
+        for vnic in vnics {
+            draft.insert(with_phase(vnic.clone(), Phase::Deleting));
         }
         draft.insert(leaving);
     } else {
@@ -112,6 +115,11 @@ fn refused(kind: &str, obstacle: Obstacle) -> Result<(), Refusal> {
 pub(super) fn remove(draft: &mut Draft<'_>, resource: &Resource) {
     for child in draft.estate.children(&resource.id) {
         remove(draft, child);
+    }
+    if resource.kind.as_str() == kinds::VNIC_ATTACHMENT
+        && let Some(vnic) = vnic::of_attachment(draft, resource)
+    {
+        remove(draft, vnic);
     }
     draft.remove(&resource.id);
 }
@@ -223,10 +231,19 @@ fn obstacle(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
             let message = format!("{label} goes with its IPsec connection");
             Some(Obstacle::new("with-connection", message))
         }
-        kinds::VNIC | kinds::PRIVATE_IP => {
-            let message = format!("{label} goes with its instance");
+        kinds::VNIC => {
+            let message = format!("{label} goes with its instance or attachment");
             Some(Obstacle::new("with-instance", message))
         }
+        kinds::PRIVATE_IP if resource.field("/isPrimary") == Some(&json!(true)) => {
+            let message = format!("{label} goes with its VNIC");
+            Some(Obstacle::new("with-vnic", message))
+        }
+        kinds::PRIVATE_IP => used(
+            "route-target",
+            "is the target of a route rule in",
+            routed_at(estate, id),
+        ),
         _ => None,
     }
 }

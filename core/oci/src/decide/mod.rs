@@ -8,6 +8,7 @@ mod instance;
 pub(crate) mod legs;
 pub(crate) mod network;
 pub(crate) mod peering;
+mod vnic;
 
 use serde_json::{Map, Value as Json, json};
 use skybridge_base::Instant;
@@ -63,8 +64,14 @@ impl Decide for Oci {
         match operation.kind {
             OperationKind::Create | OperationKind::Update | OperationKind::Provider => {
                 let ready = with_phase(resource.clone(), Phase::Ready);
-                if ready.kind.as_str() == kinds::INSTANCE {
-                    instance::start(&mut draft, &ready);
+                match ready.kind.as_str() {
+                    kinds::INSTANCE => instance::start(&mut draft, &ready),
+                    kinds::VNIC_ATTACHMENT => {
+                        if let Some(vnic) = vnic::of_attachment(&draft, &ready) {
+                            draft.insert(with_phase(vnic.clone(), Phase::Ready));
+                        }
+                    }
+                    _ => {}
                 }
                 draft.insert(ready);
             }
@@ -134,7 +141,9 @@ fn compute(draft: &mut Draft<'_>, wish: &Wish<'_>, spec: &KindSpec) -> Result<Js
         kinds::IPSEC => peering::ipsec(wish),
         kinds::IPSEC_TUNNEL => peering::tunnel(wish),
         kinds::INSTANCE => instance::instance(wish),
-        kinds::VNIC | kinds::PRIVATE_IP => instance::part(wish, spec.noun),
+        kinds::VNIC => vnic::vnic(wish),
+        kinds::VNIC_ATTACHMENT => vnic::attachment(wish),
+        kinds::PRIVATE_IP => vnic::private_ip(wish),
         _ => Ok(json!({})),
     }
 }
@@ -196,6 +205,8 @@ fn create(draft: &mut Draft<'_>, put: &PutRequest) -> Result<(), Refusal> {
         kinds::VCN => network::add_defaults(draft, &mut resource, &region),
         kinds::DRG => drg::add_defaults(draft, &mut resource, &region),
         kinds::INSTANCE => instance::add_vnic(draft, &mut resource, &region)?,
+        kinds::VNIC_ATTACHMENT => vnic::attach(draft, &mut resource, &region)?,
+        kinds::PRIVATE_IP => vnic::add_address(draft, &mut resource)?,
         kinds::VIRTUAL_CIRCUIT => circuit::add_attachment(draft, &resource, &region),
         kinds::LOCAL_PEERING_GATEWAY => peering::join(draft, &resource),
         kinds::REMOTE_PEERING => {
@@ -335,6 +346,17 @@ fn change(draft: &mut Draft<'_>, put: &PutRequest, id: &ResourceId) -> Result<()
         kinds::VIRTUAL_CIRCUIT => circuit::update(draft, existing, resource),
         kinds::INSTANCE => {
             instance::update_vnic(draft, &resource);
+            draft.insert(resource);
+        }
+        kinds::VNIC_ATTACHMENT => {
+            let details = resource.doc.get("createVnicDetails");
+            if let (Some(vnic), Some(details)) = (vnic::of_attachment(draft, &resource), details) {
+                vnic::follow(draft, vnic, details);
+            }
+            draft.insert(resource);
+        }
+        kinds::PRIVATE_IP => {
+            vnic::move_address(&mut resource);
             draft.insert(resource);
         }
         kinds::REMOTE_PEERING | kinds::LOCAL_PEERING_GATEWAY => {

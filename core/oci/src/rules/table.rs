@@ -8,7 +8,7 @@ const REJECTED: Level = Level::Rejected(Cloud::Oci);
 
 /// Every rule of OCI. That the API itself refuses, and with which code, is recalled where the grade is
 /// `Assumed`.
-pub const TABLE: [Rule; 65] = [
+pub const TABLE: [Rule; 67] = [
     Rule {
         name: "oci.deletion",
         level: REJECTED,
@@ -96,6 +96,22 @@ pub const TABLE: [Rule; 65] = [
         help: "Choose another address, or leave it to OCI.",
         grade: Grade::Assumed,
         source: "recalled",
+    },
+    Rule {
+        name: "oci.private-ips-per-vnic",
+        level: REJECTED,
+        text: "A VNIC has one primary private IP and at most 64 secondary ones.",
+        help: "Put further addresses on a secondary VNIC.",
+        grade: Grade::Documented,
+        source: "oracle-vnics-2025",
+    },
+    Rule {
+        name: "oci.private-ip-moved",
+        level: REJECTED,
+        text: "A secondary private IP moves between VNICs of its subnet; a primary one stays with its VNIC.",
+        help: "Name a VNIC in the same subnet.",
+        grade: Grade::Documented,
+        source: "oracle-private-ips-2025",
     },
     Rule {
         name: "oci.security-lists-per-subnet",

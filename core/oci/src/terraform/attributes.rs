@@ -59,6 +59,12 @@ pub(super) fn whole(resource: &Resource) -> Json {
             all.insert(name.clone(), value.clone());
         }
     }
+    // The provider fills in what the cloud chose, in the block that left it out.
+    let chosen = all.get("privateIp").cloned();
+    if let (Some(address), Some(Json::Object(details))) = (chosen, all.get_mut("createVnicDetails"))
+    {
+        details.entry("privateIp").or_insert(address);
+    }
     Json::Object(all)
 }
 

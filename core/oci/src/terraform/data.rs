@@ -13,7 +13,7 @@ use skybridge_terraform::{Mode, schema::BodySchema};
 
 use super::attributes::{value_of, whole};
 use super::names::field;
-use super::{ProviderContext, SCHEMAS, lists};
+use super::{ProviderContext, SCHEMAS, lists, vnics};
 use crate::decide::circuit::shape_name;
 use crate::kinds;
 use crate::ocid::{HOME_REGION, region_of, region_part, stable};
@@ -388,27 +388,14 @@ impl Query<'_> {
     }
 
     fn vnic_attachments(&self) -> Result<Json, Diagnostic> {
-        let wanted = |name: &str, have: &str| {
-            let text = self.text(name);
-            text.is_empty() || text == have
+        let wanted = |json: &Json, argument: &str| {
+            let text = self.text(argument);
+            text.is_empty() || json.get(field(argument)).and_then(Json::as_str) == Some(text)
         };
-        let instance = |v: &Resource| {
-            v.parent
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default()
-        };
-        let all = self
-            .estate
-            .of_kind(kinds::VNIC)
-            .filter(|v| wanted("instance_id", &instance(v)) && wanted("vnic_id", v.id.as_str()))
-            .map(|v| {
-                json!({ "id": stable("vnicattachment", "", v.id.as_str()), "vnicId": v.id.as_str(),
-                    "instanceId": instance(v), "subnetId": v.text("/subnetId"),
-                    "availabilityDomain": v.text("/availabilityDomain"), "displayName": v.name,
-                    "lifecycleState": "ATTACHED", "nicIndex": 0 })
-            });
-        self.list("vnic_attachments", all.collect())
+        let mut all = vnics::attachments(self.estate);
+        let arguments = ["instance_id", "vnic_id"];
+        all.retain(|json| arguments.iter().all(|a| wanted(json, a)));
+        self.list("vnic_attachments", all)
     }
 
     fn drg_tables(&self) -> Result<Json, Diagnostic> {

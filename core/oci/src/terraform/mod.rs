@@ -10,6 +10,7 @@ mod databases;
 mod doc;
 mod lists;
 mod names;
+mod vnics;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -155,7 +156,8 @@ fn put(
         let detail = format!("{name} of {address} is needed and not known");
         vec![Diagnostic::error("Missing argument", detail).at_opt(spans.find(name))]
     };
-    if let Some(why) = databases::left_out(ty, config) {
+    let left_out = databases::left_out(ty, config).or_else(|| vnics::left_out(ty, config));
+    if let Some(why) = left_out {
         return Ok(Mapped::NotModelled(why));
     }
     let mut made = doc::document(ty, &schema.body, config, spans);

@@ -34,7 +34,7 @@ const fn act(ty: &'static str, kind: &'static str, act: Place) -> Row {
     Row { ty, kind, act }
 }
 
-const ROWS: [Row; 31] = [
+const ROWS: [Row; 33] = [
     own("oci_core_vcn", kinds::VCN),
     own("oci_core_virtual_network", kinds::VCN),
     own("oci_core_subnet", kinds::SUBNET),
@@ -80,6 +80,8 @@ const ROWS: [Row; 31] = [
     ),
     own("oci_core_virtual_circuit", kinds::VIRTUAL_CIRCUIT),
     own("oci_core_instance", kinds::INSTANCE),
+    own("oci_core_vnic_attachment", kinds::VNIC_ATTACHMENT),
+    own("oci_core_private_ip", kinds::PRIVATE_IP),
     own(DB_SYSTEM, kinds::INSTANCE),
     own(AUTONOMOUS, kinds::INSTANCE),
     own(
