@@ -258,6 +258,7 @@ fn add_oci(oci: &mut oc::OciModel, options: &Options, tenant: usize) {
     oci.route_tables.push(oc::RouteTable {
         id: id("rt", tenant),
         name: named("rt", tenant),
+        services: Vec::new(),
         rules: vec![oc::RouteRule {
             destination: net("10.12.0.0/16"),
             target: oc::RouteTarget::Drg(id("drg", tenant)),

@@ -186,6 +186,8 @@ pub enum DropKind {
     None,
     /// Towards the internet, which is not modelled.
     Internet,
+    /// Towards the cloud's own services, which are no hosts of this network.
+    Services,
     /// Towards a target that is not modelled; a verdict that meets it is unknown.
     NotModelled,
     /// The target exists but cannot take traffic (no gateway, detached DRG, black hole).

@@ -121,7 +121,7 @@ fn attach_vcn(builder: &mut Builder<'_>, drg: &Drg, attachment: &DrgAttachment) 
         .filter(|t| imports(t, attachment))
         .map(|t| table_vrf(builder, t))
         .collect();
-    let offered = vcn::offered(network, attachment);
+    let offered = vcn::offered(builder, network, attachment);
     let Some(router) = builder.router_mut(&name) else {
         return;
     };

@@ -230,11 +230,16 @@ fn oci_rule(builder: &Builder<'_>, owner: &str, rule: &oci::SecurityRule) -> Rul
         oci::RulePeer::Cidr(prefix) => vec![*prefix],
         oci::RulePeer::Group(group) => (builder.inputs.oci.vnics.iter())
             .filter(|v| v.security_groups.contains(group))
-            .map(|v| host_prefix(v.address))
+            .flat_map(|v| {
+                let secondary = v.secondary.iter().map(|(_, address)| *address);
+                std::iter::once(v.address).chain(secondary)
+            })
+            .map(host_prefix)
             .collect(),
+        // Oracle's services have public addresses (Oracle, "Service Gateway"); which, is not known here.
         oci::RulePeer::Service(_) => {
             unknown = true;
-            everywhere()
+            public_space()
         }
     };
     let peer = AddressSet {

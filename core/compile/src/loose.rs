@@ -169,8 +169,10 @@ fn tables<'b>(
 pub(crate) fn open(table: &mut Vrf, prefixes: &[IpNet]) {
     let unknown = NextHop::Drop(DropKind::NotModelled);
     for route in &mut table.routes {
-        let nowhere = route.next_hop == NextHop::Drop(DropKind::None);
-        if nowhere && route.source == RouteSource::System {
+        let nowhere =
+            route.next_hop == NextHop::Drop(DropKind::None) && route.source == RouteSource::System;
+        let services = route.next_hop == NextHop::Drop(DropKind::Services);
+        if nowhere || services {
             route.next_hop = unknown.clone();
         }
     }

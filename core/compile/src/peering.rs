@@ -398,7 +398,10 @@ fn own_routes(builder: &Builder<'_>, gateway: &Drg, table: &DrgTable) -> BTreeSe
     let vcns = &builder.inputs.oci.vcns;
     let offered = imported(gateway, table)
         .filter(|a| a.kind == AttachmentType::Vcn)
-        .filter_map(|a| Some(vcn::offered(vcns.iter().find(|v| v.id == a.network)?, a)));
+        .filter_map(|a| {
+            let network = vcns.iter().find(|v| v.id == a.network)?;
+            Some(vcn::offered(builder, network, a))
+        });
     let written = table.static_rules.iter().map(|(prefix, _)| *prefix);
     offered.flatten().chain(written).collect()
 }

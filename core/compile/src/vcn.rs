@@ -3,9 +3,10 @@
 //! A table per subnet (its route table), a table `local` that leads to the VNICs, and a table per way in
 //! from the DRG. Traffic inside the VCN uses the implicit local route whatever the rules say.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use skybridge_blueprint::{
     DropKind, HopVisibility, InterfaceName, LinkClass, LinkName, NextHop, NodeName, Owner,
     PortName, Role, RouteSource, StaticRoute, Vrf, VrfName,
@@ -222,6 +223,16 @@ pub(crate) fn table_of(
     if found == Some(None) {
         loose::open(&mut vrf, &everywhere());
     }
+    // Which addresses Oracle's services have is not known here, but that they are public ones: what nothing else
+    // leads anywhere may be one of them.
+    if found.flatten().is_some_and(|t| !t.services.is_empty()) {
+        vrf.routes.push(StaticRoute {
+            prefix: Ipv4Net::default().into(),
+            next_hop: NextHop::Drop(DropKind::Services),
+            preference: tags::LAST,
+            source: RouteSource::User,
+        });
+    }
     vrf
 }
 
@@ -300,11 +311,23 @@ pub(crate) fn attach(
     );
 }
 
-/// The routes that a VCN attachment offers: its subnets', or the VCN's CIDR blocks.
-pub(crate) fn offered(vcn: &Vcn, attachment: &DrgAttachment) -> Vec<IpNet> {
-    if attachment.announces_vcn_cidrs {
+/// The routes that a VCN attachment offers: its subnets', or the VCN's CIDR blocks, and the rules of the VCN route
+/// table that it names (managingDRGs).
+pub(crate) fn offered(
+    builder: &Builder<'_>,
+    vcn: &Vcn,
+    attachment: &DrgAttachment,
+) -> BTreeSet<IpNet> {
+    let own: Vec<IpNet> = if attachment.announces_vcn_cidrs {
         vcn.cidr_blocks.clone()
     } else {
         vcn.subnets.iter().map(|s| s.cidr_block).collect()
-    }
+    };
+    let table = attachment.vcn_route_table.as_ref();
+    let tables = builder.inputs.oci.route_tables.iter();
+    let table = table.and_then(|id| tables.into_iter().find(|t| &t.id == id));
+    let rules = table.map_or(&[][..], |t| &t.rules).iter();
+    own.into_iter()
+        .chain(rules.map(|rule| rule.destination))
+        .collect()
 }

@@ -38,6 +38,8 @@ reasons! {
     RouteNone => "route to next hop None",
     /// Towards the internet, which is not modelled.
     RouteInternet => "route to the internet",
+    /// Towards the cloud's own services, which are no hosts of the network.
+    RouteServices => "route to the cloud's services",
     /// Towards something not modelled.
     RouteNotModelled => "route to a target that is not modelled",
     /// The route's target cannot take traffic.

@@ -163,7 +163,10 @@ fn dropped(
             return of_host(seen, towards);
         }
         DropReason::NoRoute if hop.table == LOCAL => overlapping(seen, hop, towards),
-        DropReason::NoRoute | DropReason::RouteNone | DropReason::RouteInternet
+        DropReason::NoRoute
+        | DropReason::RouteNone
+        | DropReason::RouteInternet
+        | DropReason::RouteServices
             if !hop.is_user_route =>
         {
             let place = (hop.node.as_str(), hop.table.as_str());
@@ -176,6 +179,7 @@ fn dropped(
         DropReason::NoRoute
         | DropReason::RouteNone
         | DropReason::RouteInternet
+        | DropReason::RouteServices
         | DropReason::RouteNotModelled
         | DropReason::RouteDeadTarget => black_hole(hop, reason),
         DropReason::FilterDenied | DropReason::FlowTableFull => {

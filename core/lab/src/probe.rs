@@ -291,10 +291,13 @@ impl Probes {
                 } => Some((node, reason, detail, *unknown)),
                 HopVerdict::Forwarded { .. } | HopVerdict::Delivered => None,
             });
+        let flight = self.flights.get(&id);
+        let is_public = flight.is_some_and(|flight| is_public(flight.spec.to));
         match drop {
+            // What is out there is not in the lab: it may well answer.
             Some((node, reason, detail, unknown)) => Outcome::Failed {
                 why: drop_words(node, *reason, detail),
-                unknown,
+                unknown: unknown || (leads_out(*reason) && is_public),
             },
             None => {
                 let last = hops
@@ -306,6 +309,28 @@ impl Probes {
                 }
             }
         }
+    }
+}
+
+/// True for drops on the way to the internet or to the cloud's own services.
+const fn leads_out(reason: DropReason) -> bool {
+    matches!(
+        reason,
+        DropReason::RouteInternet | DropReason::RouteServices
+    )
+}
+
+/// True for addresses that the internet or a cloud's services may have: not private, shared, local or reserved ones.
+const fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            let is_shared = a == 100 && b & 0xc0 == 64;
+            let is_special = v4.is_private() || v4.is_link_local() || v4.is_loopback();
+            !(is_shared || is_special || a == 0 || a >= 224)
+        }
+        // RFC 4291 §2.4: global unicast is what is none of the others; 2000::/3 is what is given out.
+        IpAddr::V6(v6) => v6.segments()[0] & 0xe000 == 0x2000,
     }
 }
 

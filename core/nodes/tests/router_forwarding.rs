@@ -253,6 +253,7 @@ fn routes_drop_for_their_reason_and_a_target_not_modelled_is_unknown() {
     for (kind, reason, is_unknown) in [
         (DropKind::None, DropReason::RouteNone, false),
         (DropKind::Internet, DropReason::RouteInternet, false),
+        (DropKind::Services, DropReason::RouteServices, false),
         (DropKind::NotModelled, DropReason::RouteNotModelled, true),
         (DropKind::DeadTarget, DropReason::RouteDeadTarget, false),
     ] {

@@ -82,14 +82,16 @@ pub struct RouteTable {
     pub id: ResourceId,
     /// Display name.
     pub name: String,
-    /// Rules.
+    /// Rules for addresses.
     pub rules: Vec<RouteRule>,
+    /// Service gateways that rules for Oracle's services lead to.
+    pub services: Vec<ResourceId>,
 }
 
 /// One route rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RouteRule {
-    /// Destination; rules for service labels are reported as gaps.
+    /// Destination.
     pub destination: IpNet,
     /// Target.
     pub target: RouteTarget,
@@ -106,7 +108,7 @@ pub enum RouteTarget {
     LocalPeering(ResourceId),
     /// A private IP as next hop.
     PrivateIp(IpAddr),
-    /// Something not modelled (service gateway, local peering …).
+    /// Something not modelled.
     NotModelled(ResourceId),
     /// A resource that does not exist.
     Missing(ResourceId),

@@ -48,7 +48,6 @@ impl OciModel {
             tunnels: reader.tunnels(),
             gaps: Vec::new(),
         };
-        reader.not_modelled();
         model.gaps = reader.gaps;
         model
     }
@@ -163,9 +162,13 @@ impl<'a> Reader<'a> {
     fn route_tables(&mut self) -> Vec<RouteTable> {
         let mut tables = Vec::new();
         for table in self.usable(kinds::ROUTE_TABLE) {
-            let mut rules = Vec::new();
+            let (mut rules, mut services) = (Vec::new(), Vec::new());
             for (i, rule) in items(table, "/routeRules").iter().enumerate() {
                 let pointer = format!("/routeRules/{i}");
+                if text(rule, "/destinationType") == Some("SERVICE_CIDR_BLOCK") {
+                    services.extend(text(rule, "/networkEntityId").map(ResourceId::from));
+                    continue;
+                }
                 if let Some(rule) = self.route_rule(table, &pointer, rule) {
                     rules.push(rule);
                 }
@@ -174,6 +177,7 @@ impl<'a> Reader<'a> {
                 id: table.id.clone(),
                 name: name(table),
                 rules,
+                services,
             });
         }
         tables
@@ -181,13 +185,6 @@ impl<'a> Reader<'a> {
 
     fn route_rule(&mut self, table: &Resource, pointer: &str, rule: &Json) -> Option<RouteRule> {
         let destination = text(rule, "/destination").or_else(|| text(rule, "/cidrBlock"))?;
-        if text(rule, "/destinationType") == Some("SERVICE_CIDR_BLOCK") {
-            self.gap(
-                table,
-                format!("the rule for service {destination} is not modelled"),
-            );
-            return None;
-        }
         let unknown = ["destination", "cidrBlock"]
             .iter()
             .any(|f| touches(&table.unknown, &format!("{pointer}/{f}")));
@@ -314,13 +311,6 @@ impl<'a> Reader<'a> {
             bgp_enabled: circuit.text("/bgpAdminState") != Some("DISABLED"),
             phase: circuit.phase,
         })
-    }
-
-    /// Kinds that are kept in the estate and mean nothing to the model.
-    fn not_modelled(&mut self) {
-        for resource in self.usable(kinds::SERVICE_GATEWAY) {
-            self.gap(resource, "service gateways are not modelled");
-        }
     }
 }
 

@@ -119,6 +119,7 @@ pub(crate) fn oci() -> oc::OciModel {
         route_tables: vec![oc::RouteTable {
             id: "rt".into(),
             name: "rt".into(),
+            services: Vec::new(),
             rules: vec![oc::RouteRule {
                 destination: "10.12.0.0/16".parse().unwrap(),
                 target: oc::RouteTarget::Drg("drg".into()),

@@ -107,6 +107,7 @@ fn next_hop(hop: &NextHop, source: RouteSource, is_azure: bool) -> (String, Stri
         NextHop::Connected { .. } => ("Local", String::new()),
         NextHop::Drop(DropKind::None) => ("None", String::new()),
         NextHop::Drop(DropKind::Internet) => ("Internet", String::new()),
+        NextHop::Drop(DropKind::Services) => ("Oracle services", String::new()),
         NextHop::Drop(DropKind::NotModelled) => ("not modelled", String::new()),
         NextHop::Drop(DropKind::DeadTarget) => ("target cannot take traffic", String::new()),
     };

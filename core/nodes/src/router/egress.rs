@@ -300,6 +300,7 @@ fn error_v4(refusal: &Refusal, transit: &Transit) -> Option<Icmpv4Kind> {
         | DropReason::LinkDown
         | DropReason::RouteNone
         | DropReason::RouteInternet
+        | DropReason::RouteServices
         | DropReason::RouteNotModelled
         | DropReason::RouteDeadTarget
         | DropReason::NeighbourQueueFull

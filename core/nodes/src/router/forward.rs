@@ -269,6 +269,7 @@ const fn drop_reason(kind: DropKind) -> DropReason {
     match kind {
         DropKind::None => DropReason::RouteNone,
         DropKind::Internet => DropReason::RouteInternet,
+        DropKind::Services => DropReason::RouteServices,
         DropKind::NotModelled => DropReason::RouteNotModelled,
         DropKind::DeadTarget => DropReason::RouteDeadTarget,
     }

@@ -69,7 +69,10 @@ impl Reader<'_> {
         let peer = match text(rule, &format!("/{field}Type")) {
             Some("NETWORK_SECURITY_GROUP") => Some(RulePeer::Group(other.into())),
             Some("SERVICE_CIDR_BLOCK") => {
-                self.gap(owner, format!("{name}: service {other} is not modelled"));
+                self.gap(
+                    owner,
+                    format!("{name}: which public addresses {other} has is not known"),
+                );
                 Some(RulePeer::Service(other.to_owned()))
             }
             _ => other.parse().ok().map(RulePeer::Cidr),

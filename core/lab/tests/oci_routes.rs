@@ -1,0 +1,227 @@
+//! Route rules of OCI that lead out of what is modelled, or through another network, judged by packets.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod common;
+
+use common::Virtual;
+use common::oci::{expected, source, vcn, verdict};
+use skybridge_lab::document::{Report, Verdict};
+use skybridge_lab::request::StackSource;
+
+const SERVICES: &str = r#"
+data "oci_core_services" "all" {
+  filter {
+    name   = "name"
+    values = ["All .* Services In Oracle Services Network"]
+    regex  = true
+  }
+}
+
+resource "oci_core_service_gateway" "a" {
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.a.id
+
+  services {
+    service_id = data.oci_core_services.all.services[0].id
+  }
+}
+
+resource "oci_core_nat_gateway" "a" {
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.a.id
+}
+"#;
+
+const TO_SERVICES: &str = r#"
+  route_rules {
+    destination       = data.oci_core_services.all.services[0].cidr_block
+    destination_type  = "SERVICE_CIDR_BLOCK"
+    network_entity_id = oci_core_service_gateway.a.id
+  }
+"#;
+
+const TO_INTERNET: &str = r#"
+  route_rules {
+    destination       = "0.0.0.0/0"
+    network_entity_id = oci_core_nat_gateway.a.id
+  }
+"#;
+
+const OUTSIDE: &str = r#"
+expect "what is out there" {
+  from = oci_core_instance.a
+  to   = "134.70.24.1"
+}
+"#;
+
+/// VCN `a` with both gateways and these rules, and VCN `b`, which nothing joins to it.
+fn leading_out(rules: &str) -> StackSource {
+    let text = [
+        vcn("a", 1, "", &[]),
+        vcn("b", 2, "", &[]),
+        SERVICES.to_owned(),
+    ];
+    let table = "manage_default_resource_id = oci_core_vcn.a.default_route_table_id\n";
+    let text = text.concat().replace(table, &format!("{table}{rules}"));
+    let mut source = source(text);
+    source
+        .files
+        .insert("lab.sky.hcl".to_owned(), OUTSIDE.to_owned());
+    source
+}
+
+fn note(report: &Report) -> &str {
+    &report.expectations[0].detail
+}
+
+#[test]
+fn what_leads_to_a_service_gateway_is_said_and_leaves_private_verdicts_alone() {
+    let mut lab = Virtual::new();
+    let report = lab.up(vec![leading_out("")]);
+    assert_eq!(expected(&report, "what is out there"), Verdict::Fails);
+    let report = lab.up(vec![leading_out(TO_SERVICES)]);
+    assert_eq!(expected(&report, "what is out there"), Verdict::Unknown);
+    assert!(
+        note(&report).contains("route services"),
+        "{}",
+        note(&report)
+    );
+    assert_eq!(verdict(&report, "a", "b"), Verdict::Fails);
+    assert!(report.not_modelled.is_empty(), "{:#?}", report.not_modelled);
+}
+
+#[test]
+fn what_leads_to_a_nat_gateway_may_answer_when_its_address_is_public() {
+    for rules in [
+        TO_INTERNET.to_owned(),
+        format!("{TO_INTERNET}{TO_SERVICES}"),
+    ] {
+        let report = Virtual::new().up(vec![leading_out(&rules)]);
+        assert_eq!(expected(&report, "what is out there"), Verdict::Unknown);
+        assert!(
+            note(&report).contains("route internet"),
+            "{}",
+            note(&report)
+        );
+        assert_eq!(verdict(&report, "a", "b"), Verdict::Fails);
+    }
+}
+
+#[test]
+fn a_security_rule_for_a_service_lets_nothing_in_between_private_machines() {
+    let text = leading_out(TO_SERVICES).files["main.tf"].clone();
+    let near = r#"
+resource "oci_core_instance" "near" {
+  compartment_id      = "c"
+  availability_domain = "1"
+  display_name        = "near"
+  shape               = "VM.Standard.E5.Flex"
+
+  create_vnic_details {
+    subnet_id = oci_core_subnet.a.id
+  }
+}
+"#;
+    let all =
+        "  egress_security_rules {\n    protocol    = \"all\"\n    destination = \"0.0.0.0/0\"\n";
+    let service = "  egress_security_rules {\n    protocol    = \"6\"\n    destination = data.oci_core_services.all.services[0].cidr_block\n    destination_type = \"SERVICE_CIDR_BLOCK\"\n";
+    let mut source = source(text.replacen(all, service, 1) + near);
+    let lab = r#"
+expect "not by the rule for services" {
+  from      = oci_core_instance.near
+  to        = oci_core_instance.a
+  tcp       = 443
+  reachable = false
+}
+"#;
+    source
+        .files
+        .insert("lab.sky.hcl".to_owned(), lab.to_owned());
+    let report = Virtual::new().up(vec![source]);
+    let verdict = expected(&report, "not by the rule for services");
+    assert_eq!(verdict, Verdict::Holds, "{:#?}", report.expectations);
+}
+
+/// A spoke on a DRG, a hub on it, and a network that only the hub is peered with.
+fn transit(table: &str) -> StackSource {
+    let more = r#"
+resource "oci_core_drg" "d" {
+  compartment_id = "c"
+}
+
+resource "oci_core_drg_attachment" "spoke" {
+  drg_id = oci_core_drg.d.id
+
+  network_details {
+    id   = oci_core_vcn.spoke.id
+    type = "VCN"
+  }
+}
+
+resource "oci_core_drg_attachment" "hub" {
+  drg_id = oci_core_drg.d.id
+
+  network_details {
+    id             = oci_core_vcn.hub.id
+    type           = "VCN"
+    TABLE
+  }
+}
+
+resource "oci_core_route_table" "from_drg" {
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.hub.id
+
+  route_rules {
+    destination       = "10.3.0.0/16"
+    network_entity_id = oci_core_local_peering_gateway.hub.id
+  }
+}
+
+resource "oci_core_route_table" "from_behind" {
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.hub.id
+
+  route_rules {
+    destination       = "10.1.0.0/16"
+    network_entity_id = oci_core_drg.d.id
+  }
+}
+
+resource "oci_core_local_peering_gateway" "hub" {
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.hub.id
+  peer_id        = oci_core_local_peering_gateway.behind.id
+  route_table_id = oci_core_route_table.from_behind.id
+}
+
+resource "oci_core_local_peering_gateway" "behind" {
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.behind.id
+}
+"#;
+    let to = "oci_core_local_peering_gateway.behind.id";
+    let text = [
+        vcn("spoke", 1, "", &[("10.0.0.0/8", "oci_core_drg.d.id")]),
+        vcn("hub", 2, "", &[]),
+        vcn("behind", 3, "", &[("10.1.0.0/16", to)]),
+        more.replace("TABLE", table),
+    ];
+    source(text.concat())
+}
+
+#[test]
+fn a_vcn_attachment_offers_the_rules_of_the_route_table_that_it_names() {
+    let mut lab = Virtual::new();
+    let report = lab.up(vec![transit("")]);
+    assert_eq!(verdict(&report, "spoke", "behind"), Verdict::Fails);
+    let table = "route_table_id = oci_core_route_table.from_drg.id";
+    let report = lab.up(vec![transit(table)]);
+    assert_eq!(
+        verdict(&report, "spoke", "behind"),
+        Verdict::Holds,
+        "{:#?}",
+        report.reachability
+    );
+    assert_eq!(verdict(&report, "behind", "spoke"), Verdict::Holds);
+}
