@@ -138,17 +138,10 @@ fn what_cannot_be_read_is_left_out_and_named() {
     request.unknown.insert("/cidrBlock".to_owned());
     lab.send(&Command::Put(request)).unwrap();
     lab.pass(10);
-    lab.create(kinds::SERVICE_GATEWAY, json!({ "vcnId": vcn.as_str() }));
     let model = OciModel::read(&lab.estate);
     assert_eq!(model.vcns[0].subnets, []);
     let words: Vec<_> = model.gaps.iter().map(|g| g.what.as_str()).collect();
-    assert_eq!(
-        words,
-        [
-            "left out: its CIDR block is not known",
-            "service gateways are not modelled"
-        ]
-    );
+    assert_eq!(words, ["left out: its CIDR block is not known",]);
 }
 
 #[test]
@@ -208,4 +201,20 @@ fn a_circuit_with_a_placeholder_for_its_key_stays_pending_and_is_a_gap() {
     )]);
     let settled = crate::terraform::settled(&lab.estate, "oci_core_virtual_circuit", &attributes);
     assert_eq!(settled, crate::terraform::Settled::Ready);
+}
+
+#[test]
+fn a_rule_for_services_leads_to_its_gateway_and_is_none_for_addresses() {
+    let mut lab = Lab::new();
+    let vcn = lab.vcn("10.1.0.0/16");
+    let gateway = lab.create(kinds::SERVICE_GATEWAY, json!({ "vcnId": vcn.as_str() }));
+    let rules = json!([{ "destination": "all-iad-services-in-oracle-services-network",
+        "destinationType": "SERVICE_CIDR_BLOCK", "networkEntityId": gateway.as_str() }]);
+    let table = json!({ "vcnId": vcn.as_str(), "routeRules": rules });
+    let table = lab.create(kinds::ROUTE_TABLE, table);
+    let model = OciModel::read(&lab.estate);
+    let read = model.route_tables.iter().find(|t| t.id == table).unwrap();
+    assert_eq!(read.services, [gateway]);
+    assert_eq!(read.rules, []);
+    assert_eq!(model.gaps, []);
 }
