@@ -1,131 +1,79 @@
 //! `plan`: what an `up` of the same directories would do to the stacks, as documents. Nothing is changed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
-use skybridge_base::Instant;
 use skybridge_hcl::{Kind, Value};
 use skybridge_terraform::{
-    Address, Apply, ApplyResult, Change, InstanceKey, Mode, OutputState, PlannedInstance, Schemas,
-    Stack, StackState,
+    Address, Change, InstanceKey, Mode, OutputState, PlannedInstance, StackState,
 };
 
-use crate::control::Control;
+use crate::diagnostics;
 use crate::document::{
     Diagnostic, OutputRow, OutputsReport, PlanReport, PlanSummary, ResourceChange, StackPlan,
     ValueChange,
 };
 use crate::lab::Lab;
-use crate::preparation::unmodelled;
-use crate::rehearsal::rehearse;
+use crate::preparation::{Plan, Prepared};
 use crate::request::UpRequest;
-use crate::run::{OnRefusal, Run, Siblings};
-use crate::{diagnostics, sources};
-
-/// Plans the stacks of a request, one on top of the other.
-fn plan(
-    control: &Control,
-    prior: &BTreeMap<String, StackState>,
-    schemas: &Arc<Schemas>,
-    request: &UpRequest,
-    now: Instant,
-) -> PlanReport {
-    let mut report = PlanReport::default();
-    let mut scratch = control.clone();
-    let mut siblings = Siblings::of(prior);
-    let mut holdings = siblings.holdings.clone();
-    let alone = match request.stacks.as_slice() {
-        [one] => prior.keys().all(|directory| *directory == one.directory),
-        _ => false,
-    };
-    for (index, source) in request.stacks.iter().enumerate() {
-        let stack = match sources::load(source, schemas) {
-            Ok((stack, notes)) => {
-                (report.diagnostics).extend(notes.iter().map(diagnostics::from_hcl));
-                Arc::new(stack)
-            }
-            Err(errors) => {
-                (report.diagnostics).extend(errors.iter().map(diagnostics::from_hcl));
-                continue;
-            }
-        };
-        let before = prior.get(&source.directory).cloned().unwrap_or_default();
-        let earlier = before.outputs.clone();
-        let apply = Apply::plan_only(Arc::clone(&stack), before.clone());
-        let mut run = Run::new(apply, &source.directory, OnRefusal::Fail, now);
-        run.siblings = siblings.clone();
-        run.pump(now, &mut scratch);
-        let result = run.apply.finish();
-        let said = result.diagnostics.iter().chain(&run.extra);
-        report.diagnostics.extend(said.map(diagnostics::from_hcl));
-        if !alone {
-            let adopted = holdings.adoptions(&source.directory, &result.plan);
-            (report.diagnostics).extend(adopted.iter().map(diagnostics::from_hcl));
-            holdings.take_planned(&source.directory, &result.plan);
-        }
-        let (ignored, mut not_modelled) = unmodelled(&result.not_modelled);
-        not_modelled.append(&mut run.not_modelled);
-        report.ignored.extend(ignored);
-        report.not_modelled.extend(not_modelled);
-        report
-            .stacks
-            .push(stack_plan(&source.directory, &result, &earlier));
-        count(&result.plan, &mut report.summary);
-        // A later stack sees what an earlier one would have made.
-        if index + 1 < request.stacks.len() && !skybridge_hcl::has_errors(&result.diagnostics) {
-            scratch = ahead(
-                &scratch,
-                &stack,
-                before,
-                &source.directory,
-                &mut siblings,
-                now,
-            );
-        }
-    }
-    let conflicts = holdings.conflicts();
-    (report.diagnostics).extend(conflicts.iter().map(diagnostics::from_hcl));
-    diagnostics::sort(&mut report.diagnostics);
-    report
-}
+use crate::siblings::Siblings;
 
 impl Lab {
     /// A plan with all that stands in its way: also what the clouds would refuse and what cannot work.
     pub(crate) fn plan(&self, request: &UpRequest) -> PlanReport {
-        let (control, states) = (&self.control, self.states());
-        let mut report = plan(control, &states, &self.schemas, request, self.now);
-        if !report.diagnostics.iter().any(|d| d.level == "error") {
-            let prepared = self.prepare(request);
-            let planned = std::mem::take(&mut report.diagnostics);
+        let states = self.states();
+        let prepared = self.prepare(request);
+        let mut report = PlanReport::default();
+        let mut planning = prepared.planning;
+        planning.extend(sharing(&states, &prepared.stacks, &prepared.plans));
+        let none = BTreeMap::new();
+        for (stack, plan) in prepared.stacks.into_iter().zip(&prepared.plans) {
+            let directory = &stack.source.directory;
+            let earlier = states.get(directory).map_or(&none, |state| &state.outputs);
+            report.ignored.extend(stack.ignored);
+            report.not_modelled.extend(stack.not_modelled);
+            report.stacks.push(stack_plan(directory, plan, earlier));
+            count(&plan.instances, &mut report.summary);
+        }
+        // What is tried out after a plan that fails would speak of half of it.
+        if !planning.iter().any(|d| d.level == "error") {
             // What only an apply would say of the configuration is not said by a plan, as in Terraform.
             let is_remark = |found: &Diagnostic| {
                 let file = found.file.as_deref().unwrap_or_default();
                 matches!(found.level.as_str(), "warning" | "notice") && !file.ends_with(".sky.hcl")
             };
             let news = prepared.diagnostics.into_iter();
-            let news = news.filter(|found| !is_remark(found) && !planned.contains(found));
+            let news = news.filter(|found| !is_remark(found) && !planning.contains(found));
             report.diagnostics.extend(news);
-            report.diagnostics.extend(planned);
-            diagnostics::sort(&mut report.diagnostics);
         }
+        report.diagnostics.append(&mut planning);
+        diagnostics::sort(&mut report.diagnostics);
         report
     }
 }
 
-/// The estate as it would be after the stack's apply.
-fn ahead(
-    control: &Control,
-    stack: &Arc<Stack>,
-    before: StackState,
-    directory: &str,
-    siblings: &mut Siblings,
-    now: Instant,
-) -> Control {
-    let apply = Apply::new(Arc::clone(stack), before);
-    let rehearsal = rehearse(control, apply, directory, siblings, now);
-    siblings.add(directory, &rehearsal.result.state);
-    rehearsal.control
+/// What the plans would adopt of other stacks, and what two stacks want otherwise.
+fn sharing(
+    prior: &BTreeMap<String, StackState>,
+    stacks: &[Prepared],
+    plans: &[Plan],
+) -> Vec<Diagnostic> {
+    let alone = match stacks {
+        [one] => prior.keys().all(|d| *d == one.source.directory),
+        _ => stacks.is_empty() && prior.len() < 2,
+    };
+    if alone {
+        return Vec::new();
+    }
+    let mut holdings = Siblings::of(prior).holdings;
+    let mut said = Vec::new();
+    for (stack, plan) in stacks.iter().zip(plans) {
+        let directory = &stack.source.directory;
+        said.extend(holdings.adoptions(directory, &plan.instances));
+        holdings.take_planned(directory, &plan.instances);
+    }
+    said.extend(holdings.conflicts());
+    said.iter().map(diagnostics::from_hcl).collect()
 }
 
 fn count(plan: &BTreeMap<Address, PlannedInstance>, summary: &mut PlanSummary) {
@@ -146,19 +94,12 @@ fn count(plan: &BTreeMap<Address, PlannedInstance>, summary: &mut PlanSummary) {
     }
 }
 
-fn stack_plan(
-    directory: &str,
-    result: &ApplyResult,
-    earlier: &BTreeMap<String, OutputState>,
-) -> StackPlan {
-    let rows = result
-        .plan
-        .iter()
-        .map(|(address, planned)| row(address, planned));
+fn stack_plan(directory: &str, plan: &Plan, earlier: &BTreeMap<String, OutputState>) -> StackPlan {
+    let rows = (plan.instances.iter()).map(|(address, planned)| row(address, planned));
     let gone = (earlier.iter())
-        .filter(|(name, _)| !result.outputs.contains_key(*name))
+        .filter(|(name, _)| !plan.outputs.contains_key(*name))
         .map(|(name, was)| (name.clone(), output_change(Some(was), None)));
-    let outputs = (result.outputs.iter())
+    let outputs = (plan.outputs.iter())
         .map(|(name, is)| (name.clone(), output_change(earlier.get(name), Some(is))))
         .chain(gone)
         .collect();

@@ -1,4 +1,4 @@
-//! Reading stacks and trying them out: everything that can be said before anything is made.
+//! Reading stacks, planning them and trying them out: everything that can be said before anything is made.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +9,9 @@ use skybridge_compile::{Compiled, Extras, Inputs, LooseEnd, compile};
 use skybridge_hcl::Value;
 use skybridge_oci::model::OciModel;
 use skybridge_sites::LabFile;
-use skybridge_terraform::{Apply, NotModelled, Schemas, Stack, StackState};
+use skybridge_terraform::{
+    Address, Apply, NotModelled, OutputState, PlannedInstance, Schemas, Stack, StackState,
+};
 
 use crate::control::Control;
 use crate::document::{Diagnostic, IgnoredRow, NotModelledRow};
@@ -38,6 +40,17 @@ pub(crate) struct Preparation {
     /// The limits in force.
     pub(crate) limits: BTreeMap<String, u64>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What Terraform would plan, stack by stack as `stacks`.
+    pub(crate) plans: Vec<Plan>,
+    /// What reading and planning alone say.
+    pub(crate) planning: Vec<Diagnostic>,
+}
+
+/// What Terraform would plan for one stack.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) instances: BTreeMap<Address, PlannedInstance>,
+    pub(crate) outputs: BTreeMap<String, OutputState>,
 }
 
 impl Lab {
@@ -63,7 +76,9 @@ fn prepare(
     now: Instant,
 ) -> Preparation {
     let mut said = Vec::new();
+    let mut planning = Vec::new();
     let mut stacks = Vec::new();
+    let mut plans = Vec::new();
     let mut scratch = control.clone();
     let mut states: BTreeMap<&str, StackState> = BTreeMap::new();
     let mut siblings = Siblings::of(prior);
@@ -73,17 +88,19 @@ fn prepare(
         let files = sources::files(source);
         let stack = match sources::load(source, schemas) {
             Ok((stack, notes)) => {
+                planning.extend(notes.iter().map(diagnostics::from_hcl));
                 said.extend(notes.iter().map(diagnostics::from_hcl));
                 Arc::new(stack)
             }
             Err(errors) => {
+                planning.extend(errors.iter().map(diagnostics::from_hcl));
                 said.extend(errors.iter().map(diagnostics::from_hcl));
                 continue;
             }
         };
         let state = prior.get(&source.directory).cloned().unwrap_or_default();
         let apply = Apply::new(Arc::clone(&stack), state);
-        let rehearsal = rehearse(&scratch, apply, &source.directory, &siblings, now);
+        let mut rehearsal = rehearse(&scratch, apply, &source.directory, &siblings, now);
         siblings.add(&source.directory, &rehearsal.result.state);
         let (mut lab_file, lab_said) = skybridge_sites::read(files.as_ref(), ".", &rehearsal.scope);
         lab_file.stack.clone_from(&source.directory);
@@ -92,6 +109,17 @@ fn prepare(
             said.extend(lab_said.iter().map(diagnostics::from_hcl));
         }
         said.extend(rehearsal_said(&rehearsal));
+        let as_planned = std::mem::take(&mut rehearsal.result.as_planned);
+        let of_plan = as_planned.diagnostics.iter();
+        planning.extend(
+            of_plan
+                .chain(&rehearsal.extra_of_plan)
+                .map(diagnostics::from_hcl),
+        );
+        plans.push(Plan {
+            instances: std::mem::take(&mut rehearsal.result.plan),
+            outputs: as_planned.outputs,
+        });
         let (ignored, mut not_modelled) = unmodelled(&rehearsal.result.not_modelled);
         not_modelled.extend(rehearsal.not_modelled);
         scratch = rehearsal.control;
@@ -125,6 +153,8 @@ fn prepare(
         stacks,
         limits,
         diagnostics: said,
+        plans,
+        planning,
     }
 }
 

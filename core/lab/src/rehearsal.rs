@@ -28,6 +28,8 @@ pub(crate) struct Rehearsal {
     pub(crate) failures: Vec<Diagnostic>,
     /// Further diagnostics.
     pub(crate) extra: Vec<Diagnostic>,
+    /// Those of them that belong to the plan.
+    pub(crate) extra_of_plan: Vec<Diagnostic>,
     /// What dialects could not map.
     pub(crate) not_modelled: Vec<NotModelledRow>,
 }
@@ -78,6 +80,7 @@ pub(crate) fn rehearse(
         refusals: run.refusals,
         failures: run.failures,
         extra: run.extra,
+        extra_of_plan: run.extra_of_plan,
         not_modelled: run.not_modelled,
     }
 }

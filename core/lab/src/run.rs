@@ -37,6 +37,8 @@ pub(crate) struct Run {
     pub(crate) failures: Vec<Diagnostic>,
     /// Diagnostics beside the one that a failed action carries.
     pub(crate) extra: Vec<Diagnostic>,
+    /// Those of `extra` that came while nothing was carried out.
+    pub(crate) extra_of_plan: Vec<Diagnostic>,
     /// Resources that the dialect could not map.
     pub(crate) not_modelled: Vec<NotModelledRow>,
     /// What other stacks have put out, for `terraform_remote_state`.
@@ -72,6 +74,7 @@ impl Run {
             refusals: Vec::new(),
             failures: Vec::new(),
             extra: Vec::new(),
+            extra_of_plan: Vec::new(),
             not_modelled: Vec::new(),
             siblings: Siblings::default(),
             progress: VecDeque::new(),
@@ -165,6 +168,9 @@ impl Run {
             let address = target.address.to_string();
             let spans = &target.spans;
             let (state, said) = self.siblings.read(&self.stack, &address, config, spans);
+            if self.apply.is_planning() {
+                self.extra_of_plan.extend(said.clone());
+            }
             self.extra.extend(said);
             self.apply.complete(target.id, &state);
             return;

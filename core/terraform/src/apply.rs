@@ -12,10 +12,12 @@ use std::sync::Arc;
 
 use skybridge_hcl::{Diagnostic, Spans, Value, has_errors};
 
+use crate::action::{Action, ActionId, Target};
 use crate::address::{Address, Mode};
 use crate::diff::merge;
 use crate::graph::{self, Graph, Node, NodeKind};
 use crate::moves;
+use crate::outcome::{ApplyResult, AsPlanned, Change, NotModelled, PlannedInstance};
 use crate::placeholder::placeholder_attributes;
 use crate::refactor::{Refactored, refactor};
 use crate::said::Said;
@@ -23,149 +25,6 @@ use crate::scope::Values;
 use crate::stack::Stack;
 use crate::state::{InstanceState, OutputState, StackState};
 use crate::walk::PENDING_CHECK;
-
-/// Names an action while it is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ActionId(pub u64);
-
-/// What an action is about.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    /// For [`Apply::complete`] and [`Apply::fail`].
-    pub id: ActionId,
-    /// The instance.
-    pub address: Address,
-    /// Its provider (`azurerm.hub`, after the module path if it is not the root's).
-    pub provider: String,
-    /// The evaluated arguments of the provider block, an object; null without a block.
-    pub provider_config: Value,
-    /// Where its arguments were written.
-    pub spans: Spans,
-}
-
-/// Something for the driver to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Read a data source; complete with all its attributes.
-    Read {
-        /// What.
-        target: Target,
-        /// Its arguments.
-        config: Value,
-    },
-    /// Create an instance; complete with all its attributes.
-    Create {
-        /// What.
-        target: Target,
-        /// Its attributes; what the cloud decides is unknown.
-        planned: Value,
-        /// Whether an instance of this address was deleted before, to be made anew.
-        replaces: bool,
-    },
-    /// Change an instance in place; complete with all its attributes.
-    Update {
-        /// What.
-        target: Target,
-        /// Its attributes now.
-        before: Value,
-        /// Its attributes afterwards.
-        after: Value,
-    },
-    /// Delete an instance; complete with [`Value::null`].
-    Delete {
-        /// What.
-        target: Target,
-        /// Its attributes now.
-        before: Value,
-        /// Whether it will be created anew.
-        replaced: bool,
-    },
-}
-
-impl Action {
-    /// What it is about.
-    #[must_use]
-    pub fn target(&self) -> &Target {
-        match self {
-            Self::Read { target, .. }
-            | Self::Create { target, .. }
-            | Self::Update { target, .. }
-            | Self::Delete { target, .. } => target,
-        }
-    }
-}
-
-/// What is planned for an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing.
-    None,
-    /// A data source, read while planning.
-    Read,
-    /// A data source that can only be read during apply.
-    ReadDuringApply,
-    /// It will be created.
-    Create,
-    /// It will be changed in place.
-    Update,
-    /// It will be deleted and created.
-    Replace,
-    /// It will be deleted.
-    Delete,
-    /// It goes on living, and is no longer this stack's.
-    Forget,
-}
-
-/// What is planned for one instance.
-#[derive(Clone, Debug)]
-pub struct PlannedInstance {
-    /// What will happen.
-    pub change: Change,
-    /// Its attributes afterwards; what is not known yet is unknown. For a deletion, as they are.
-    pub attributes: Value,
-    /// Its attributes as they are, when it is there.
-    pub before: Option<Value>,
-    /// Its address before a `moved` block, or a count that came or went, renamed it.
-    pub moved_from: Option<Address>,
-    /// Whether a replacement is made before what it replaces goes.
-    pub create_first: bool,
-    /// The attribute paths that change.
-    pub changed: Vec<String>,
-    /// Those that mean replacement.
-    pub replace: Vec<String>,
-    /// Where its arguments were written.
-    pub spans: Spans,
-    /// Whether nobody models it.
-    pub placeholder: bool,
-}
-
-/// A type that is not modelled, and where it is used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotModelled {
-    /// `azurerm_firewall`
-    pub ty: String,
-    /// Whether it is network (a verdict may need it) or not.
-    pub network: bool,
-    /// The instances with their places.
-    pub instances: BTreeMap<Address, Spans>,
-}
-
-/// What came of it.
-#[derive(Clone, Debug)]
-pub struct ApplyResult {
-    /// What exists; as before when nothing was applied.
-    pub state: StackState,
-    /// The outputs of the root module; of a plan, with what is not known yet left unknown.
-    pub outputs: BTreeMap<String, OutputState>,
-    /// Everything there is to say.
-    pub diagnostics: Vec<Diagnostic>,
-    /// Types that are not modelled.
-    pub not_modelled: Vec<NotModelled>,
-    /// What was planned.
-    pub plan: BTreeMap<Address, PlannedInstance>,
-    /// Number of actions that were completed, by kind: created, updated, deleted.
-    pub counts: [usize; 3],
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -239,6 +98,7 @@ pub struct Apply {
     holds: BTreeMap<Address, BTreeSet<u64>>,
     next_id: u64,
     pub(crate) plan: BTreeMap<Address, PlannedInstance>,
+    as_planned: AsPlanned,
     /// Data sources read while planning: arguments and result.
     pub(crate) reads: BTreeMap<Address, (Value, Value)>,
     /// Deletions that are planned and not done.
@@ -316,6 +176,7 @@ impl Apply {
             holds: BTreeMap::new(),
             next_id: 0,
             plan: BTreeMap::new(),
+            as_planned: AsPlanned::default(),
             reads: BTreeMap::new(),
             deletes: BTreeSet::new(),
             not_modelled: BTreeMap::new(),
@@ -493,6 +354,12 @@ impl Apply {
         self.phase == Phase::Done && self.queue.is_empty() && self.running.is_empty()
     }
 
+    /// Whether nothing is carried out yet.
+    #[must_use]
+    pub fn is_planning(&self) -> bool {
+        self.phase == Phase::Plan
+    }
+
     /// What is to be said so far.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
@@ -510,21 +377,10 @@ impl Apply {
     #[must_use]
     pub fn finish(self) -> ApplyResult {
         let applied = self.phase != Phase::Plan && !self.plan_only;
-        let mut outputs = BTreeMap::new();
-        let declared = self
-            .stack
-            .config
-            .modules
-            .get(&Vec::new())
-            .map(|m| &m.outputs);
-        for (name, output) in declared.into_iter().flatten() {
-            let value = self.values.outputs.get(&(Vec::new(), name.clone()));
+        let mut outputs = self.outputs();
+        if applied {
             // A null is no output, as in Terraform's state.
-            if let Some(value) = value.filter(|v| !(applied && v.is_null())) {
-                let value = value.clone();
-                let sensitive = output.sensitive;
-                outputs.insert(name.clone(), OutputState { value, sensitive });
-            }
+            outputs.retain(|_, output| !output.value.is_null());
         }
         let state = if applied {
             StackState {
@@ -541,8 +397,24 @@ impl Apply {
             diagnostics: self.diagnostics,
             not_modelled: self.not_modelled.into_values().collect(),
             plan: self.plan,
+            as_planned: self.as_planned,
             counts: self.counts,
         }
+    }
+
+    /// The outputs of the root module so far.
+    fn outputs(&self) -> BTreeMap<String, OutputState> {
+        let root = self.stack.config.modules.get(&Vec::new());
+        let declared = root.into_iter().flat_map(|module| &module.outputs);
+        let known = declared.filter_map(|(name, output)| {
+            let value = self.values.outputs.get(&(Vec::new(), name.clone()))?;
+            let output = OutputState {
+                value: value.clone(),
+                sensitive: output.sensitive,
+            };
+            Some((name.clone(), output))
+        });
+        known.collect()
     }
 
     /// Everything is planned: stop at errors, else work out deletions and walk again.
@@ -561,17 +433,21 @@ impl Apply {
                 continue;
             }
             self.check_destroyable(&address);
-            let mut planned = leaving(Change::Delete, instance);
+            let mut planned = PlannedInstance::leaving(Change::Delete, instance);
             planned.moved_from = self.moved.get(&address).cloned();
             self.plan.insert(address, planned);
         }
         for (address, instance) in &self.forgotten {
-            let planned = leaving(Change::Forget, instance.clone());
+            let planned = PlannedInstance::leaving(Change::Forget, instance.clone());
             self.plan.insert(address.clone(), planned);
         }
         self.spread_create_first();
         self.say_not_modelled();
         moves::check(&self.stack.config, &self.values, &mut self.diagnostics);
+        self.as_planned = AsPlanned {
+            outputs: self.outputs(),
+            diagnostics: self.diagnostics.clone(),
+        };
         if has_errors(&self.diagnostics) || self.plan_only {
             if !self.plan_only {
                 self.plan_only = true;
@@ -797,20 +673,5 @@ impl Apply {
                 self.ready.insert(user);
             }
         }
-    }
-}
-
-/// What is planned for an instance that the configuration does not have.
-fn leaving(change: Change, instance: InstanceState) -> PlannedInstance {
-    PlannedInstance {
-        change,
-        before: Some(instance.attributes.clone()),
-        moved_from: None,
-        create_first: false,
-        attributes: instance.attributes,
-        changed: Vec::new(),
-        replace: Vec::new(),
-        spans: instance.spans,
-        placeholder: instance.placeholder,
     }
 }

@@ -3,8 +3,9 @@
 
 use skybridge_hcl::{Marks, Value};
 
+use crate::action::Action;
 use crate::address::{Address, Mode};
-use crate::apply::{Action, Apply};
+use crate::apply::Apply;
 use crate::diff::Diff;
 
 /// Whether the machine itself carries actions on an instance out.

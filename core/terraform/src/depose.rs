@@ -1,7 +1,9 @@
 //! `create_before_destroy`: the new instance is made first, and the old one goes when nothing uses it.
 
+use crate::action::Action;
 use crate::address::Address;
-use crate::apply::{Action, Apply, Change, Running, RunningKind};
+use crate::apply::{Apply, Running, RunningKind};
+use crate::outcome::Change;
 use crate::state::InstanceState;
 use skybridge_hcl::Diagnostic;
 use std::collections::BTreeSet;

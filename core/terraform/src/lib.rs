@@ -29,6 +29,7 @@
     reason = "a rule is about some kinds of value or expression and treats all others alike"
 )]
 
+mod action;
 mod address;
 mod apply;
 mod body;
@@ -47,6 +48,7 @@ mod limits;
 mod load;
 mod moves;
 mod odds;
+mod outcome;
 mod overrides;
 mod placeholder;
 mod providers;
@@ -62,13 +64,13 @@ mod variables;
 mod versions;
 mod walk;
 
+pub use action::{Action, ActionId, Target};
 pub use address::{Address, InstanceKey, Mode, ModuleStep, ParseAddressError};
-pub use apply::{
-    Action, ActionId, Apply, ApplyResult, Change, NotModelled, PlannedInstance, Target,
-};
+pub use apply::Apply;
 pub use lab::StackScope;
 pub use load::load;
 pub use odds::settings_at_odds;
+pub use outcome::{ApplyResult, AsPlanned, Change, NotModelled, PlannedInstance};
 pub use placeholder::placeholder_attributes;
 pub use schema::{Category, Schemas};
 pub use show::is_document;

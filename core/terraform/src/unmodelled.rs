@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use skybridge_hcl::{Diagnostic, Spans};
 
 use crate::address::{Address, Mode};
-use crate::apply::{Apply, Change, NotModelled, Phase, PlannedInstance};
+use crate::apply::{Apply, Phase};
 use crate::config::Resource;
+use crate::outcome::{Change, NotModelled, PlannedInstance};
 use crate::placeholder::placeholder_attributes;
 use crate::schema::Category;
 use crate::stack::Stack;

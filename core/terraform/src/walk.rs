@@ -9,14 +9,16 @@ use skybridge_hcl::{
     references_in,
 };
 
+use crate::action::Action;
 use crate::address::{Address, InstanceKey, Mode, ModuleStep};
-use crate::apply::{Action, Apply, Change, Phase, PlannedInstance, Running, RunningKind, Status};
+use crate::apply::{Apply, Phase, Running, RunningKind, Status};
 use crate::body::{BodyContext, evaluate_body};
 use crate::builtin::{self, is_builtin};
 use crate::config::{Check, Condition, IgnoreChanges, ProviderKey, Resource, Variable};
 use crate::diff::{Diff, diff};
 use crate::expand::{Voice, check, expand};
 use crate::graph::{Node, NodeKind, provider_of_resource};
+use crate::outcome::{Change, PlannedInstance};
 use crate::said::Said;
 use crate::schema::Category;
 use crate::scope::{Expansion, ModulePath, ModuleScope};
