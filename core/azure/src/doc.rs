@@ -131,26 +131,6 @@ pub(crate) fn subnet_prefixes<'a>(doc: &Doc<'a>, at: &str) -> Vec<(String, &'a s
     text.into_iter().collect()
 }
 
-/// The known ranges of a subnet that is there.
-pub(crate) fn subnet_ranges(subnet: &Resource) -> impl Iterator<Item = IpNet> {
-    let doc = Doc::of(subnet);
-    let is_known = move |index: usize| {
-        let unknown = &subnet.unknown;
-        unknown.is_empty() || !doc.is_unknown(&format!("/properties/addressPrefixes/{index}"))
-    };
-    let many = doc.field("/properties/addressPrefixes");
-    let many = many.and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
-    let single = doc.text("/properties/addressPrefix");
-    let single =
-        single.filter(|_| many.is_empty() && !doc.has_unknown("/properties/addressPrefixes"));
-    let texts = many
-        .iter()
-        .enumerate()
-        .filter(move |(index, _)| is_known(*index));
-    let texts = texts.filter_map(|(_, text)| text.as_str());
-    texts.chain(single).filter_map(prefix)
-}
-
 /// Pointers below `at`, seen from there.
 pub(crate) fn rebase(unknown: &BTreeSet<String>, at: &str) -> BTreeSet<String> {
     let below = unknown.iter().filter_map(|u| u.strip_prefix(at));

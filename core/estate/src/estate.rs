@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use skybridge_base::{Deadline, Instant, Rng};
 
+use crate::allocations::Allocations;
 use crate::resources::Resources;
 use crate::{Command, Kind, Pace, Party, Resource, ResourceId};
 
@@ -97,8 +99,7 @@ pub struct Conflict {
 pub struct Estate {
     resources: Resources,
     operations: BTreeMap<OperationId, Operation>,
-    /// (pool, key) → number.
-    allocations: BTreeMap<String, BTreeMap<String, u64>>,
+    allocations: Allocations,
     operation_next: u64,
     draws: u64,
     seed: u64,
@@ -117,7 +118,7 @@ impl Estate {
         Self {
             resources: Resources::new(),
             operations: BTreeMap::new(),
-            allocations: BTreeMap::new(),
+            allocations: Allocations::new(),
             operation_next: 1,
             draws: 0,
             seed,
@@ -180,8 +181,24 @@ impl Estate {
     }
 
     /// The direct children of a resource, by id.
-    pub fn children<'a>(&'a self, id: &'a ResourceId) -> impl Iterator<Item = &'a Resource> {
+    pub fn children<'a>(&'a self, id: &ResourceId) -> impl Iterator<Item = &'a Resource> + use<'a> {
         self.resources.children(id)
+    }
+
+    /// The resources whose documents, the client's or the cloud's part, have an id as a text, by their own ids;
+    /// in any spelling, and without the resource itself.
+    pub fn naming<'a>(&'a self, id: &ResourceId) -> impl Iterator<Item = &'a Resource> + use<'a> {
+        self.resources.naming(id)
+    }
+
+    /// The children of `parent` that take addresses of `net`, and which range of theirs does: the widest
+    /// first, then by address.
+    pub fn taking<'a>(
+        &'a self,
+        parent: &ResourceId,
+        net: IpNet,
+    ) -> impl Iterator<Item = (IpNet, &'a Resource)> + use<'a> {
+        self.resources.taking(parent, net)
     }
 
     /// Operations under way, by number.
@@ -221,7 +238,7 @@ impl Estate {
     /// The number that `key` holds in `pool`.
     #[must_use]
     pub fn allocation(&self, pool: &str, key: &str) -> Option<u64> {
-        self.allocations.get(pool)?.get(key).copied()
+        self.allocations.get(pool, key)
     }
 
     /// The number `key` holds in `pool`, or the lowest free one of `range`, noted in `txn`.
@@ -241,10 +258,12 @@ impl Estate {
         if let Some(held) = self.allocation(pool, key) {
             return Some(held);
         }
-        let taken = self.allocations.get(pool);
-        let value = range
-            .into_iter()
-            .find(|v| !taken.is_some_and(|t| t.values().any(|x| x == v)) && !pending(*v))?;
+        let last = *range.end();
+        let mut value = self.allocations.lowest_free(pool, &range)?;
+        while pending(value) {
+            let rest = value.checked_add(1)?..=last;
+            value = self.allocations.lowest_free(pool, &rest)?;
+        }
         txn.writes.push(Write::Allocate {
             pool: pool.to_owned(),
             key: key.to_owned(),
@@ -310,13 +329,9 @@ impl Estate {
                     self.operations.remove(&id);
                 }
                 Write::Allocate { pool, key, value } => {
-                    self.allocations.entry(pool).or_default().insert(key, value);
+                    self.allocations.insert(pool, key, value);
                 }
-                Write::Release { key } => {
-                    for pool in self.allocations.values_mut() {
-                        pool.remove(&key);
-                    }
-                }
+                Write::Release { key } => self.allocations.release(&key),
             }
         }
         Ok(txn.follow_ups)

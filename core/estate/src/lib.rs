@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod allocations;
 mod command;
 mod estate;
 mod finding;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use skybridge_base::Instant;
@@ -214,6 +215,32 @@ impl Resource {
     #[must_use]
     pub fn text(&self, pointer: &str) -> Option<&str> {
         self.field(pointer).and_then(Json::as_str)
+    }
+
+    /// The prefixes that are known of what a subnet takes of its network: `addressPrefixes`, or else
+    /// `addressPrefix`, of Azure, `cidrBlock` of OCI. Text that is no prefix is passed over.
+    pub fn prefixes(&self) -> impl Iterator<Item = IpNet> {
+        let is_known = |pointer: &str| {
+            let covers = |unknown: &String| {
+                let rest = pointer.strip_prefix(unknown.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            !self.unknown.iter().any(covers)
+        };
+        let (list, single) = match self.cloud {
+            Cloud::Azure => ("/properties/addressPrefixes", "/properties/addressPrefix"),
+            Cloud::Oci => ("/cidrBlocks", "/cidrBlock"),
+        };
+        let many = self.field(list).and_then(Json::as_array);
+        let many = many.map_or(&[][..], Vec::as_slice);
+        let alone = many.is_empty() && is_known(list) && is_known(single);
+        let single = self.text(single).filter(|_| alone);
+        let many = many.iter().enumerate().filter(move |(index, _)| {
+            self.unknown.is_empty() || is_known(&format!("{list}/{index}"))
+        });
+        let texts = many.filter_map(|(_, text)| text.as_str()).chain(single);
+        let prefixes = texts.filter_map(|text| text.trim().parse::<IpNet>().ok());
+        prefixes.filter(|net| net.trunc() == *net)
     }
 
     /// True while the resource can be used by others.

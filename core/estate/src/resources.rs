@@ -1,9 +1,12 @@
 //! Every resource of an estate, and the ways to find one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::{Kind, Resource, ResourceId};
 
@@ -16,7 +19,14 @@ pub(crate) struct Resources {
     spellings: BTreeMap<String, ResourceId>,
     kinds: BTreeMap<Kind, Shared>,
     children: BTreeMap<ResourceId, Shared>,
+    /// By an id in small letters: the others whose documents have it.
+    naming: BTreeMap<String, Shared>,
+    /// By parent: the ranges that children take of it.
+    ranges: BTreeMap<ResourceId, Ranges>,
 }
+
+/// Ranges by first address, and who takes them.
+type Ranges = BTreeSet<(IpNet, ResourceId)>;
 
 /// A copy of an estate shares its resources: they are replaced, never changed.
 type Shared = BTreeMap<ResourceId, Arc<Resource>>;
@@ -28,6 +38,8 @@ impl Resources {
             spellings: BTreeMap::new(),
             kinds: BTreeMap::new(),
             children: BTreeMap::new(),
+            naming: BTreeMap::new(),
+            ranges: BTreeMap::new(),
         }
     }
 
@@ -60,6 +72,36 @@ impl Resources {
         those(self.children.get(id))
     }
 
+    pub(crate) fn naming<'a>(
+        &'a self,
+        id: &ResourceId,
+    ) -> impl Iterator<Item = &'a Resource> + use<'a> {
+        those(self.naming.get(&id.as_str().to_ascii_lowercase()))
+    }
+
+    pub(crate) fn taking<'a>(
+        &'a self,
+        parent: &ResourceId,
+        net: IpNet,
+    ) -> impl Iterator<Item = (IpNet, &'a Resource)> + use<'a> {
+        let ranges = self.ranges.get(parent).into_iter();
+        // Two prefixes that overlap are one inside the other: those around it, then those inside.
+        let inside = ranges.clone().flat_map(move |ranges| {
+            let from = (net, ResourceId::from(""));
+            let first = ranges.range(from..);
+            first.take_while(move |(other, _)| net.contains(other))
+        });
+        let around = (0..net.prefix_len()).filter_map(move |len| supernet(net, len));
+        let around = ranges.flat_map(move |ranges| {
+            around.clone().flat_map(move |wide| {
+                let first = ranges.range((wide, ResourceId::from(""))..);
+                first.take_while(move |(other, _)| *other == wide)
+            })
+        });
+        let found = around.chain(inside);
+        found.filter_map(|(taken, id)| Some((*taken, self.exact(id)?)))
+    }
+
     pub(crate) fn insert(&mut self, resource: Resource) {
         self.remove(&resource.id);
         let resource = Arc::new(resource);
@@ -71,6 +113,14 @@ impl Resources {
         if let Some(parent) = &resource.parent {
             let siblings = self.children.entry(parent.clone()).or_default();
             siblings.insert(id.clone(), Arc::clone(&resource));
+            for range in resource.prefixes() {
+                let ranges = self.ranges.entry(parent.clone()).or_default();
+                ranges.insert((range, id.clone()));
+            }
+        }
+        for named in ids_in(&resource) {
+            let users = self.naming.entry(named).or_default();
+            users.insert(id.clone(), Arc::clone(&resource));
         }
         self.by_id.insert(id, resource);
     }
@@ -83,8 +133,55 @@ impl Resources {
         leave(&mut self.kinds, &gone.kind, id);
         if let Some(parent) = &gone.parent {
             leave(&mut self.children, parent, id);
+            self.give_back(parent, &gone);
+        }
+        for named in ids_in(&gone) {
+            leave(&mut self.naming, &named, id);
         }
     }
+
+    fn give_back(&mut self, parent: &ResourceId, gone: &Resource) {
+        let Some(ranges) = self.ranges.get_mut(parent) else {
+            return;
+        };
+        for range in gone.prefixes() {
+            ranges.remove(&(range, gone.id.clone()));
+        }
+        if ranges.is_empty() {
+            self.ranges.remove(parent);
+        }
+    }
+}
+
+/// The prefix of `len` bits around `net`.
+fn supernet(net: IpNet, len: u8) -> Option<IpNet> {
+    let address: IpAddr = net.addr();
+    Some(IpNet::new(address, len).ok()?.trunc())
+}
+
+/// The ids that a resource's documents have, in small letters, but for its own.
+fn ids_in(resource: &Resource) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    collect_ids(&resource.doc, &mut found);
+    collect_ids(&resource.computed, &mut found);
+    found.remove(&resource.id.as_str().to_ascii_lowercase());
+    found
+}
+
+fn collect_ids(json: &Json, found: &mut BTreeSet<String>) {
+    match json {
+        Json::String(text) if is_id(text) => {
+            found.insert(text.to_ascii_lowercase());
+        }
+        Json::Array(items) => items.iter().for_each(|item| collect_ids(item, found)),
+        Json::Object(fields) => fields.values().for_each(|field| collect_ids(field, found)),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+    }
+}
+
+/// True when a text has the form of an id in one of the clouds.
+fn is_id(text: &str) -> bool {
+    text.starts_with('/') || text.starts_with("ocid1.")
 }
 
 fn those(resources: Option<&Shared>) -> impl Iterator<Item = &Resource> {
@@ -115,5 +212,81 @@ impl From<Resources> for Vec<Resource> {
     fn from(resources: Resources) -> Self {
         let shared = resources.by_id.into_values();
         shared.map(Arc::unwrap_or_clone).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use skybridge_base::Instant;
+
+    use super::*;
+    use crate::{Cloud, Phase};
+
+    fn resource(id: &str, parent: Option<&str>, doc: Json) -> Resource {
+        Resource {
+            id: id.into(),
+            cloud: Cloud::Azure,
+            kind: "k".into(),
+            name: id.to_owned(),
+            parent: parent.map(ResourceId::from),
+            doc,
+            computed: json!({ "id": id }),
+            unknown: BTreeSet::new(),
+            phase: Phase::Ready,
+            revision: 0,
+            created_at: Instant::ZERO,
+            origin: None,
+        }
+    }
+
+    fn ids<'a>(found: impl Iterator<Item = &'a Resource>) -> Vec<&'a str> {
+        found.map(|r| r.id.as_str()).collect()
+    }
+
+    #[test]
+    fn what_names_an_id_is_found_in_any_spelling_until_it_goes() {
+        let mut all = Resources::new();
+        all.insert(resource("/s/A", None, json!({})));
+        let user = json!({ "x": [{ "id": "/S/a" }], "name": "not an id" });
+        all.insert(resource("/s/b", None, user));
+        assert_eq!(ids(all.naming(&"/s/a".into())), ["/s/b"]);
+        assert_eq!(ids(all.naming(&"/s/b".into())), [""; 0], "not itself");
+        all.insert(resource("/s/b", None, json!({})));
+        assert_eq!(ids(all.naming(&"/s/A".into())), [""; 0]);
+        assert!(all.naming.is_empty());
+    }
+
+    #[test]
+    fn a_range_is_taken_by_those_around_it_and_those_inside() {
+        let mut all = Resources::new();
+        for (id, range) in [
+            ("/a", "10.0.0.0/16"),
+            ("/b", "10.0.1.0/24"),
+            ("/c", "10.0.2.0/24"),
+            ("/d", "fd00::/64"),
+        ] {
+            all.insert(resource(
+                id,
+                Some("/v"),
+                json!({ "properties": { "addressPrefix": range } }),
+            ));
+        }
+        let taking = |net: &str| -> Vec<String> {
+            let found = all.taking(&"/v".into(), net.parse().unwrap());
+            found.map(|(net, r)| format!("{} {net}", r.id)).collect()
+        };
+        assert_eq!(taking("10.0.1.0/25"), ["/a 10.0.0.0/16", "/b 10.0.1.0/24"]);
+        assert_eq!(taking("10.0.2.0/23"), ["/a 10.0.0.0/16", "/c 10.0.2.0/24"]);
+        assert_eq!(
+            taking("10.0.0.0/8"),
+            ["/a 10.0.0.0/16", "/b 10.0.1.0/24", "/c 10.0.2.0/24"]
+        );
+        assert_eq!(taking("0.0.0.0/0").len(), 3);
+        assert_eq!(taking("fd00::/48"), ["/d fd00::/64"]);
+        assert_eq!(taking("10.1.0.0/16"), [""; 0]);
+        all.remove(&"/a".into());
+        let found = all.taking(&"/v".into(), "10.0.0.0/16".parse().unwrap());
+        assert_eq!(found.count(), 2);
     }
 }

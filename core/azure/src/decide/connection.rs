@@ -160,7 +160,11 @@ pub(super) fn linked<'a>(
             .reference(pointer)
             .is_some_and(|id| kinds::same_id(&id, &target.id))
     };
-    estate.of_kind(kinds::CONNECTION).filter(leads).collect()
+    let users = estate.naming(&target.id);
+    users
+        .filter(|r| r.kind.as_str() == kinds::CONNECTION)
+        .filter(leads)
+        .collect()
 }
 
 /// The connections of a gateway.

@@ -10,7 +10,7 @@ use super::{connection, done_at, refuse_when_busy};
 use crate::doc::Doc;
 use crate::kinds;
 use crate::model::ProviderState;
-use crate::read::{machine_has, provider_state};
+use crate::read::{machine_of, provider_state};
 use crate::rules::refuse;
 
 pub(super) fn delete(estate: &Estate, id: &ResourceId, now: Instant) -> Result<Txn, Refusal> {
@@ -115,8 +115,7 @@ fn condition(estate: &Estate, resource: &Resource) -> (&'static str, Vec<Resourc
             "associated",
         ),
         kinds::NIC => {
-            let machines = estate.of_kind(kinds::MACHINE);
-            let users = machines.filter(|m| machine_has(m, &resource.id)).collect();
+            let users = machine_of(estate, &resource.id).into_iter().collect();
             either(ids(users), "attached")
         }
         kinds::PUBLIC_IP => either(address_users(estate, resource), "in-use"),
@@ -151,11 +150,12 @@ pub(super) fn subnet_users(estate: &Estate, subnet: &ResourceId) -> Vec<Resource
     let Some(subnet) = estate.resource(subnet) else {
         return Vec::new();
     };
-    let of = |kind| estate.of_kind(kind).filter(|r| sits_in(r, subnet));
-    of(kinds::NIC)
-        .chain(of(kinds::GATEWAY))
-        .map(|r| r.id.clone())
-        .collect()
+    let users = estate.naming(&subnet.id).filter(|r| sits_in(r, subnet));
+    let mut users: Vec<&Resource> = users
+        .filter(|r| matches!(r.kind.as_str(), kinds::NIC | kinds::GATEWAY))
+        .collect();
+    users.sort_by_key(|r| (r.kind.as_str() == kinds::GATEWAY, &r.id));
+    users.into_iter().map(|r| r.id.clone()).collect()
 }
 
 /// Resources whose reference at `pointer` leads to `target`.
@@ -166,7 +166,7 @@ fn referrers(estate: &Estate, pointer: &str, target: &Resource) -> Vec<ResourceI
             .is_some_and(|id| kinds::same_id(&id, &target.id))
     };
     estate
-        .resources()
+        .naming(&target.id)
         .filter(leads)
         .map(|r| r.id.clone())
         .collect()
@@ -180,9 +180,9 @@ fn address_users(estate: &Estate, address: &Resource) -> Vec<ResourceId> {
             .filter_map(|at| doc.reference(&format!("{at}/properties/publicIPAddress/id")))
             .any(|id| kinds::same_id(&id, &address.id))
     };
-    let of = |kind| estate.of_kind(kind).filter(has);
-    of(kinds::NIC)
-        .chain(of(kinds::GATEWAY))
+    let users = estate.naming(&address.id).filter(has);
+    users
+        .filter(|r| matches!(r.kind.as_str(), kinds::NIC | kinds::GATEWAY))
         .map(|r| r.id.clone())
         .collect()
 }

@@ -190,15 +190,16 @@ fn holder_of<'a>(
 ) -> Option<&'a ResourceId> {
     let has = |nic: &&Resource| {
         let doc = Doc::of(nic);
-        doc.items("/properties/ipConfigurations").iter().any(|at| {
-            let in_subnet = doc
-                .reference(&format!("{at}/properties/subnet/id"))
-                .is_some_and(|id| kinds::same_id(&id, &subnet.id));
-            let same = doc.parse(&format!("{at}/properties/privateIPAddress")) == Some(address);
-            in_subnet && same
-        })
+        nic.kind.as_str() == kinds::NIC
+            && doc.items("/properties/ipConfigurations").iter().any(|at| {
+                let in_subnet = doc
+                    .reference(&format!("{at}/properties/subnet/id"))
+                    .is_some_and(|id| kinds::same_id(&id, &subnet.id));
+                let same = doc.parse(&format!("{at}/properties/privateIPAddress")) == Some(address);
+                in_subnet && same
+            })
     };
-    let mut others = request.estate.of_kind(kinds::NIC);
+    let mut others = request.estate.naming(&subnet.id);
     others
         .find(|nic| nic.id != request.id && has(nic))
         .map(|nic| &nic.id)

@@ -12,7 +12,7 @@ use skybridge_estate::{
 use super::delete::subnet_users;
 use super::put::{Outcome, Request, begin, computed};
 use super::{done_at, gateway};
-use crate::doc::{Doc, overlap, prefix, rebase, subnet_prefixes, subnet_ranges};
+use crate::doc::{Doc, overlap, prefix, rebase, subnet_prefixes};
 use crate::kinds;
 use crate::rules::refuse;
 
@@ -113,7 +113,7 @@ fn inline_subnets(request: &Request<'_>, ranges: &[IpNet], txn: &mut Txn) -> Res
             id: &id,
             name,
             ranges: whole.then_some(ranges),
-            siblings: &siblings,
+            siblings: Siblings::Sent(&siblings),
             existing,
             doc: &request.doc,
             at: &at,
@@ -209,24 +209,27 @@ pub(super) fn subnet(request: &Request<'_>) -> Result<Outcome, Refusal> {
         .iter()
         .filter_map(|(_, text)| prefix(text))
         .collect();
-    let mut siblings = Vec::new();
-    for sibling in request.estate.children(&vnet.id) {
-        if sibling.kind.as_str() == kinds::SUBNET && sibling.id != request.id {
-            siblings.extend(subnet_ranges(sibling).map(|net| (sibling.name.as_str(), net)));
-        }
-    }
     let check = SubnetCheck {
         estate: request.estate,
         id: &request.id,
         name: request.id.leaf(),
         ranges: (!network.has_unknown(SPACE)).then_some(&ranges),
-        siblings: &siblings,
+        siblings: Siblings::Of(&vnet.id),
         existing: request.existing,
         doc: &request.doc,
         at: "",
     };
     check.run()?;
     Ok(Outcome::default())
+}
+
+/// The other subnets of the network.
+#[derive(Clone, Copy)]
+enum Siblings<'a> {
+    /// Those that the network has.
+    Of(&'a ResourceId),
+    /// The ranges of those in the same document, with their names.
+    Sent(&'a [(&'a str, IpNet)]),
 }
 
 /// The rules of one subnet, at `at` in `doc`.
@@ -236,8 +239,7 @@ struct SubnetCheck<'a> {
     name: &'a str,
     /// The network's ranges; `None` when they are not all known.
     ranges: Option<&'a [IpNet]>,
-    /// The ranges of the others, with their names.
-    siblings: &'a [(&'a str, IpNet)],
+    siblings: Siblings<'a>,
     existing: Option<&'a Resource>,
     doc: &'a Doc<'a>,
     at: &'a str,
@@ -280,7 +282,7 @@ impl SubnetCheck<'_> {
             let message = format!("subnet {name}: {net} is outside {}", space.join(", "));
             return Err(refuse("azure.subnet-outside-vnet", pointer, message));
         }
-        match self.siblings.iter().find(|(_, taken)| overlap(*taken, net)) {
+        match self.taken(net) {
             Some((other, taken)) => {
                 let message = format!("subnet {name}: {net} overlaps {taken} of subnet {other}");
                 Err(refuse("azure.subnet-overlap", pointer, message))
@@ -289,19 +291,36 @@ impl SubnetCheck<'_> {
         }
     }
 
+    /// Another subnet that takes addresses of `net`.
+    fn taken(&self, net: IpNet) -> Option<(&str, IpNet)> {
+        match self.siblings {
+            Siblings::Of(vnet) => {
+                let mut others = self.estate.taking(vnet, net);
+                let other = others.find(|(_, r)| !kinds::same_id(&r.id, self.id));
+                other.map(|(taken, r)| (r.name.as_str(), taken))
+            }
+            Siblings::Sent(all) => {
+                let mut all = all.iter().copied();
+                all.find(|(_, taken)| overlap(*taken, net))
+            }
+        }
+    }
+
     fn resize(&self, pointer: &str, nets: &[IpNet]) -> Result<(), Refusal> {
         let Some(existing) = self.existing else {
             return Ok(());
         };
-        let users = subnet_users(self.estate, &existing.id);
-        let kept = subnet_ranges(existing).all(|net| nets.contains(&net));
-        match users.first() {
-            Some(user) if !kept && !self.doc.has_unknown(pointer) => Err(refuse(
+        let kept = existing.prefixes().all(|net| nets.contains(&net));
+        if kept || self.doc.has_unknown(pointer) {
+            return Ok(());
+        }
+        match subnet_users(self.estate, &existing.id).first() {
+            Some(user) => Err(refuse(
                 "azure.subnet-in-use",
                 pointer,
                 format!("subnet {} is in use by {user}", self.name),
             )),
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 

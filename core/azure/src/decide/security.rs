@@ -246,7 +246,8 @@ fn refuse_on_gateway_subnet(
                 .reference("/properties/routeTable/id")
                 .is_some_and(|id| kinds::same_id(&id, table))
     };
-    match request.estate.of_kind(kinds::SUBNET).find(uses) {
+    let mut subnets = (request.estate.naming(table)).filter(|r| r.kind.as_str() == kinds::SUBNET);
+    match subnets.find(uses) {
         Some(subnet) => Err(refuse(
             "azure.gateway-subnet-default-route",
             "/properties/addressPrefix",

@@ -7,7 +7,7 @@ mod security;
 use skybridge_estate::{Estate, Phase, Resource};
 
 pub(crate) use circuits::{gateway_addresses, is_expressroute, provider_state, tier};
-pub(crate) use networks::machine_has;
+pub(crate) use networks::{machine_has, machine_of};
 pub(crate) use security::{port_range, protocol_number};
 
 use crate::kinds;

@@ -329,14 +329,18 @@ fn associated_groups(interface: &Resource) -> impl Iterator<Item = ResourceId> +
 
 /// The running machine that has a network interface.
 fn machine(estate: &Estate, nic: &ResourceId) -> Option<Machine> {
-    estate
-        .of_kind(kinds::MACHINE)
+    machine_of(estate, nic)
         .filter(|m| m.is_usable())
-        .find(|m| machine_has(m, nic))
         .map(|m| Machine {
             id: m.id.clone(),
             name: m.name.clone(),
         })
+}
+
+/// The machine that has a network interface.
+pub(crate) fn machine_of<'a>(estate: &'a Estate, nic: &ResourceId) -> Option<&'a Resource> {
+    let mut users = estate.naming(nic);
+    users.find(|m| m.kind.as_str() == kinds::MACHINE && machine_has(m, nic))
 }
 
 /// True when a machine's document names the network interface.

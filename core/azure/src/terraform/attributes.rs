@@ -114,9 +114,10 @@ fn computed(estate: &Estate, ty: &str, resource: &Resource, out: Value) -> Value
         }
         "azurerm_virtual_network" => inline_subnets(resource, out),
         "azurerm_route_table" => {
-            let used = estate.of_kind(kinds::SUBNET).filter(|s| {
+            let used = estate.naming(&resource.id).filter(|s| {
                 let table = Doc::of(s).reference("/properties/routeTable/id");
-                table.is_some_and(|id| kinds::same_id(&id, &resource.id))
+                let is_it = table.is_some_and(|id| kinds::same_id(&id, &resource.id));
+                s.kind.as_str() == kinds::SUBNET && is_it
             });
             let ids = used.map(|s| Value::string(s.id.as_str())).collect();
             out.with_attr("subnets", Value::set(Type::String, ids))
@@ -173,10 +174,8 @@ fn first(values: &[Value]) -> Value {
 fn interface(estate: &Estate, resource: &Resource, out: Value) -> Value {
     let (private, _) = addresses(estate, resource);
     let doc = Doc::of(resource);
-    let machine = estate
-        .of_kind(kinds::MACHINE)
-        .find(|m| crate::read::machine_has(m, &resource.id))
-        .map_or("", |m| m.id.as_str());
+    let machine = crate::read::machine_of(estate, &resource.id);
+    let machine = machine.map_or("", |m| m.id.as_str());
     let mac = doc.text("/properties/macAddress").unwrap_or_default();
     let configs: Vec<Value> = out
         .list_attr("ip_configuration")

@@ -140,12 +140,14 @@ fn user<'a>(
     pointers: &[&str],
     id: &str,
 ) -> Option<&'a Resource> {
-    estate.of_kind(kind).find(|r| names(r, pointers, id))
+    let mut users = estate.naming(&id.into());
+    users.find(|r| r.kind.as_str() == kind && names(r, pointers, id))
 }
 
 /// A route rule's table whose target is `id`.
 fn routed_at<'a>(estate: &'a Estate, id: &str) -> Option<&'a Resource> {
-    estate.of_kind(kinds::ROUTE_TABLE).find(|t| {
+    let mut users = (estate.naming(&id.into())).filter(|r| r.kind.as_str() == kinds::ROUTE_TABLE);
+    users.find(|t| {
         let rules = t.field("/routeRules").and_then(serde_json::Value::as_array);
         rules.is_some_and(|rules| {
             rules
@@ -287,7 +289,8 @@ fn attachment(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
     let drg = resource.parent.as_ref()?.as_str();
     let vcn = resource.text("/networkDetails/id")?;
     let table = estate
-        .of_kind(kinds::ROUTE_TABLE)
+        .naming(&drg.into())
+        .filter(|t| t.kind.as_str() == kinds::ROUTE_TABLE)
         .filter(|t| t.parent.as_ref().is_some_and(|p| p.as_str() == vcn))
         .find(|t| {
             let rules = t.field("/routeRules").and_then(serde_json::Value::as_array);

@@ -129,9 +129,11 @@ pub(super) fn add_defaults(draft: &mut Draft<'_>, drg: &mut Resource, region: &s
 
 /// The attachment of a VCN, whatever its phase.
 pub(crate) fn attachment_of<'a>(estate: &'a Estate, network: &str) -> Option<&'a Resource> {
-    estate
-        .of_kind(kinds::DRG_ATTACHMENT)
-        .find(|a| a.text("/networkDetails/id") == Some(network))
+    let mut users = estate.naming(&network.into());
+    users.find(|a| {
+        let is_attachment = a.kind.as_str() == kinds::DRG_ATTACHMENT;
+        is_attachment && a.text("/networkDetails/id") == Some(network)
+    })
 }
 
 /// Checks an attachment: made for VCNs; those of virtual circuits can only be changed.

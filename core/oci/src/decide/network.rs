@@ -58,7 +58,7 @@ pub(super) fn vcn(_: &mut Draft<'_>, wish: &Wish<'_>) -> Result<Json, Refusal> {
     }
     if let Some(existing) = wish.existing.filter(|_| !wish.is_unknown("/cidrBlocks")) {
         for subnet in subnets(wish, existing) {
-            if let Some(net) = subnet_net(subnet)
+            if let Some(IpNet::V4(net)) = subnet.prefixes().next()
                 && !seen.is_empty()
                 && !seen.iter().any(|block| block.contains(&net))
             {
@@ -90,13 +90,6 @@ fn subnets<'a>(wish: &Wish<'a>, vcn: &'a Resource) -> impl Iterator<Item = &'a R
     wish.estate
         .children(&vcn.id)
         .filter(|r| r.kind.as_str() == kinds::SUBNET)
-}
-
-fn subnet_net(subnet: &Resource) -> Option<Ipv4Net> {
-    if crate::wish::touches(&subnet.unknown, "/cidrBlock") {
-        return None;
-    }
-    subnet.text("/cidrBlock")?.parse().ok()
 }
 
 /// The default route table, security list and DHCP options that every VCN begins with.
@@ -237,16 +230,17 @@ fn fits(wish: &Wish<'_>, vcn: &Resource, net: Ipv4Net) -> Result<(), Refusal> {
         );
         return Err(invalid("oci.subnet-outside-vcn", pointer, message));
     }
-    for other in subnets(wish, vcn) {
-        let myself = wish.existing.is_some_and(|e| e.id == other.id);
-        if let Some(theirs) = subnet_net(other).filter(|_| !myself)
-            && overlap(theirs, net)
-        {
+    let is_other = |r: &Resource| {
+        r.kind.as_str() == kinds::SUBNET && wish.existing.is_none_or(|e| e.id != r.id)
+    };
+    let mut taking = wish.estate.taking(&vcn.id, net.into());
+    match taking.find(|(_, r)| is_other(r)) {
+        Some((theirs, other)) => {
             let message = format!("subnet {net} overlaps with {} ({theirs})", other.label());
-            return Err(invalid("oci.subnet-overlap", pointer, message));
+            Err(invalid("oci.subnet-overlap", pointer, message))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Kinds that a route rule may point at.

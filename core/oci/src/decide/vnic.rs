@@ -328,9 +328,8 @@ pub(super) fn of_instance<'a>(
     draft: &Draft<'a>,
     instance: &ResourceId,
 ) -> impl Iterator<Item = &'a Resource> + use<'a> {
-    let instance = instance.clone();
-    let all = draft.estate.of_kind(kinds::VNIC);
-    all.filter(move |v| v.parent.as_ref() == Some(&instance))
+    let children = draft.estate.children(instance);
+    children.filter(|r| r.kind.as_str() == kinds::VNIC)
 }
 
 /// The VNIC that an attachment has made.
