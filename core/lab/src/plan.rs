@@ -255,6 +255,9 @@ fn parts_of(value: &Value) -> Parts {
 }
 
 fn json(value: &Value) -> Json {
+    if let Some(text) = value.as_str() {
+        return Json::from(text);
+    }
     serde_json::from_str(&skybridge_hcl::to_json(value)).unwrap_or(Json::Null)
 }
 
