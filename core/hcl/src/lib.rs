@@ -30,6 +30,7 @@ mod functions;
 mod heredoc;
 mod json;
 mod lower;
+mod newlines;
 mod numbers;
 mod operators;
 mod references;

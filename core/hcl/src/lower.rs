@@ -15,7 +15,7 @@ use crate::ast::{
     Attribute, Binary, Block, Body, Expr, ExprKind, For, Label, ObjectItem, ObjectKey, Part, Step,
     Template, Unary,
 };
-use crate::{Diagnostic, Span, Value, heredoc, numbers};
+use crate::{Diagnostic, Span, Value, heredoc, newlines, numbers};
 
 /// Largest source text: 16 MiB. Spans are 32-bit and nobody writes such a file by hand.
 const TEXT_LEN_MAX: usize = 16 << 20;
@@ -95,9 +95,9 @@ pub(crate) fn parse_template_in(place: &Span, text: &str) -> Result<Expr, Vec<Di
 /// Most keys of objects in a file that may stand twice.
 const REPEATED_KEYS_MAX: usize = 256;
 
-/// Parses a text in which keys of an object stand twice, as Terraform allows (the later one wins) and the
-/// parser does not. For the parser the later key gets another first letter; [`Source::key`] reads what
-/// stands in the source.
+/// Parses what Terraform allows and the parser does not, in a text of the same places: newlines in a `for`
+/// expression ([`newlines`]), and keys of an object that stand twice (the later one wins). For the parser the
+/// later key gets another first letter; [`Source::key`] reads what stands in the source.
 fn tolerant<T>(
     text: &str,
     parse: impl Fn(&str) -> Result<T, hcl_edit::parser::Error>,
@@ -107,14 +107,26 @@ fn tolerant<T>(
         Err(error) => error,
     };
     let mut altered = text.to_owned();
+    let place = text.get(error.location().offset()..).unwrap_or_default();
+    if place.starts_with(['\n', '\r', '#', '/']) {
+        altered = newlines::without_in_for(text);
+        match parse(&altered) {
+            Ok(parsed) => return Ok(parsed),
+            Err(next) => error = next,
+        }
+    }
     let (mut last, mut letters) = (usize::MAX, b'A'..=b'Z');
     for _ in 0..REPEATED_KEYS_MAX * 26 {
-        let at = error.location().offset();
-        if at != last {
-            (last, letters) = (at, b'A'..=b'Z');
+        let offset = error.location().offset();
+        if offset != last {
+            (last, letters) = (offset, b'A'..=b'Z');
         }
+        let is_quoted = altered
+            .get(offset..)
+            .is_some_and(|rest| rest.starts_with('"'));
+        let at = offset + usize::from(is_quoted);
         let first = altered.get(at..).and_then(|rest| rest.chars().next());
-        let first = first.filter(|c| c.is_alphabetic() || *c == '_');
+        let first = first.filter(|c| is_replaceable(*c, is_quoted));
         let repeated = error.message().contains("redefined object key");
         let (Some(first), true, Some(letter)) = (first, repeated, letters.next()) else {
             return Err(error);
@@ -131,12 +143,35 @@ fn tolerant<T>(
     Err(error)
 }
 
+/// Whether another letter may stand in the place of the first character of a key.
+fn is_replaceable(first: char, is_quoted: bool) -> bool {
+    if is_quoted {
+        !matches!(first, '"' | '\\' | '$' | '%')
+    } else {
+        first.is_alphabetic() || first == '_'
+    }
+}
+
 impl<'a> Source<'a> {
     /// The name of an object's key as the source has it.
     fn key(&self, name: &hcl_edit::Decorated<hcl_edit::Ident>) -> ObjectKey {
         let written = name.span().and_then(|at| self.text.get(at));
         let written = written.unwrap_or_else(|| name.as_str());
         ObjectKey::Name(written.to_owned(), self.span(name.span()))
+    }
+
+    /// A quoted key of an object with the first character that the source has.
+    fn quoted_key(&self, key: &hcl_edit::Decorated<String>) -> String {
+        let mut value = key.as_str().to_owned();
+        let written = key.span().and_then(|at| self.text.get(at.start + 1..));
+        let first = written.and_then(|rest| rest.chars().next());
+        if let Some(first) = first.filter(|c| is_replaceable(*c, true))
+            && !value.starts_with(first)
+            && value.is_char_boundary(first.len_utf8())
+        {
+            value.replace_range(..first.len_utf8(), first.encode_utf8(&mut [0; 4]));
+        }
+        value
     }
 
     pub(crate) fn new(file: &str, text: &'a str) -> Result<Self, Vec<Diagnostic>> {
@@ -343,6 +378,10 @@ impl<'a> Source<'a> {
                     he::ObjectKey::Expression(Expression::Null(null)) => {
                         ObjectKey::Name("null".to_owned(), self.span(null.span()))
                     }
+                    he::ObjectKey::Expression(Expression::String(name)) => ObjectKey::Expr(Expr {
+                        kind: ExprKind::Literal(Value::string(self.quoted_key(name))),
+                        span: self.span(name.span()),
+                    }),
                     he::ObjectKey::Expression(expr) => ObjectKey::Expr(self.expr(expr)),
                 },
                 value: self.expr(value.expr()),

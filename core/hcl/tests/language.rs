@@ -260,12 +260,38 @@ fn object_keys_are_names_texts_or_expressions() {
         // Written twice the later one wins, wherever they stand.
         ("{a = 1, b = 2, a = 3, a = 4}", "{\"a\":4,\"b\":2}"),
         ("{x = {é = 1, é = 2}}", "{\"x\":{\"é\":2}}"),
+        (
+            "{\"a.b\" = 1, \"é\" = 2, \"a.b\" = 3, \"é\" = 4, \"1\" = 5, \"1\" = 6}",
+            "{\"1\":6,\"a.b\":3,\"é\":4}",
+        ),
         ("{\"${\"k\"}-x\" = 1}", "{\"k-x\":1}"),
     ]);
     errors(&[
         ("{(nothing) = 1}", "Null value as key"),
         ("{(list) = 1}", "Incorrect key type"),
     ]);
+}
+
+#[test]
+fn newlines_mean_nothing_in_a_for_expression() {
+    table(&[
+        (
+            "{for k in [\"a\"] :\n k =>\n true &&\n (1 ==\n 1)\n}",
+            "{\"a\":true}",
+        ),
+        (
+            "{for k in [\"a\"] : k => 1 + # one \"quote\n 1}",
+            "{\"a\":2}",
+        ),
+        (
+            "{ /* first */ for k in [\"a\"] : k => {\n x = k\n y = \"}\"\n} if k ==\n \"a\"}",
+            "{\"a\":{\"x\":\"a\",\"y\":\"}\"}}",
+        ),
+    ]);
+    // Elsewhere they end an item.
+    let text = "x = {\n a = 1 +\n 2\n}";
+    let said = parse_body("main.tf", text).unwrap_err();
+    assert_eq!(said[0].span.as_ref().unwrap().line, 2);
 }
 
 #[test]
@@ -592,7 +618,13 @@ fn a_template_text_alone_is_an_expression() {
 
 #[test]
 fn keys_and_files_that_a_placeholder_stands_for_are_unknown() {
-    for text in [r#"stand_in_map["HIGH"]"#, "file(stand_in)"] {
+    let forms = ["cidrhost(stand_in, 1)", "timeadd(stand_in, \"1h\")"];
+    for text in [
+        r#"stand_in_map["HIGH"]"#,
+        "file(stand_in)",
+        forms[0],
+        forms[1],
+    ] {
         let found = value(text);
         assert!(
             found.is_unknown() && found.is_placeholder(),

@@ -116,30 +116,15 @@ impl Control {
         txn
     }
 
-    /// Puts a resource in that its cloud refused, so that what refers to it can be looked at too. Only
-    /// for trying things out.
+    /// Puts in what a cloud refused, so that what refers to it can be looked at too: a new resource, or the
+    /// fields of a change over what stood there. Only for trying things out.
     pub(crate) fn force(&mut self, now: Instant, put: &PutRequest) -> ResourceId {
-        let id = put.id.clone().unwrap_or_else(|| {
-            let origin = put.origin.clone().unwrap_or_default();
-            format!("ocid1.refused.oc1..{}{}", origin.address, origin.stack).into()
-        });
-        let resource = Resource {
-            id: id.clone(),
-            cloud: match put.party {
-                Party::Azure => Cloud::Azure,
-                Party::Oci => Cloud::Oci,
-            },
-            kind: put.kind.clone(),
-            name: put.name.clone(),
-            parent: put.parent.clone(),
-            doc: put.doc.clone(),
-            computed: serde_json::Value::Null,
-            unknown: put.unknown.clone(),
-            phase: Phase::Ready,
-            revision: 0,
-            created_at: now,
-            origin: put.origin.clone(),
+        let standing = put.id.as_ref().and_then(|id| self.estate.resource(id));
+        let resource = match standing {
+            Some(standing) => changed(standing, put),
+            None => made(put, now),
         };
+        let id = resource.id.clone();
         let txn = Txn {
             writes: vec![Write::Put(Box::new(resource))],
             ..Txn::default()
@@ -163,4 +148,43 @@ impl Control {
     pub(crate) fn poll_timeout(&self) -> Option<Deadline> {
         self.estate.poll_timeout()
     }
+}
+
+/// A refused resource as it would stand.
+fn made(put: &PutRequest, now: Instant) -> Resource {
+    let id = put.id.clone().unwrap_or_else(|| {
+        let origin = put.origin.clone().unwrap_or_default();
+        format!("ocid1.refused.oc1..{}{}", origin.address, origin.stack).into()
+    });
+    // OCI's requests name in their documents what they are nested in.
+    let named = skybridge_oci::parent_field(put.kind.as_str())
+        .and_then(|field| put.doc.get(field)?.as_str())
+        .map(ResourceId::from);
+    Resource {
+        id,
+        cloud: match put.party {
+            Party::Azure => Cloud::Azure,
+            Party::Oci => Cloud::Oci,
+        },
+        kind: put.kind.clone(),
+        name: put.name.clone(),
+        parent: put.parent.clone().or(named),
+        doc: put.doc.clone(),
+        computed: serde_json::Value::Null,
+        unknown: put.unknown.clone(),
+        phase: Phase::Ready,
+        revision: 0,
+        created_at: now,
+        origin: put.origin.clone(),
+    }
+}
+
+/// What stands, with the fields of a refused change.
+fn changed(standing: &Resource, put: &PutRequest) -> Resource {
+    let mut resource = standing.clone();
+    if let (Some(doc), Some(fields)) = (resource.doc.as_object_mut(), put.doc.as_object()) {
+        doc.extend(fields.clone());
+    }
+    resource.unknown.extend(put.unknown.iter().cloned());
+    resource
 }

@@ -239,7 +239,11 @@ pub(crate) fn unmodelled(types: &[NotModelled]) -> (Vec<IgnoredRow>, Vec<NotMode
                 let place = place(spans);
                 not_modelled.push(NotModelledRow {
                     resource: address.to_string(),
-                    what: format!("{} is not modelled", entry.ty),
+                    what: if entry.is_look_up {
+                        format!("{} finds nothing here", entry.ty)
+                    } else {
+                        format!("{} is not modelled", entry.ty)
+                    },
                     file: place.as_ref().map(|(file, _)| file.clone()),
                     line: place.map(|(_, line)| line),
                 });

@@ -1,6 +1,6 @@
 //! One stack being applied or destroyed: Terraform's actions handed to the clouds, and back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use skybridge_base::Instant;
 use skybridge_estate::{Command, Estate, Phase, Refusal, ResourceId};
@@ -32,6 +32,8 @@ pub(crate) struct Run {
     on_refusal: OnRefusal,
     /// Refusals that were noted: the request, and what the cloud said.
     pub(crate) refusals: Vec<(Command, Refusal)>,
+    /// What was put in although its cloud refused it.
+    forced: BTreeSet<ResourceId>,
     /// What ended in failure although its cloud accepted it, when that is only noted: the same
     /// diagnostics as the apply's.
     pub(crate) failures: Vec<Diagnostic>,
@@ -72,6 +74,7 @@ impl Run {
             running: BTreeMap::new(),
             on_refusal,
             refusals: Vec::new(),
+            forced: BTreeSet::new(),
             failures: Vec::new(),
             extra: Vec::new(),
             extra_of_plan: Vec::new(),
@@ -200,7 +203,11 @@ impl Run {
                     Err(diagnostic) if diagnostic.summary == "Not modelled" => {
                         self.apply.complete_as_placeholder(target.id);
                     }
-                    Err(diagnostic) => self.apply.fail(target.id, *diagnostic),
+                    Err(mut diagnostic) => {
+                        diagnostic.span =
+                            diagnostic.span.or_else(|| target.spans.find("").cloned());
+                        self.apply.fail(target.id, *diagnostic);
+                    }
                 }
                 return;
             }
@@ -353,10 +360,19 @@ impl Run {
             return false;
         };
         if self.on_refusal == OnRefusal::NoteAndGoOn {
-            if let Command::Put(put) = &command {
-                control.force(now, put);
+            let follows = match &command {
+                Command::Put(put) => {
+                    let follows = put.id.as_ref().is_some_and(|id| self.forced.contains(id));
+                    let id = control.force(now, put);
+                    self.forced.insert(id);
+                    follows
+                }
+                Command::Delete { .. } | Command::Provider { .. } => false,
+            };
+            // What was refused once is not complained of again when something else changes it.
+            if !follows {
+                self.refusals.push((command, refusal));
             }
-            self.refusals.push((command, refusal));
             return true;
         }
         let target = running.action.target().clone();

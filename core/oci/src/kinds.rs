@@ -216,6 +216,12 @@ pub(crate) fn spec(kind: &str) -> Option<&'static KindSpec> {
     KINDS.iter().find(|s| s.kind == kind)
 }
 
+/// The field of a document that names what a resource of `kind` is nested in.
+#[must_use]
+pub fn parent_field(kind: &str) -> Option<&'static str> {
+    spec(kind)?.parent.map(|(field, _)| field)
+}
+
 impl KindSpec {
     /// `lifecycleState` in a phase.
     pub(crate) const fn state(&self, phase: Phase) -> &'static str {

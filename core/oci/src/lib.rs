@@ -19,6 +19,7 @@ pub mod terraform;
 mod wish;
 
 pub use decide::{Oci, azure_circuit, effective_bandwidth_mbps};
+pub use kinds::parent_field;
 pub use model::OciModel;
 pub use ocid::{HOME_REGION, region_of};
 

@@ -6,7 +6,7 @@ use skybridge_hcl::{Kind, Type, Value};
 
 use crate::body::{block_type, same_attribute};
 use crate::config::{AttributePath, IgnoreChanges, PathStep};
-use crate::schema::{BlockSchema, BodySchema, Nesting, TypeSchema};
+use crate::schema::{AttributeSchema, BlockSchema, BodySchema, Nesting, TypeSchema};
 
 type Attributes = BTreeMap<String, Value>;
 
@@ -125,7 +125,7 @@ fn plan_body(
     let mut out = Attributes::new();
     for (name, attribute) in &body.attributes {
         let at = join(path, name);
-        let given = wanted.get(name).filter(|v| !v.is_null());
+        let given = wanted.get(name).filter(|v| !is_left_out(attribute, v));
         let was = before.and_then(|b| b.get(name));
         let value = match (given, was) {
             (Some(given), Some(was)) => {
@@ -178,6 +178,13 @@ fn plan_body(
         }
     }
     Value::object(out)
+}
+
+/// Whether the cloud decides an argument. The providers of both clouds (Terraform plugin SDK 2,
+/// `helper/schema/schema.go`, `finalizeDiff`) take an empty text for none where the cloud can fill it in.
+fn is_left_out(attribute: &AttributeSchema, value: &Value) -> bool {
+    let for_the_cloud = attribute.optional && attribute.computed;
+    value.is_null() || for_the_cloud && value.as_str() == Some("")
 }
 
 fn plan_blocks(

@@ -220,6 +220,8 @@ impl Walk<'_> {
             needs.extend(self.body(body));
         }
         needs.extend(self.exprs(&resource.depends_on));
+        // Published directories have it, and Terraform passes over it.
+        needs.remove(&this);
         needs.extend(self.conditions(&resource.preconditions));
         needs.extend(self.conditions(&resource.postconditions));
         needs.extend(self.exprs(&resource.replace_triggered_by));
@@ -369,13 +371,16 @@ impl Walk<'_> {
         let Some(module) = self.config.modules.get(&child) else {
             return;
         };
-        // `module.a.x`, `module.a[0].x`; anything else may need any output.
+        // `module.a.x`, `module.a[0].x`, `module.a.0.x`; anything else may need any output.
         let output = reference.steps.iter().skip(1).find_map(|step| match step {
-            skybridge_hcl::ast::Step::Attr(name, _) => Some(name.as_str()),
+            skybridge_hcl::ast::Step::Attr(name, _) if !is_number(name) => Some(name.as_str()),
             _ => None,
         });
         if let Some(output) = output.filter(|o| !module.outputs.contains_key(*o)) {
-            if reference.is_guarded {
+            // How many there are of a repeated module is known when it is evaluated, and then what it lacks.
+            let call = self.module.calls.get(name);
+            let is_repeated = call.is_some_and(|c| c.count.is_some() || c.for_each.is_some());
+            if reference.is_guarded || is_repeated {
                 return;
             }
             let detail = format!("module \"{name}\" has no output named \"{output}\"");
@@ -594,4 +599,9 @@ fn index(sorted: &[&Node], known: &BTreeMap<Node, BTreeSet<Node>>) -> Graph {
         graph.resources_below.push(below);
     }
     graph
+}
+
+/// Whether a step is a legacy index (`.0`).
+fn is_number(step: &str) -> bool {
+    step.bytes().all(|b| b.is_ascii_digit())
 }

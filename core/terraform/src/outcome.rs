@@ -58,6 +58,8 @@ pub struct NotModelled {
     pub ty: String,
     /// Whether it is network (a verdict may need it) or not.
     pub network: bool,
+    /// Whether it is a look-up in the account, of what nothing here has made.
+    pub is_look_up: bool,
     /// The instances with their places.
     pub instances: BTreeMap<Address, Spans>,
 }

@@ -68,12 +68,15 @@ impl Apply {
 
     /// Notes a type that is not modelled; said once per type in the end.
     pub(crate) fn note_not_modelled(&mut self, address: &Address, spans: &Spans, network: bool) {
+        let schema = self.stack.schemas.find(address.mode, &address.ty);
+        let is_modelled = schema.is_some_and(|s| s.category == Category::Network);
         let entry = self
             .not_modelled
             .entry(address.ty.clone())
             .or_insert_with(|| NotModelled {
                 ty: address.ty.clone(),
                 network,
+                is_look_up: address.mode == Mode::Data && is_modelled,
                 instances: BTreeMap::new(),
             });
         entry.instances.insert(address.clone(), spans.clone());
@@ -97,12 +100,20 @@ impl Apply {
                             .map_or_else(|| a.to_string(), |b| format!("{a} ({b})"))
                     })
                     .collect();
-                let detail = format!(
-                    "{} is a network resource that Skybridge does not model: {}; a verdict that needs it is unknown",
-                    entry.ty,
-                    names.join(", ")
-                );
-                Diagnostic::warning("Not modelled", detail).rule("not-modelled")
+                let (ty, names) = (&entry.ty, names.join(", "));
+                if entry.is_look_up {
+                    let detail = format!(
+                        "{ty} looks for what your account has and nothing here has made: {names}; placeholders stand for it, and a verdict that needs it is unknown"
+                    );
+                    Diagnostic::warning("Looked up in vain", detail)
+                        .rule("not-modelled")
+                        .help("Bring up the directory that makes it first, or name it before this one: skybridge plan BASE DIR.")
+                } else {
+                    let detail = format!(
+                        "{ty} is a network resource that Skybridge does not model: {names}; a verdict that needs it is unknown"
+                    );
+                    Diagnostic::warning("Not modelled", detail).rule("not-modelled")
+                }
             } else {
                 let detail = format!("{} is not network; {count} of it ignored", entry.ty);
                 Diagnostic::notice("Ignored", detail).rule("ignored")

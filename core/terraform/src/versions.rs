@@ -85,10 +85,21 @@ impl Part {
             Operator::NotEqual | Operator::Greater | Operator::GreaterOrEqual => false,
         }
     }
+
+    /// Whether a later version of the same major one is allowed. 1.x keeps what 1.0 understood (Terraform
+    /// v1.x Compatibility Promises).
+    fn wants_newer_minor_than(&self, version: [u64; 3]) -> bool {
+        let same_major = self.version[0] == version[0];
+        match self.operator {
+            Operator::Greater | Operator::GreaterOrEqual => same_major,
+            Operator::Equal | Operator::Pessimistic => same_major && self.version > version,
+            Operator::NotEqual | Operator::Less | Operator::LessOrEqual => false,
+        }
+    }
 }
 
-/// Checks the constraints of all modules. A newer version than ours may mean what we do not know: an
-/// error, as Terraform's. The language of older ones is understood: a warning.
+/// Checks the constraints of all modules. The language of older versions is understood, and what a later 1.x
+/// adds to it is an error of its own where it is used: a warning both times. No version of ours: an error.
 pub(crate) fn check(config: &Config, said: &mut Vec<Diagnostic>) {
     for (path, module) in &config.modules {
         let whose = match path.last() {
@@ -133,6 +144,15 @@ fn verdict(text: &str, whose: &str, span: &Span) -> Option<Diagnostic> {
         );
         return Some(Diagnostic::warning("Older Terraform version wanted", detail).at(span));
     }
+    if refusing
+        .iter()
+        .all(|p| p.wants_newer_minor_than(EVALUATED_AS))
+    {
+        let detail = format!(
+            "{whose} wants Terraform {text} and is evaluated as by {ours}; what later versions add to the language is refused by its name"
+        );
+        return Some(Diagnostic::warning("Newer Terraform version wanted", detail).at(span));
+    }
     let detail = format!("{whose} does not support Terraform {ours}, as which it is evaluated");
     let diagnostic = Diagnostic::error("Unsupported Terraform Core version", detail);
     Some(diagnostic.at(span).rule("required-version"))
@@ -146,7 +166,8 @@ mod tests {
         match verdict(text, "x", &Span::file("x")) {
             None => "fits",
             Some(d) if d.is_error() && d.summary.starts_with("Invalid") => "invalid",
-            Some(d) if d.is_error() => "too old",
+            Some(d) if d.is_error() => "unfit",
+            Some(d) if d.summary.starts_with("Newer") => "too old",
             Some(_) => "too new",
         }
     }
@@ -168,9 +189,12 @@ mod tests {
             ("~> 1.9.0", "too new"),
             (">= 1.12", "too old"),
             ("> 1.11.4", "too old"),
-            ("~> 2.0", "too old"),
-            ("!= 1.11.4", "too old"),
-            ("< 1, >= 3", "too old"),
+            (">= 1.14.2, < 2.0", "too old"),
+            ("~> 1.12.0", "too old"),
+            (">= 2.0", "unfit"),
+            ("~> 2.0", "unfit"),
+            ("!= 1.11.4", "unfit"),
+            ("< 1, >= 3", "unfit"),
             ("at least one", "invalid"),
             (">= ", "invalid"),
             ("", "invalid"),

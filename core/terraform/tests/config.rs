@@ -441,6 +441,17 @@ fn everything_that_is_wrong_is_said_at_once_with_its_place() {
 }
 
 #[test]
+fn outputs_of_a_repeated_module_are_found_by_a_legacy_index() {
+    let main =
+        "module \"m\" {\n source = \"./m\"\n count = 1\n}\noutput \"o\" { value = module.m.0.a }\n";
+    let pairs = [
+        ("main.tf", main),
+        ("m/main.tf", "output \"a\" { value = 7 }\n"),
+    ];
+    assert_eq!(outputs(&pairs, &VariableInputs::default())["o"], "7");
+}
+
+#[test]
 fn cycles_are_named() {
     says(
         "locals {\n a = local.b\n b = [local.c]\n c = local.a\n}\n",
@@ -601,7 +612,11 @@ resource "azurerm_resource_group" "rg" {
   location = "West Europe"
 }
 resource "null_resource" "after" {
-  depends_on = [resource.azurerm_resource_group.rg]
+  depends_on = [resource.azurerm_resource_group.rg, null_resource.after]
+}
+module "counted" {
+  source = "./a"
+  count  = 0
 }
 resource "azurerm_automation_account" "this" {
   name = "aa"
@@ -611,6 +626,9 @@ resource "azurerm_automation_account" "this" {
 }
 output "guarded" {
   value = try(module.a.missing, "none")
+}
+output "not_there" {
+  value = length(module.counted) > 0 ? module.counted[0].missing : module.counted.*.missing
 }
 output "namespaced" {
   value = resource.azurerm_resource_group.rg.name
@@ -633,6 +651,7 @@ output "stands_in" {
     assert!(!skybridge_hcl::has_errors(&result.diagnostics), "{said}");
     let output = |name: &str| to_json(&result.outputs[name].value);
     assert_eq!(output("guarded"), "\"none\"");
+    assert_eq!(output("not_there"), "[]");
     assert_eq!(output("namespaced"), "\"rg\"");
     assert_eq!(output("bound"), "[1]");
     for name in ["stands_in", "undecided"] {

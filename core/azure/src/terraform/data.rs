@@ -160,6 +160,12 @@ fn find<'a>(
     config: &Value,
 ) -> Result<&'a Resource, Diagnostic> {
     let text = |name: &str| config.str_attr(name).unwrap_or_default();
+    // What a stand-in names stands in too.
+    let mut arguments = names.iter().chain(&["resource_group_name"]);
+    if arguments.any(|n| config.attr(n).is_some_and(Value::is_placeholder)) {
+        let detail = "it is named by something that is not modelled";
+        return Err(Diagnostic::error("Not modelled", detail));
+    }
     let group = text("resource_group_name");
     let names: Vec<&str> = names.iter().map(|n| text(n)).collect();
     let id: ResourceId = resource_id(SUBSCRIPTION_ID, group, kind, &names);
@@ -168,7 +174,9 @@ fn find<'a>(
         .filter(|r| r.kind.as_str() == kind)
         .ok_or_else(|| {
             let detail = format!("{id} does not exist in this network");
-            Diagnostic::error("Resource not found", detail)
+            Diagnostic::error("Resource not found", detail).help(
+                "Bring up the directory that makes it first, or name it before this one: skybridge plan BASE DIR.",
+            )
         })
 }
 

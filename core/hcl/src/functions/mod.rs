@@ -419,7 +419,12 @@ fn run(function: &Function, values: Vec<Value>, files: &dyn Files) -> Result {
     if unknown {
         return Ok(Value::unknown((function.result)()).with_marks(&marks));
     }
-    let value = (function.run)(&Call { args: &args, files })?;
+    let value = match (function.run)(&Call { args: &args, files }) {
+        Ok(value) => value,
+        // What stands in for something need not have its form: a time, a prefix, base64.
+        Err(_) if !marks.placeholder.is_empty() => Value::unknown((function.result)()),
+        Err(error) => return Err(error),
+    };
     // These two are about the mark itself.
     if matches!(function.name, "nonsensitive" | "issensitive") {
         marks.sensitive = false;

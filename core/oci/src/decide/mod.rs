@@ -320,6 +320,9 @@ fn change(draft: &mut Draft<'_>, put: &PutRequest, id: &ResourceId) -> Result<()
         .parent
         .as_ref()
         .and_then(|p| draft.estate.resource(p));
+    if parent.is_none() && spec.parent.is_some() {
+        return Err(not_found(None, id.as_str()));
+    }
     let wish = Wish {
         estate: draft.estate,
         existing: Some(existing),

@@ -217,7 +217,9 @@ impl Query<'_> {
 
     fn missing(&self, what: &str) -> Diagnostic {
         let detail = format!("{}: {what} does not exist", self.ty);
-        Diagnostic::error("404-NotAuthorizedOrNotFound", detail)
+        Diagnostic::error("404-NotAuthorizedOrNotFound", detail).help(
+            "Bring up the directory that makes it first, or name it before this one: skybridge plan BASE DIR.",
+        )
     }
 
     /// All attributes: arguments as given, the rest as found.
@@ -233,6 +235,11 @@ impl Query<'_> {
                 (Some(said), _) => said.clone(),
                 (None, Some(json)) => value_of(json, &attribute.ty),
                 (None, None) if name == "id" => Value::string(format!("{}-", self.ty)),
+                (None, None) if name == "public_ip_address" && self.has_public_address(&found) => {
+                    let stands_for = format!("{}.{name}", self.text("vnic_id"));
+                    let text = Value::string(format!("placeholder-{stands_for}"));
+                    text.placeholder(stands_for)
+                }
                 (None, None) => Value::null_of(attribute.ty.clone()),
             };
             out.insert(name.clone(), value);
@@ -375,8 +382,15 @@ impl Query<'_> {
         self.list(attribute, found.collect())
     }
 
-    /// One resource by the id in an argument.
+    /// One resource by the id in an argument. What a stand-in names stands in too.
     fn one(&self, argument: &str, kind: &str) -> Result<Json, Diagnostic> {
+        if self
+            .config
+            .attr(argument)
+            .is_some_and(Value::is_placeholder)
+        {
+            return Err(not_modelled(self.ty));
+        }
         let id = self.text(argument);
         let found = self.estate.resource(&ResourceId::from(id));
         let found = found.filter(|r| r.kind.as_str() == kind);
@@ -385,6 +399,22 @@ impl Query<'_> {
             crate::decide::set(&mut json, "privateIpAddress", address);
         }
         Ok(json)
+    }
+
+    /// Whether OCI gives a VNIC an ephemeral public address: it does in a public subnet unless it is told not to
+    /// (CreateVnicDetails, `assignPublicIp`).
+    fn has_public_address(&self, vnic: &Json) -> bool {
+        let is = |json: Option<&Json>, wanted: bool| {
+            json.is_some_and(|j| {
+                j.as_bool() == Some(wanted)
+                    || j.as_str() == Some(if wanted { "true" } else { "false" })
+            })
+        };
+        let subnet = vnic.get("subnetId").and_then(Json::as_str);
+        let subnet = subnet.and_then(|id| self.estate.resource(&ResourceId::from(id)));
+        let fields = ["prohibitPublicIpOnVnic", "prohibitInternetIngress"];
+        let is_private = subnet.is_some_and(|s| fields.iter().any(|f| is(s.doc.get(*f), true)));
+        !is_private && !is(vnic.get("assignPublicIp"), false)
     }
 
     fn vnic_attachments(&self) -> Result<Json, Diagnostic> {

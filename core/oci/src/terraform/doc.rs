@@ -59,6 +59,10 @@ impl Writer<'_> {
             if (value.is_null() || value.is_unknown()) && !stands_in {
                 continue;
             }
+            // The provider sends no empty text for what may be left out.
+            if !attribute.required && value.as_str() == Some("") {
+                continue;
+            }
             if name == "code" && value.as_i64() == Some(-1) {
                 continue;
             }

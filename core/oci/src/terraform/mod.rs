@@ -156,7 +156,9 @@ fn put(
         let detail = format!("{name} of {address} is needed and not known");
         vec![Diagnostic::error("Missing argument", detail).at_opt(spans.find(name))]
     };
-    let left_out = databases::left_out(ty, config).or_else(|| vnics::left_out(ty, config));
+    let left_out = databases::left_out(ty, config)
+        .or_else(|| vnics::left_out(ty, config))
+        .or_else(|| stopped(ty, config));
     if let Some(why) = left_out {
         return Ok(Mapped::NotModelled(why));
     }
@@ -221,6 +223,12 @@ fn put(
         }),
     };
     Ok(Mapped::Commands(vec![Command::Put(request)]))
+}
+
+/// Why an instance is left out: it is asked to be stopped.
+fn stopped(ty: &str, config: &Value) -> Option<String> {
+    let is_stopped = ty == "oci_core_instance" && config.str_attr("state") == Some("STOPPED");
+    is_stopped.then(|| "a stopped instance, which answers nobody, is not modelled".to_owned())
 }
 
 /// The requests that delete a resource. Default objects are emptied: they go with their VCN.
