@@ -552,6 +552,50 @@ output "me" { value = data.azurerm_client_config.me.subscription_id }
 }
 
 #[test]
+fn subnets_are_understood_in_the_form_of_version_5() {
+    let mut o = Owner::new(Pace::Compressed);
+    let text = r#"
+resource "azurerm_resource_group" "rg" {
+  name     = "rg"
+  location = "westeurope"
+}
+resource "azurerm_network_security_group" "nsg" {
+  name                = "nsg"
+  resource_group_name = azurerm_resource_group.rg.name
+  location            = "westeurope"
+}
+resource "azurerm_virtual_network" "v" {
+  name                = "v"
+  resource_group_name = azurerm_resource_group.rg.name
+  location            = "westeurope"
+  address_space       = ["10.0.0.0/16"]
+}
+resource "azurerm_subnet" "s" {
+  name                                 = "s"
+  resource_group_name                  = azurerm_resource_group.rg.name
+  virtual_network_name                 = azurerm_virtual_network.v.name
+  address_prefixes                     = ["10.0.1.0/24"]
+  network_security_group_id_wo         = azurerm_network_security_group.nsg.id
+  network_security_group_id_wo_version = 1
+  service_endpoint {
+    service = "Microsoft.Sql"
+  }
+}
+"#;
+    let result = bring_up(&mut o, text);
+    assert_eq!(errors(&result), Vec::<String>::new());
+    let subnets = o.estate.of_kind(SUBNET);
+    let [subnet] = subnets.collect::<Vec<_>>()[..] else {
+        panic!("one subnet");
+    };
+    let text = |pointer: &str| subnet.doc.pointer(pointer).and_then(|v| v.as_str());
+    let group = text("/properties/networkSecurityGroup/id").unwrap_or_default();
+    assert!(group.ends_with("/nsg"), "{group}");
+    let service = text("/properties/serviceEndpoints/0/service");
+    assert_eq!(service, Some("Microsoft.Sql"));
+}
+
+#[test]
 fn what_a_machine_data_source_shows_is_the_address_of_its_interface() {
     let mut o = Owner::new(Pace::Compressed);
     let result = apply(&mut o, Apply::new(stack(BASE), StackState::default()));

@@ -255,16 +255,25 @@ fn subnet_fields(made: &mut Made<'_>, from: &str, to: &str) {
     if !many {
         made.value(&format!("{from}address_prefix"), &field("addressPrefix"));
     }
-    for argument in ["network_security_group_id", "security_group"] {
+    for argument in [
+        "network_security_group_id",
+        "network_security_group_id_wo",
+        "security_group",
+    ] {
         made.value(
             &format!("{from}{argument}"),
             &field("networkSecurityGroup/id"),
         );
     }
-    made.value(&format!("{from}route_table_id"), &field("routeTable/id"));
-    for (i, _) in (0..made.blocks(&format!("{from}service_endpoints"))).enumerate() {
-        let service = format!("{from}service_endpoints[{i}]");
-        made.value(&service, &field(&format!("serviceEndpoints/{i}/service")));
+    for argument in ["route_table_id", "route_table_id_wo"] {
+        made.value(&format!("{from}{argument}"), &field("routeTable/id"));
+    }
+    // A list of names, and blocks since version 5.0 of the provider.
+    for (name, inside) in [("service_endpoints", ""), ("service_endpoint", ".service")] {
+        for i in 0..made.blocks(&format!("{from}{name}")) {
+            let service = format!("{from}{name}[{i}]{inside}");
+            made.value(&service, &field(&format!("serviceEndpoints/{i}/service")));
+        }
     }
 }
 
