@@ -74,6 +74,7 @@ pub(crate) fn instance(
         local: local.parse()?,
         remote: remote.0.parse()?,
         remote_asn: Asn(remote.1),
+        local_asn: None,
         md5: options.key.map(|key| Secret::new(key.to_owned())),
         hold_time_s: options.hold_time_s,
         keepalive_s: options.hold_time_s / 3,

@@ -195,3 +195,43 @@ fn the_reason_why_a_path_lost_is_shown_and_a_local_route_wins_by_weight() {
     let view = w.speakers[1].route(T0, net(NET)).unwrap();
     assert!(view.paths[1].age >= Duration::from_secs(8));
 }
+
+#[test]
+fn a_peer_that_knows_us_by_another_number_gets_that_and_no_route_with_it_comes_back() {
+    // 1 is AS 4200000001 towards 2, whose own number among its peers is the same as 1's.
+    let mut w = World::new(
+        vec![speaker(64512, 1), speaker(65001, 2), speaker(65001, 2)],
+        1,
+    );
+    w.link(
+        (0, peer("10.0.0.1", "10.0.0.2", 65001)),
+        (1, peer("10.0.0.2", "10.0.0.1", 64512)),
+    );
+    let named = |local: &str, remote: &str, own: u32, other: u32| PeerConfig {
+        local_asn: Some(asn(own)),
+        ..peer(local, remote, other)
+    };
+    let (near, far) = (4_200_000_001, 4_200_000_002);
+    w.link(
+        (1, named("10.0.1.1", "10.0.1.2", near, far)),
+        (2, named("10.0.1.2", "10.0.1.1", far, near)),
+    );
+    w.link(
+        (2, named("10.0.2.2", "10.0.2.1", far, near)),
+        (1, named("10.0.2.1", "10.0.2.2", near, far)),
+    );
+    let now = w.now;
+    let route = Originate::default();
+    w.speakers[0].originate(now, T0, net(NET), &route).unwrap();
+    w.run_for(Duration::from_secs(2));
+    let a = arrived(&w).unwrap();
+    assert_eq!(a.as_path.to_string(), "4200000001 64512");
+    // 2 sends it on over the other link; 1 finds its own number in it.
+    let view = w.speakers[1].route(T0, net(NET)).unwrap();
+    let usable = view
+        .paths
+        .iter()
+        .filter(|p| matches!(p.status, RouteStatus::Best));
+    assert_eq!(usable.count(), 1);
+    assert!(view.paths.len() > 1, "{view:?}");
+}

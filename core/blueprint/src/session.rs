@@ -53,6 +53,9 @@ pub struct BgpPeer {
     pub remote: IpAddr,
     /// Their AS; equal to ours for iBGP.
     pub remote_asn: Asn,
+    /// Our AS towards this peer, in the place of the instance's (what routers call local-as, replacing).
+    #[serde(default)]
+    pub local_asn: Option<Asn>,
     /// TCP MD5 key (RFC 2385).
     pub md5: Option<Secret>,
     /// Hold time offered, seconds (RFC 4271 §4.2).
@@ -79,6 +82,14 @@ pub struct BgpPeer {
     pub limits: MaxPrefixes,
     /// What the session is part of, for people.
     pub role: PathRole,
+}
+
+impl BgpPeer {
+    /// Our AS towards this peer, where `own` is the instance's.
+    #[must_use]
+    pub fn asn_towards(&self, own: Asn) -> Asn {
+        self.local_asn.unwrap_or(own)
+    }
 }
 
 /// What a session is part of.

@@ -301,6 +301,7 @@ pub(crate) fn inside_session(builder: &mut Builder<'_>, label: &str, leg: Leg) -
         local: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         remote: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         remote_asn: ORACLE,
+        local_asn: None,
         md5: None,
         hold_time_s: builder.behaviour_s("oci_internal_bgp_hold_s"),
         keepalive_s: builder.behaviour_s("oci_internal_bgp_keepalive_s"),

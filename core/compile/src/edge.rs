@@ -215,6 +215,7 @@ fn far_peer(
         local: mapping.oracle.addr(),
         remote: mapping.customer.addr(),
         remote_asn: vc.customer_asn,
+        local_asn: None,
         md5: mapping.md5.clone().map(Secret::new),
         hold_time_s: builder.behaviour_s("oci_bgp_hold_s"),
         keepalive_s: builder.behaviour_s("oci_bgp_keepalive_s"),

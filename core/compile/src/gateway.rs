@@ -574,6 +574,7 @@ fn session(builder: &mut Builder<'_>, local: Asn, remote: Asn) -> BgpPeer {
         local: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         remote: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         remote_asn,
+        local_asn: None,
         md5: None,
         hold_time_s: builder.behaviour_s("gateway_msee_bgp_hold_s"),
         keepalive_s: builder.behaviour_s("gateway_msee_bgp_keepalive_s"),

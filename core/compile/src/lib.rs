@@ -13,6 +13,7 @@
 //! | `vcn.rs` | the distributed router of a VCN |
 //! | `drg.rs` | DRGs: route tables, import distributions, the propagation rule |
 //! | `peering.rs` | local peering of VCNs, remote peering of DRGs, what takes IPsec tunnels |
+//! | `exchange.rs` | routes of virtual circuits over remote peering |
 //! | `edge.rs` | FastConnect edge pairs and the cross-connects |
 //! | `filters.rs` | NSGs and security lists as packet filters |
 //! | `site.rs` | customer edge routers, the LAN of a site, its hosts |
@@ -25,6 +26,7 @@ mod builder;
 mod carrier;
 mod drg;
 mod edge;
+mod exchange;
 mod filters;
 mod gateway;
 mod hosts;
@@ -229,6 +231,11 @@ pub fn connection_pool(gateway: &ResourceId) -> String {
 pub fn drg_leg_pool(drg: &ResourceId) -> String {
     format!("drg-leg/{drg}")
 }
+
+/// The pool in which DRGs are numbered from 0.
+pub const DRG_POOL: &str = "drg";
+/// The pool in which remote peering connections are numbered from 0.
+pub const REMOTE_PEERING_POOL: &str = "remote-peering";
 
 /// Compiles.
 #[must_use]

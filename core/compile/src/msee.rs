@@ -195,6 +195,7 @@ fn customer_peer(
         local: IpAddr::V4(local),
         remote: IpAddr::V4(remote),
         remote_asn: peering.peer_asn,
+        local_asn: None,
         md5: peering.shared_key.clone().map(Secret::new),
         hold_time_s: builder.behaviour_s("msee_bgp_hold_s"),
         keepalive_s: builder.behaviour_s("msee_bgp_keepalive_s"),

@@ -6,8 +6,7 @@
 //! Remote: two DRGs joined. A connection offers what the table of its attachment holds; the tables of the other
 //! DRG that import it take that, behind everything else of the same length and not beyond four DRGs in a
 //! row (managingDRGs). Routes of VCNs are known when the network is compiled, so they are system routes here. Routes of
-//! virtual circuits are not: where a table would have them by a connection, what finds no other route is
-//! unknown. So is what would take an IPsec tunnel.
+//! virtual circuits are exchanged by BGP (`exchange.rs`). What would take an IPsec tunnel is unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,7 +22,7 @@ use skybridge_oci::model::{
 };
 
 use crate::builder::{Builder, add_port, everywhere, host_prefix, neighbour, plain_interface};
-use crate::{drg, loose, tags, vcn};
+use crate::{drg, exchange, loose, tags, vcn};
 
 /// The two ends of a peering, of the one with the lesser OCID first; from the range that security rules and
 /// routes leave alone.
@@ -32,7 +31,7 @@ const ENDS: [Ipv4Addr; 2] = [
     Ipv4Addr::new(169, 254, 0, 10),
 ];
 /// Remote peering connections that a route crosses at most: it is on four DRGs then (managingDRGs).
-const CROSSED_MAX: usize = 3;
+pub(crate) const CROSSED_MAX: usize = 3;
 
 pub(crate) fn build(builder: &mut Builder<'_>) {
     for gateway in &builder.inputs.oci.local_peerings {
@@ -51,6 +50,7 @@ pub(crate) fn build(builder: &mut Builder<'_>) {
     }
     let tables = Tables::of(builder);
     tables.install(builder);
+    exchange::limit(builder);
 }
 
 /// The addresses of our end and the other's.
@@ -115,7 +115,7 @@ fn vcn_end(
     Some((name, port))
 }
 
-fn remote_interface(builder: &Builder<'_>, connection: &RemotePeering) -> InterfaceName {
+pub(crate) fn remote_interface(builder: &Builder<'_>, connection: &RemotePeering) -> InterfaceName {
     format!("rpc/{}", builder.label(&connection.name, &connection.id)).into()
 }
 
@@ -139,6 +139,7 @@ fn join_drgs(builder: &mut Builder<'_>, connection: &RemotePeering, other: &Reso
     let far = drg_end(builder, other, &connection.id);
     if let (Some(near), Some(far)) = (near, far) {
         join(builder, &near, &far);
+        exchange::add_sessions(builder, connection, other);
     }
 }
 
@@ -277,14 +278,6 @@ impl<'a> Tables<'a> {
             return;
         };
         let source = &self.drgs[from.0];
-        let circuits = imported(source, &source.tables[from.1])
-            .any(|a| a.kind == AttachmentType::VirtualCircuit);
-        if circuits {
-            let why = "routes of virtual circuits that come by it are not modelled";
-            self.open
-                .entry(at)
-                .or_insert_with(|| (connection.id.clone(), why));
-        }
         let unknown = self.open.contains_key(&from) || self.tunnels.contains_key(&from);
         if unknown {
             let why = "some of the routes that come by it are not known";

@@ -2,7 +2,7 @@
 
 use skybridge_azure::Azure;
 use skybridge_base::{Deadline, Instant};
-use skybridge_compile::{connection_pool, drg_leg_pool, label_pool};
+use skybridge_compile::{DRG_POOL, REMOTE_PEERING_POOL, connection_pool, drg_leg_pool, label_pool};
 use skybridge_estate::{
     Cloud, Command, Decide, Estate, Pace, Party, Phase, PutRequest, Refusal, Resource, ResourceId,
     Txn, Write,
@@ -100,6 +100,13 @@ impl Control {
             ));
             if let Some(gateway) = resource.text("/properties/virtualNetworkGateway1/id") {
                 wanted.push((connection_pool(&gateway.into()), id.clone(), 0));
+            }
+            match resource.kind.as_str() {
+                skybridge_oci::kinds::DRG => wanted.push((DRG_POOL.to_owned(), id.clone(), 0)),
+                skybridge_oci::kinds::REMOTE_PEERING => {
+                    wanted.push((REMOTE_PEERING_POOL.to_owned(), id.clone(), 0));
+                }
+                _ => {}
             }
             if let Some(drg) = resource.text("/gatewayId") {
                 wanted.push((drg_leg_pool(&drg.into()), id, 0));

@@ -35,6 +35,7 @@ fn peer(interface: &str, local: &str, remote: &str, asn: u32) -> BgpPeer {
         local: local.parse().unwrap(),
         remote: remote.parse().unwrap(),
         remote_asn: Asn(asn),
+        local_asn: None,
         md5: None,
         hold_time_s: 30,
         keepalive_s: 10,

@@ -152,7 +152,8 @@ fn announcement(
     prefix: IpNet,
     best: &Path,
 ) -> Option<Announced> {
-    let external = peer.remote_asn != bgp.asn;
+    let asn = peer.asn_towards(bgp.asn);
+    let external = peer.remote_asn != asn;
     // A session carries the family of its addresses: its NEXT_HOP is one of them.
     if prefix.addr().is_ipv4() != peer.local.is_ipv4() {
         return None;
@@ -180,7 +181,7 @@ fn announcement(
     } else {
         0
     };
-    let mut as_path = vec![bgp.asn; times];
+    let mut as_path = vec![asn; times];
     as_path.extend(&best.as_path);
     let next_hop = match peer.next_hop {
         NextHopRule::SelfAddress => peer.local,
@@ -272,7 +273,9 @@ fn imported(
 ) -> Option<Path> {
     // RFC 4271 §9.1.2: a path with our own AS in it is not considered; §5.1.3: nor one whose next
     // hop is our own address.
-    if route.as_path.contains(&bgp.asn) || route.next_hop == peer.local {
+    let own = peer.asn_towards(bgp.asn);
+    let is_loop = [bgp.asn, own].iter().any(|asn| route.as_path.contains(asn));
+    if is_loop || route.next_hop == peer.local {
         return None;
     }
     let changes = policy::judge(policy, prefix, peer.source_tag)?;
@@ -285,7 +288,7 @@ fn imported(
     Some(Path {
         from: PathFrom::Peer {
             peer: id.peer.clone(),
-            external: far.asn != bgp.asn,
+            external: peer.remote_asn != own,
             router_id: far.router_id,
             address: peer.remote,
         },

@@ -133,10 +133,11 @@ fn partner(
     if peer.passive && far_peer.passive {
         return Err(SessionVerdict::BothPassive);
     }
-    if peer.remote_asn != far_bgp.asn || far_peer.remote_asn != bgp.asn {
+    let (asn, far_asn) = (peer.asn_towards(bgp.asn), far_peer.asn_towards(far_bgp.asn));
+    if peer.remote_asn != far_asn || far_peer.remote_asn != asn {
         return Err(SessionVerdict::AsnMismatch);
     }
-    let same_id = bgp.router_id == far_bgp.router_id && bgp.asn == far_bgp.asn;
+    let same_id = bgp.router_id == far_bgp.router_id && asn == far_asn;
     if same_id || bgp.router_id.is_unspecified() || far_bgp.router_id.is_unspecified() {
         return Err(SessionVerdict::RouterIdClash);
     }

@@ -115,6 +115,8 @@ pub struct PeerConfig {
     pub remote_address: IpAddr,
     /// Its AS; ours makes it an internal peer.
     pub remote_asn: Asn,
+    /// Our AS towards it, in the place of the speaker's: said in the OPEN, prepended, and a loop when it comes back.
+    pub local_asn: Option<Asn>,
     /// Hold time to propose, seconds: 0 (none) or at least 3.
     pub hold_time_s: u16,
     /// Upper bound for the keepalive interval, seconds; a third of the hold time is one anyway.
@@ -163,6 +165,7 @@ impl PeerConfig {
             local_address,
             remote_address,
             remote_asn,
+            local_asn: None,
             hold_time_s: 90,
             keepalive_s: None,
             connect_retry: Duration::from_mins(2),
@@ -189,9 +192,14 @@ impl PeerConfig {
         }
     }
 
+    /// Our AS towards this peer.
+    pub(crate) fn asn_towards(&self, speaker: &SpeakerConfig) -> Asn {
+        self.local_asn.unwrap_or(speaker.asn)
+    }
+
     pub(crate) fn settings(&self, speaker: &SpeakerConfig) -> Settings {
         Settings {
-            local_asn: speaker.asn,
+            local_asn: self.asn_towards(speaker),
             local_router_id: speaker.router_id,
             remote_asn: self.remote_asn,
             hold_time_s: self.hold_time_s,
@@ -233,7 +241,8 @@ impl PeerConfig {
     pub(crate) fn is_soft_change(&self, new: &Self) -> bool {
         let hard = |c: &Self| {
             (
-                (c.local_address, c.remote_address, c.remote_asn),
+                (c.local_address, c.remote_address),
+                (c.remote_asn, c.local_asn),
                 (c.hold_time_s, c.keepalive_s, c.families),
                 (c.route_refresh, c.four_octet_as),
             )

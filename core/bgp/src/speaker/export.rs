@@ -346,10 +346,11 @@ fn outgoing(
     };
     // §5.1.2 a: towards internal peers the path stays as it is; with our own AS in it they would take
     // the route for a loop.
-    accept.apply(&mut a, external.then_some(speaker.asn));
+    let asn = config.asn_towards(speaker);
+    accept.apply(&mut a, external.then_some(asn));
     if external {
         a.local_pref = None;
-        a.as_path.prepend(speaker.asn, 1);
+        a.as_path.prepend(asn, 1);
     } else {
         // §5.1.5: required towards internal peers.
         a.local_pref.get_or_insert(LOCAL_PREF_DEFAULT);

@@ -325,7 +325,8 @@ impl Speaker {
 /// The refusals that no policy can lift; 0 for none.
 fn fixed_reject(config: &PeerConfig, speaker: &super::SpeakerConfig, a: &Attributes) -> u16 {
     // RFC 4271 §9.1.2: a path through our own AS is not eligible.
-    if !config.allow_own_as && a.as_path.contains(speaker.asn) {
+    let is_own = |asn| a.as_path.contains(asn);
+    if !config.allow_own_as && (is_own(speaker.asn) || is_own(config.asn_towards(speaker))) {
         return 1;
     }
     // RFC 4456 §8.

@@ -238,6 +238,7 @@ impl Net {
                 local,
                 remote,
                 remote_asn,
+                local_asn: None,
                 md5: None,
                 hold_time_s: 9,
                 keepalive_s: 3,

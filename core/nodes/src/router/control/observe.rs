@@ -102,7 +102,7 @@ impl Router {
                 interface: peer.spec.interface.clone(),
                 local: peer.spec.local,
                 remote: peer.spec.remote,
-                local_asn: instance.speaker.config().asn,
+                local_asn: peer.spec.asn_towards(instance.speaker.config().asn),
                 remote_asn: peer.spec.remote_asn,
                 state: session_state(view.state),
                 since: peer.since,

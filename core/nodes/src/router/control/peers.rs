@@ -232,7 +232,7 @@ impl Router {
             name: name.to_owned(),
             spec: spec.clone(),
             id,
-            external: instance.asn != spec.remote_asn,
+            external: spec.asn_towards(instance.asn) != spec.remote_asn,
             interface,
             table,
             session,
@@ -315,7 +315,7 @@ impl Router {
         instance: &blueprint::BgpInstance,
         spec: &blueprint::BgpPeer,
     ) -> SessionEndpoint {
-        let external = instance.asn != spec.remote_asn;
+        let external = spec.asn_towards(instance.asn) != spec.remote_asn;
         SessionEndpoint {
             local: spec.local,
             remote: spec.remote,
@@ -378,6 +378,7 @@ fn same_transport(a: &blueprint::BgpPeer, b: &blueprint::BgpPeer) -> bool {
         && a.local == b.local
         && a.remote == b.remote
         && a.remote_asn == b.remote_asn
+        && a.local_asn == b.local_asn
         && a.md5 == b.md5
         && a.hold_time_s == b.hold_time_s
         && a.keepalive_s == b.keepalive_s
@@ -421,6 +422,7 @@ fn peer_config(
             NextHopRule::Unchanged => bgp::NextHopMode::Unchanged,
         },
         source_tag: spec.source_tag,
+        local_asn: spec.local_asn,
         limits: bgp::MaxPrefixes {
             v4: spec.limits.v4,
             v6: spec.limits.v6,
