@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# `skybridge plan` of generated directories: CPU time, wall clock and memory, by number of resources in 20 modules.
+# `skybridge plan` of generated directories: CPU time, wall clock and memory, by number of resources in 20 modules:
+# networks with subnets of 20 modules that are written out, and many types of both clouds in modules with `count`.
 # bench/plan.sh [RUNS] [RESOURCES…]; SKYBRIDGE=path measures a binary that is there already.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,12 +31,34 @@ generate() { # folder, resources
   done > "$folder/main.tf"
 }
 
+# About N resources of ten types in ten modules of each cloud.
+mix() { # folder, resources
+  local folder=$1 each=$(( $2 / 20 ))
+  mkdir -p "$folder/azure" "$folder/oci"
+  cp bench/plan/azure.tf "$folder/azure/main.tf"
+  cp bench/plan/oci.tf "$folder/oci/main.tf"
+  {
+    printf 'provider "azurerm" {\n  features {}\n}\nprovider "oci" {\n  region = "eu-frankfurt-1"\n}\n'
+    printf 'module "azure" {\n  source = "./azure"\n  count = 10\n  i = count.index\n  n = %d\n}\n' $(( (each - 4) / 6 ))
+    printf 'module "oci" {\n  source = "./oci"\n  count = 10\n  i = count.index\n  n = %d\n}\n' $(( (each - 4) / 4 ))
+  } > "$folder/main.tf"
+}
+
+measure() { # label, resources, folder
+  local run
+  for ((run = 0; run < runs; run++)); do
+    /usr/bin/time -f '%U %e %M' -o "$work/time" "$SKYBRIDGE" plan "$3" --output json > /dev/null
+    cat "$work/time"
+  done | sort -n | awk -v n="$2" -v label="$1" '{ c[NR] = $1; s[NR] = $2; m[NR] = $3 }
+    END { i = int((NR + 1) / 2); printf "%6d resources, %s: %.2f s CPU (%.2f s wall), %.0f MiB, %.3f ms CPU each\n", n, label, c[i], s[i], m[i] / 1024, 1000 * c[i] / n }'
+}
+
 echo "load: $(cut -d' ' -f1-3 /proc/loadavg)"
 for count in "$@"; do
   generate "$work/$count" "$count"
-  for ((run = 0; run < runs; run++)); do
-    /usr/bin/time -f '%U %e %M' -o "$work/time" "$SKYBRIDGE" plan "$work/$count" --output json > /dev/null
-    cat "$work/time"
-  done | sort -n | awk -v n="$count" '{ c[NR] = $1; s[NR] = $2; m[NR] = $3 }
-    END { i = int((NR + 1) / 2); printf "%6d resources: %.2f s CPU (%.2f s wall), %.0f MiB, %.3f ms CPU each\n", n, c[i], s[i], m[i] / 1024, 1000 * c[i] / n }'
+  measure subnets "$count" "$work/$count"
+done
+for count in "$@"; do
+  mix "$work/mix$count" "$count"
+  measure "many types" "$count" "$work/mix$count"
 done
