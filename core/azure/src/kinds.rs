@@ -34,9 +34,23 @@ pub const PEERING: &str = "Microsoft.Network/expressRouteCircuits/peerings";
 pub const AUTHORIZATION: &str = "Microsoft.Network/expressRouteCircuits/authorizations";
 /// Virtual machine.
 pub const MACHINE: &str = "Microsoft.Compute/virtualMachines";
+/// Azure Firewall.
+pub const FIREWALL: &str = "Microsoft.Network/azureFirewalls";
+/// Network rules of a firewall without policy. In ARM they are a part of the firewall's document.
+pub const NETWORK_RULES: &str = "Microsoft.Network/azureFirewalls/networkRuleCollections";
+/// Application rules of a firewall without policy.
+pub const APPLICATION_RULES: &str = "Microsoft.Network/azureFirewalls/applicationRuleCollections";
+/// Translation rules of a firewall without policy.
+pub const NAT_RULES: &str = "Microsoft.Network/azureFirewalls/natRuleCollections";
+/// Policy of firewalls.
+pub const FIREWALL_POLICY: &str = "Microsoft.Network/firewallPolicies";
+/// Rule collections of a firewall policy.
+pub const RULE_GROUP: &str = "Microsoft.Network/firewallPolicies/ruleCollectionGroups";
+/// Addresses that firewall rules name together.
+pub const IP_GROUP: &str = "Microsoft.Network/ipGroups";
 
 /// Every type that [`crate::Azure`] decides.
-pub const ALL: [&str; 16] = [
+pub const ALL: [&str; 23] = [
     VNET,
     SUBNET,
     VNET_PEERING,
@@ -53,6 +67,13 @@ pub const ALL: [&str; 16] = [
     PEERING,
     AUTHORIZATION,
     MACHINE,
+    FIREWALL,
+    NETWORK_RULES,
+    APPLICATION_RULES,
+    NAT_RULES,
+    FIREWALL_POLICY,
+    RULE_GROUP,
+    IP_GROUP,
 ];
 
 /// The type as this crate spells it; ARM compares types without case.

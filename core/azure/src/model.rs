@@ -3,11 +3,15 @@
 //! A model is read from an estate and never written back. What cannot be read (a placeholder, a value
 //! that no rule accepts) is left out and named in [`AzureModel::gaps`].
 
+mod hops;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use skybridge_base::{Asn, VlanId};
 use skybridge_estate::{Phase, ResourceId};
+
+pub use hops::{Firewall, FirewallRule, PrivateRanges};
 
 /// Everything of Azure in an estate.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -26,6 +30,8 @@ pub struct AzureModel {
     pub circuits: Vec<Circuit>,
     /// Connections between gateways and circuits.
     pub connections: Vec<Connection>,
+    /// Firewalls in virtual networks.
+    pub firewalls: Vec<Firewall>,
     /// What could not be read, for `not_modelled`.
     pub gaps: Vec<Gap>,
 }

@@ -118,6 +118,10 @@ pub enum Role {
     SiteLan,
     /// Provider edge router or switch of a carrier.
     ProviderEdge,
+    /// A cloud's own firewall, run redundantly by the cloud.
+    Firewall,
+    /// What a virtual machine or instance does that forwards for others.
+    Appliance,
 }
 
 impl Role {
@@ -135,6 +139,8 @@ impl Role {
             Self::CustomerEdge => "customer edge",
             Self::SiteLan => "site LAN",
             Self::ProviderEdge => "provider edge",
+            Self::Firewall => "firewall",
+            Self::Appliance => "appliance",
         }
     }
 }

@@ -26,6 +26,10 @@ pub struct Router {
     pub policers: BTreeMap<String, Policer>,
     /// Pairs of zones between which nothing is forwarded (OCI's hard propagation rule).
     pub forbidden_transit: Vec<(Zone, Zone)>,
+    /// What a firewall judges the packets by that it forwards, whichever way they come and go. Replies to what
+    /// was allowed pass unasked; what belongs to no connection that it has seen open does not pass. It says
+    /// nothing about packets for the router itself.
+    pub inspection: Option<Filter>,
 }
 
 /// What a traceroute sees of a router.
@@ -192,6 +196,8 @@ pub enum DropKind {
     NotModelled,
     /// The target exists but cannot take traffic (no gateway, detached DRG, black hole).
     DeadTarget,
+    /// The target is an interface card that is not allowed to forward for others.
+    NotForwarding,
 }
 
 /// Where a route comes from, in the clouds' terms.

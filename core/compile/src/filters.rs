@@ -1,7 +1,9 @@
 //! Network security groups and security lists as packet filters.
 
 use ipnet::IpNet;
-use skybridge_azure::model::{NetworkInterface, RuleAddress, SecurityRule, Subnet, VirtualNetwork};
+use skybridge_azure::model::{
+    Firewall, FirewallRule, NetworkInterface, RuleAddress, SecurityRule, Subnet, VirtualNetwork,
+};
 use skybridge_blueprint::{
     Access, AddressSet, Filter, Protocol, Rule, RuleSet, RuleSetMode, Tracking,
 };
@@ -79,6 +81,73 @@ fn azure_rule(builder: &Builder<'_>, network: &VirtualNetwork, rule: &SecurityRu
         sources,
         destinations,
         unknown: rule.unknown || source_unknown || destination_unknown,
+    }
+}
+
+/// What a firewall judges by. A rule of which a part is not known is two: what is known of it decides.
+pub(crate) fn firewall(
+    builder: &Builder<'_>,
+    network: &VirtualNetwork,
+    firewall: &Firewall,
+) -> Filter {
+    let rules = firewall.rules.iter();
+    Filter {
+        sets: vec![RuleSet {
+            name: firewall.rules_of.clone(),
+            mode: RuleSetMode::FirstMatch,
+            rules: rules
+                .flat_map(|rule| firewall_rule(builder, network, rule))
+                .collect(),
+        }],
+    }
+}
+
+fn firewall_rule(
+    builder: &Builder<'_>,
+    network: &VirtualNetwork,
+    rule: &FirewallRule,
+) -> Vec<Rule> {
+    let is_tag = |term: &&RuleAddress| matches!(term, RuleAddress::Tag(_));
+    let protocols: Vec<Protocol> = (rule.protocols.iter())
+        .flat_map(|number| protocols(*number, &[], &rule.destination_ports))
+        .collect();
+    // The addresses of service tags are not carried: they could be any.
+    let addresses = |terms: &[RuleAddress], tags: bool| {
+        let some = terms.iter().filter(|t| tags || !is_tag(t));
+        let some = some.map(|t| {
+            if is_tag(&t) {
+                RuleAddress::Any
+            } else {
+                t.clone()
+            }
+        });
+        let some: Vec<RuleAddress> = some.collect();
+        azure_addresses(builder, network, &some).0
+    };
+    let with = |tags: bool| {
+        let sources = addresses(&rule.sources, tags);
+        let destinations = addresses(&rule.destinations, tags);
+        Rule {
+            name: rule.name.clone(),
+            access: if rule.allow {
+                Access::Allow
+            } else {
+                Access::Deny
+            },
+            tracking: Tracking::Stateful,
+            protocols: protocols.clone(),
+            sources,
+            destinations,
+            unknown: rule.unknown || tags,
+        }
+    };
+    let mut terms = rule.sources.iter().chain(&rule.destinations);
+    let has_tags = terms.any(|t| is_tag(&t));
+    let known = with(false);
+    if has_tags {
+        vec![known, with(true)]
+    } else {
+        vec![known]
     }
 }
 

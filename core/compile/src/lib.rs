@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `vnet.rs` | the distributed router of a virtual network, its subnets' tables |
 //! | `vnet_peering.rs` | peerings of virtual networks, with gateways that are lent |
+//! | `hops.rs` | firewalls, and how user routes lead to what forwards for others |
 //! | `gateway.rs` | the two instances of an ExpressRoute gateway and their sessions |
 //! | `msee.rs` | MSEE pairs: one VRF per circuit and peering |
 //! | `vcn.rs` | the distributed router of a VCN |
@@ -29,6 +30,7 @@ mod edge;
 mod exchange;
 mod filters;
 mod gateway;
+mod hops;
 mod hosts;
 mod index;
 mod loose;
@@ -243,6 +245,8 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     let mut builder = Builder::new(*inputs);
     vnet::build(&mut builder);
     vnet_peering::build(&mut builder);
+    hops::build_firewalls(&mut builder);
+    hops::build_lanes(&mut builder);
     vcn::build(&mut builder);
     msee::build(&mut builder);
     gateway::build(&mut builder);

@@ -20,7 +20,7 @@ use crate::builder::{
     Builder, add_port, everywhere, host_prefix, plain_interface, router_node, system, table,
 };
 use crate::hosts::{HostPlan, add_host, spare_address};
-use crate::{ExtraHost, HostRef, SubnetIndex, filters, tags, vnet_peering};
+use crate::{ExtraHost, HostRef, SubnetIndex, filters, hops, tags, vnet_peering};
 
 /// Most equal routes used together from one virtual network (expressroute-faqs).
 pub(crate) const ECMP_MAX: u8 = 4;
@@ -109,7 +109,7 @@ fn build_vnet(builder: &mut Builder<'_>, vnet: &VirtualNetwork) {
     }
     if !builder.index.hosts.values().any(|h| h.network == vnet.id) {
         for subnet in &vnet.subnets {
-            if !subnet.name.eq_ignore_ascii_case("GatewaySubnet") {
+            if !hops::is_dedicated(&subnet.name) {
                 let probe = ExtraHost {
                     name: format!("probe-{}-{}", vnet.name, subnet.name),
                     subnet: subnet.id.clone(),
@@ -195,27 +195,13 @@ fn user_route(builder: &Builder<'_>, vnet: &VirtualNetwork, route: &UserRoute) -
             NextHop::Drop(DropKind::NotModelled)
         }
         UserNextHop::VirtualNetworkGateway => NextHop::Drop(DropKind::DeadTarget),
-        UserNextHop::VirtualAppliance(address) => appliance(builder, vnet, *address),
+        UserNextHop::VirtualAppliance(address) => hops::next_hop(builder, vnet, *address),
     };
     StaticRoute {
         prefix: route.prefix,
         next_hop,
         preference: tags::USER,
         source: RouteSource::User,
-    }
-}
-
-/// An appliance takes traffic when its interface is in this network and forwards.
-fn appliance(builder: &Builder<'_>, vnet: &VirtualNetwork, address: IpAddr) -> NextHop {
-    let nic = (builder.inputs.azure.interfaces.iter())
-        .find(|n| n.address == address && vnet.subnets.iter().any(|s| s.id == n.subnet));
-    match nic {
-        // Machines of ours do not forward for others: what an appliance does with a packet is not known.
-        Some(nic) if nic.ip_forwarding && nic.machine.is_some() => {
-            NextHop::Drop(DropKind::NotModelled)
-        }
-        Some(_) => NextHop::Drop(DropKind::DeadTarget),
-        None => NextHop::Drop(DropKind::NotModelled),
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn next_hop(
     }
 }
 
-fn own_end(own: &ResourceId, other: &ResourceId) -> Ipv4Addr {
+pub(crate) fn own_end(own: &ResourceId, other: &ResourceId) -> Ipv4Addr {
     if own < other { ENDS[0] } else { ENDS[1] }
 }
 

@@ -44,6 +44,8 @@ reasons! {
     RouteNotModelled => "route to a target that is not modelled",
     /// The route's target cannot take traffic.
     RouteDeadTarget => "route to a dead target",
+    /// The route leads to an interface card that does not forward for others.
+    RouteNotForwarding => "the route leads to an interface on which IP forwarding is off",
     /// TTL or hop limit reached zero.
     TtlExpired => "TTL expired",
     /// Larger than the next link's MTU, and must not or cannot be fragmented.
@@ -54,6 +56,8 @@ reasons! {
     NeighbourQueueFull => "neighbour queue full",
     /// A rule denies it, or no rule allows it.
     FilterDenied => "denied by filter",
+    /// A firewall has not seen the connection open that it belongs to.
+    OutOfState => "belongs to no connection that the firewall has seen open",
     /// A policer's bucket was empty.
     Policed => "policed",
     /// Between two zones that exchange no traffic.

@@ -204,6 +204,15 @@ impl FlowTable {
         }
     }
 
+    /// Whether the other side has answered, or the flow is closing.
+    #[must_use]
+    pub fn is_answered(&self, found: FlowRef) -> bool {
+        let slot = usize::try_from(found.place)
+            .ok()
+            .and_then(|at| self.slots.get(at));
+        slot.is_some_and(|flow| flow.is_some_and(|flow| flow.stage != Stage::OneWay))
+    }
+
     /// True when a packet that an ICMP error quotes belongs to a flow. `quoted` is the quoted packet
     /// as it was sent, `direction` the way of the error: the quoted packet went the other way.
     #[must_use]

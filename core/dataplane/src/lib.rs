@@ -17,6 +17,7 @@ pub mod ecmp;
 pub mod fib;
 pub mod filter;
 pub mod flows;
+mod inspection;
 pub mod lpm;
 mod policer;
 mod rule_index;
@@ -26,6 +27,7 @@ pub use drop_reason::DropReason;
 pub use fib::{Candidate, Fib, Found, RouteHop, RouteState};
 pub use filter::{CompiledFilter, Decision, Place};
 pub use flows::{Direction, FlowRef, FlowTable, FlowTimeouts, Opened};
+pub use inspection::{Inspected, Inspection};
 pub use policer::TokenBucket;
 
 /// A routing table of one router by number.

@@ -182,6 +182,11 @@ fn dropped(
         | DropReason::RouteServices
         | DropReason::RouteNotModelled
         | DropReason::RouteDeadTarget => black_hole(hop, reason),
+        DropReason::RouteNotForwarding => black_hole(hop, reason)
+            .mend("set `ip_forwarding_enabled` on the interface of the appliance"),
+        DropReason::OutOfState => layer_fault(Layer::Filters, hop, Owner::Customer, reason)
+            .mend("lead both directions through the firewall, or neither: look at the route tables of both ends"),
+        DropReason::FilterDenied if hop.role == FIREWALL => denied_by_firewall(seen, (probe, hop), detail, towards),
         DropReason::FilterDenied | DropReason::FlowTableFull => {
             denied(seen, (probe, hop), detail, towards)
         }
@@ -201,6 +206,9 @@ fn dropped(
     };
     Why::Fault(Box::new(fault))
 }
+
+/// The role of a firewall, as nodes have it.
+const FIREWALL: &str = "firewall";
 
 fn layer_fault(layer: Layer, hop: &HopView, owner: Owner, reason: DropReason) -> Fault {
     Fault::new(
@@ -261,6 +269,48 @@ fn black_hole(hop: &HopView, reason: DropReason) -> Fault {
         .mend("take the route out, or give it a next hop that leads to the circuit, and apply")
 }
 
+/// A firewall on the way denies: its rule, and no host's.
+fn denied_by_firewall(
+    seen: &Observations,
+    (probe, hop): (&Probe, &HopView),
+    detail: &str,
+    towards: Towards,
+) -> Fault {
+    let [from, to] = &seen.hosts;
+    let (sender, receiver) = match towards {
+        Towards::To => (from, to),
+        Towards::From => (to, from),
+    };
+    let packet = packet_words(probe, towards);
+    let what = match detail.split_once(": ") {
+        Some((set, "no rule allows it")) => format!(
+            "no rule of {set} allows {packet} from {} to {}",
+            sender.name, receiver.name
+        ),
+        _ => format!(
+            "rule {detail} denies {packet} from {} to {}",
+            sender.name, receiver.name
+        ),
+    };
+    Fault::new(Layer::Filters, Owner::Customer, &hop.node, what)
+        .cause(format!("filters/{}/{detail}", hop.node))
+        .saw(format!("dropped at {}: {detail}", hop.node))
+        .place(format!("firewall/{}", hop.node))
+        .mend(format!(
+            "allow {packet} from {} to {} in a network rule of the firewall {}, and apply",
+            sender.address, receiver.address, hop.node
+        ))
+}
+
+fn packet_words(probe: &Probe, towards: Towards) -> String {
+    match (probe.packet, towards) {
+        (Packet::Tcp(port), Towards::To) => format!("TCP {port}"),
+        (Packet::Tcp(port), Towards::From) => format!("the answer from TCP {port}"),
+        (Packet::Echo { .. }, Towards::To) => "echo requests".to_owned(),
+        (Packet::Echo { .. }, Towards::From) => "echo replies".to_owned(),
+    }
+}
+
 fn denied(
     seen: &Observations,
     (probe, hop): (&Probe, &HopView),
@@ -278,12 +328,7 @@ fn denied(
     } else {
         ("inbound", receiver)
     };
-    let packet = match (probe.packet, towards) {
-        (Packet::Tcp(port), Towards::To) => format!("TCP {port}"),
-        (Packet::Tcp(port), Towards::From) => format!("the answer from TCP {port}"),
-        (Packet::Echo { .. }, Towards::To) => "echo requests".to_owned(),
-        (Packet::Echo { .. }, Towards::From) => "echo replies".to_owned(),
-    };
+    let packet = packet_words(probe, towards);
     let rule = detail.split(" (").next().unwrap_or(detail);
     let (set, name) = rule.split_once(": ").unwrap_or((rule, ""));
     let is_azure = hop.owner == Owner::Azure;

@@ -287,7 +287,12 @@ impl<'a> Walker<'a> {
         if let Err(cause) = self.filtered(node, interface.filter_in.as_ref(), &mut trail) {
             return self.drop(trail, cause);
         }
-        let (routed, lost) = match self.route(node, router, &interface.vrf) {
+        let routed = self.route(node, router, &interface.vrf);
+        let is_own = matches!(routed, Ok(Routed::Here) | Err(DropCause::NoRoute));
+        if !is_own && let Err(cause) = self.filtered(node, router.inspection.as_ref(), &mut trail) {
+            return self.drop(trail, cause);
+        }
+        let (routed, lost) = match routed {
             Ok(Routed::Here) => return self.end(trail, Outcome::Delivered),
             Ok(Routed::Onward(routed, cause)) => (routed, cause),
             Err(cause) => return self.drop(trail, cause),

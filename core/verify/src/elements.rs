@@ -13,6 +13,9 @@ use crate::claim::ElementClass;
 /// The single elements of a blueprint, with a label for people: links (cross-connects, access lines, and
 /// backbone links between two machines), physical routers and switches, and gateway instances.
 ///
+/// A cloud's own firewall runs in several instances, which the cloud replaces: it is no element either. Machines of
+/// the user's that forward for others are.
+///
 /// Distributed routers (virtual networks, VCNs, DRGs, the LAN of a site) are not elements of failure: their clouds run them
 /// redundantly everywhere. Neither is a link that ends at one: it stands for an overlay over the whole
 /// fabric, and losing it is losing the machine at its other end. Hosts and their attachments are what is
@@ -48,7 +51,14 @@ const fn class_of(role: Role) -> Option<ElementClass> {
             Some(ElementClass::Router)
         }
         Role::GatewayInstance => Some(ElementClass::Gateway),
-        Role::VnetRouter | Role::VcnRouter | Role::Drg | Role::SiteLan | Role::Host => None,
+        // A machine of the user's, alone in its place.
+        Role::Appliance => Some(ElementClass::Router),
+        Role::VnetRouter
+        | Role::VcnRouter
+        | Role::Drg
+        | Role::SiteLan
+        | Role::Host
+        | Role::Firewall => None,
     }
 }
 

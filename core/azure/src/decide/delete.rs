@@ -119,6 +119,12 @@ fn condition(estate: &Estate, resource: &Resource) -> (&'static str, Vec<Resourc
             either(ids(users), "attached")
         }
         kinds::PUBLIC_IP => either(address_users(estate, resource), "in-use"),
+        kinds::FIREWALL_POLICY => {
+            let firewalls = referrers(estate, "/properties/firewallPolicy/id", resource);
+            let heirs = referrers(estate, "/properties/basePolicy/id", resource);
+            either(firewalls.into_iter().chain(heirs).collect(), "in-use")
+        }
+        kinds::IP_GROUP => either(group_users(estate, resource), "in-use"),
         kinds::GATEWAY => either(
             ids(connection::of_gateway(estate, resource)),
             "has-connections",
@@ -145,17 +151,34 @@ fn condition(estate: &Estate, resource: &Resource) -> (&'static str, Vec<Resourc
     }
 }
 
-/// Network interfaces and gateways in a subnet.
+/// Network interfaces, gateways and firewalls in a subnet.
 pub(super) fn subnet_users(estate: &Estate, subnet: &ResourceId) -> Vec<ResourceId> {
     let Some(subnet) = estate.resource(subnet) else {
         return Vec::new();
     };
     let users = estate.naming(&subnet.id).filter(|r| sits_in(r, subnet));
     let mut users: Vec<&Resource> = users
-        .filter(|r| matches!(r.kind.as_str(), kinds::NIC | kinds::GATEWAY))
+        .filter(|r| {
+            matches!(
+                r.kind.as_str(),
+                kinds::NIC | kinds::GATEWAY | kinds::FIREWALL
+            )
+        })
         .collect();
-    users.sort_by_key(|r| (r.kind.as_str() == kinds::GATEWAY, &r.id));
+    users.sort_by_key(|r| (r.kind.as_str() != kinds::NIC, &r.id));
     users.into_iter().map(|r| r.id.clone()).collect()
+}
+
+/// Collections of rules that name a group of addresses.
+fn group_users(estate: &Estate, group: &Resource) -> Vec<ResourceId> {
+    let is_rules = |r: &&Resource| {
+        matches!(
+            r.kind.as_str(),
+            kinds::RULE_GROUP | kinds::NETWORK_RULES | kinds::APPLICATION_RULES | kinds::NAT_RULES
+        )
+    };
+    let users = estate.naming(&group.id).filter(is_rules);
+    users.map(|r| r.id.clone()).collect()
 }
 
 /// Resources whose reference at `pointer` leads to `target`.
@@ -182,7 +205,12 @@ fn address_users(estate: &Estate, address: &Resource) -> Vec<ResourceId> {
     };
     let users = estate.naming(&address.id).filter(has);
     users
-        .filter(|r| matches!(r.kind.as_str(), kinds::NIC | kinds::GATEWAY))
+        .filter(|r| {
+            matches!(
+                r.kind.as_str(),
+                kinds::NIC | kinds::GATEWAY | kinds::FIREWALL
+            )
+        })
         .map(|r| r.id.clone())
         .collect()
 }

@@ -6,6 +6,7 @@ use ipnet::{IpNet, Ipv4Net};
 use serde_json::{Value as Json, json};
 use skybridge_estate::{Refusal, Resource, ResourceId, Txn, Write};
 
+use super::firewall;
 use super::gateway::SUBNET_NAME;
 use super::put::{Outcome, Request};
 use crate::doc::{Doc, prefix, subnet_prefixes};
@@ -73,6 +74,10 @@ fn ip_config(
         let message = format!("{} is for gateways", subnet.id);
         return Err(refuse("azure.nic-in-gateway-subnet", &pointer, message));
     }
+    if subnet.name.eq_ignore_ascii_case(firewall::SUBNET_NAME) {
+        let message = format!("{} is for firewalls", subnet.id);
+        return Err(refuse("azure.nic-in-firewall-subnet", &pointer, message));
+    }
     let field = format!("{at}/properties/privateIPAddress");
     let method = request
         .doc
@@ -136,7 +141,7 @@ fn static_address(
 }
 
 /// The next free address of the subnet's first IPv4 prefix; `None` when the subnet's prefix is not known.
-fn dynamic_address(
+pub(super) fn dynamic_address(
     request: &Request<'_>,
     txn: &mut Txn,
     subnet: &Resource,
@@ -182,7 +187,7 @@ fn usable(net: Ipv4Net) -> std::ops::RangeInclusive<u32> {
     first..=u32::from(net.broadcast()).saturating_sub(1)
 }
 
-/// The other network interface that has an address of a subnet.
+/// What else has an address of a subnet.
 fn holder_of<'a>(
     request: &'a Request<'_>,
     subnet: &Resource,
@@ -190,7 +195,7 @@ fn holder_of<'a>(
 ) -> Option<&'a ResourceId> {
     let has = |nic: &&Resource| {
         let doc = Doc::of(nic);
-        nic.kind.as_str() == kinds::NIC
+        matches!(nic.kind.as_str(), kinds::NIC | kinds::FIREWALL)
             && doc.items("/properties/ipConfigurations").iter().any(|at| {
                 let in_subnet = doc
                     .reference(&format!("{at}/properties/subnet/id"))

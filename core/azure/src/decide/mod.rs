@@ -6,6 +6,7 @@
 mod circuit;
 mod connection;
 mod delete;
+mod firewall;
 mod gateway;
 mod interface;
 mod merge;

@@ -9,8 +9,8 @@ use skybridge_estate::{
 };
 
 use super::{
-    circuit, connection, done_at, gateway, interface, merge, network, peering, refuse_when_busy,
-    security, vnet_peering,
+    circuit, connection, done_at, firewall, gateway, interface, merge, network, peering,
+    refuse_when_busy, security, vnet_peering,
 };
 use crate::doc::Doc;
 use crate::kinds;
@@ -92,6 +92,11 @@ pub(super) fn put(estate: &Estate, put: &PutRequest, now: Instant) -> Result<Txn
         kinds::CIRCUIT => circuit::circuit(&request, &mut txn),
         kinds::PEERING => peering::peering(&request, &mut txn),
         kinds::AUTHORIZATION => circuit::authorization(&request, &mut txn),
+        kinds::FIREWALL => firewall::firewall(&request, &mut txn),
+        kinds::FIREWALL_POLICY => firewall::policy(&request),
+        kinds::NETWORK_RULES | kinds::APPLICATION_RULES | kinds::NAT_RULES => {
+            firewall::collection(&request)
+        }
         _ => Ok(Outcome::default()),
     }?;
     request.write(outcome, &mut txn);

@@ -1,3 +1,4 @@
 mod deletions;
+mod hops;
 mod lifecycles;
 mod refusals;

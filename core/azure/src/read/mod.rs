@@ -1,6 +1,7 @@
 //! From the estate to [`AzureModel`].
 
 mod circuits;
+mod firewalls;
 mod networks;
 mod security;
 
@@ -27,6 +28,7 @@ impl AzureModel {
             gateways: circuits::gateways(estate, &mut gaps),
             circuits: circuits::circuits(estate, &mut gaps),
             connections: circuits::connections(estate, &mut gaps),
+            firewalls: firewalls::firewalls(estate, &mut gaps),
             gaps: Vec::new(),
         };
         for resource in estate.resources() {

@@ -7,7 +7,7 @@ use super::Rule;
 const REJECTED: Level = Level::Rejected(Cloud::Azure);
 
 /// Every rule of Azure. Error codes graded `Assumed` are named here, not seen.
-pub const TABLE: [Rule; 75] = [
+pub const TABLE: [Rule; 79] = [
     refused(
         "azure.kind-not-modelled",
         "Types that this program does not model are refused by name.",
@@ -499,6 +499,42 @@ pub const TABLE: [Rule; 75] = [
         ("SubnetIsGatewaySubnet", 400, Grade::Assumed),
         Grade::Documented,
         "msdocs-er-gw-add-2024-12-05",
+    ),
+    refused(
+        "azure.nic-in-firewall-subnet",
+        "Nothing but firewalls sits in AzureFirewallSubnet.",
+        "Use another subnet.",
+        ("SubnetIsFirewallSubnet", 400, Grade::Assumed),
+        Grade::Assumed,
+        "recalled",
+    ),
+    refused(
+        "azure.firewall-subnet-name",
+        "A firewall sits in a subnet named AzureFirewallSubnet.",
+        "Rename the subnet.",
+        ("AzureFirewallSubnetNameInvalid", 400, Grade::Assumed),
+        Grade::Documented,
+        "azurerm-firewall-4.79",
+    ),
+    refused(
+        "azure.firewall-subnet-size",
+        "AzureFirewallSubnet is a /26 or larger.",
+        "Make AzureFirewallSubnet a /26.",
+        ("AzureFirewallSubnetTooSmall", 400, Grade::Assumed),
+        Grade::Documented,
+        "azurerm-firewall-4.79",
+    ),
+    refused(
+        "azure.firewall-has-policy",
+        "A firewall with a policy takes no collections of rules of its own.",
+        "Write the rules in a rule collection group of the policy.",
+        (
+            "AzureFirewallRuleCollectionsWithPolicy",
+            400,
+            Grade::Assumed,
+        ),
+        Grade::Assumed,
+        "recalled",
     ),
     refused(
         "azure.public-addresses-exhausted",

@@ -97,6 +97,7 @@ fn computed(estate: &Estate, ty: &str, resource: &Resource, out: Value) -> Value
                 .with_attr("sku", Value::string(sku))
         }
         "azurerm_network_interface" => interface(estate, resource, out),
+        "azurerm_firewall" => firewall(&doc, out),
         "azurerm_linux_virtual_machine" | "azurerm_windows_virtual_machine" => {
             machine(estate, resource, out)
         }
@@ -198,6 +199,24 @@ fn interface(estate: &Estate, resource: &Resource, out: Value) -> Value {
         .with_attr("private_ip_address", first(&private))
         .with_attr("private_ip_addresses", Value::list(Type::String, private))
         .with_attr("virtual_machine_id", Value::string(machine))
+}
+
+/// A firewall's address is its first configuration's, which alone has a subnet.
+fn firewall(doc: &Doc<'_>, out: Value) -> Value {
+    let configs = out.list_attr("ip_configuration").iter().enumerate();
+    let with_address = configs.map(|(i, config)| {
+        let at = format!("/properties/ipConfigurations/{i}/properties/privateIPAddress");
+        // Without a subnet that is known, so is the address not.
+        match doc.text(&at) {
+            Some(address) => {
+                let address = Value::string(address);
+                config.clone().with_attr("private_ip_address", address)
+            }
+            None => config.clone(),
+        }
+    });
+    let configs = Value::tuple(with_address.collect());
+    out.with_attr("ip_configuration", configs)
 }
 
 fn machine(estate: &Estate, resource: &Resource, out: Value) -> Value {

@@ -22,7 +22,7 @@ pub(super) static SCHEMAS: LazyLock<Schemas> = LazyLock::new(Schemas::builtin);
 const DIRECTORY_ID: &str = "00000000-0000-0000-0000-000000000002";
 
 /// Data sources with attributes of their own; [`by_name`] has the others.
-const OF_THEIR_OWN: [&str; 8] = [
+const OF_THEIR_OWN: [&str; 9] = [
     "azurerm_client_config",
     "azurerm_subscription",
     "azurerm_resource_group",
@@ -31,6 +31,7 @@ const OF_THEIR_OWN: [&str; 8] = [
     "azurerm_public_ip",
     "azurerm_virtual_network_gateway",
     "azurerm_express_route_circuit",
+    "azurerm_firewall",
 ];
 
 /// True when data sources of the type are read from the network.
@@ -92,6 +93,7 @@ pub fn read(estate: &Estate, ty: &str, config: &Value) -> Result<Value, Diagnost
         "azurerm_express_route_circuit" => {
             circuit(find(estate, kinds::CIRCUIT, &["name"], config)?)
         }
+        "azurerm_firewall" => firewall(find(estate, kinds::FIREWALL, &["name"], config)?),
         _ => match by_name(ty).and_then(|kind| find(estate, kind, &["name"], config).ok()) {
             Some(resource) => named(estate, resource),
             // What the account has beside this network is not known.
@@ -123,6 +125,8 @@ fn by_name(ty: &str) -> Option<&'static str> {
         "azurerm_network_security_group" => kinds::NSG,
         "azurerm_application_security_group" => kinds::ASG,
         "azurerm_route_table" => kinds::ROUTE_TABLE,
+        "azurerm_firewall_policy" => kinds::FIREWALL_POLICY,
+        "azurerm_ip_group" => kinds::IP_GROUP,
         "azurerm_network_interface" => kinds::NIC,
         "azurerm_virtual_machine" => kinds::MACHINE,
         "azurerm_virtual_network_gateway_connection" => kinds::CONNECTION,
@@ -135,6 +139,18 @@ fn by_name(ty: &str) -> Option<&'static str> {
 fn named(estate: &Estate, resource: &Resource) -> Json {
     let interfaces: Vec<&Resource> = match resource.kind.as_str() {
         kinds::NIC => vec![resource],
+        kinds::IP_GROUP => {
+            let cidrs: Vec<&str> = Doc::of(resource)
+                .texts("/properties/ipAddresses")
+                .iter()
+                .map(|(_, t)| *t)
+                .collect();
+            return common(resource, json!({"cidrs": cidrs}));
+        }
+        kinds::FIREWALL_POLICY => {
+            let base = resource.text("/properties/basePolicy/id");
+            return common(resource, json!({"base_policy_id": base}));
+        }
         kinds::MACHINE => estate
             .of_kind(kinds::NIC)
             .filter(|nic| crate::read::machine_has(resource, &nic.id))
@@ -192,6 +208,31 @@ fn common(resource: &Resource, mut more: Json) -> Json {
         map.insert("tags".to_owned(), tags.unwrap_or_else(|| json!({})));
     }
     more
+}
+
+fn firewall(resource: &Resource) -> Json {
+    let doc = Doc::of(resource);
+    let text = |pointer: &str| doc.text(pointer).unwrap_or_default();
+    let configs = doc.items("/properties/ipConfigurations");
+    let configs = configs.iter().map(|at| {
+        json!({
+            "name": text(&format!("{at}/name")),
+            "subnet_id": text(&format!("{at}/properties/subnet/id")),
+            "public_ip_address_id": text(&format!("{at}/properties/publicIPAddress/id")),
+            "private_ip_address": text(&format!("{at}/properties/privateIPAddress")),
+        })
+    });
+    let configs: Vec<Json> = configs.collect();
+    common(
+        resource,
+        json!({
+            "ip_configuration": configs,
+            "firewall_policy_id": text("/properties/firewallPolicy/id"),
+            "sku_name": text("/properties/sku/name"),
+            "sku_tier": text("/properties/sku/tier"),
+            "threat_intel_mode": text("/properties/threatIntelMode"),
+        }),
+    )
 }
 
 fn network(estate: &Estate, resource: &Resource) -> Json {

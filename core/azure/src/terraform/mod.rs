@@ -8,6 +8,7 @@
 mod attributes;
 mod build;
 mod data;
+mod hops;
 mod types;
 
 use std::collections::BTreeSet;
@@ -214,8 +215,13 @@ pub fn identity(ty: &str, config: &Value) -> Option<String> {
     } else {
         let row = row(ty)?;
         let names: Option<Vec<&str>> = row.names.iter().map(|n| text(n)).collect();
-        let group = text("resource_group_name")?;
-        resource_id(SUBSCRIPTION_ID, group, row.kind, &names?).to_string()
+        match row.parent {
+            Some(parent) => child_of(&text(parent)?.into(), row, &names?).to_string(),
+            None => {
+                let group = text("resource_group_name")?;
+                resource_id(SUBSCRIPTION_ID, group, row.kind, &names?).to_string()
+            }
+        }
     };
     Some(identity.to_ascii_lowercase())
 }
@@ -248,9 +254,19 @@ pub fn settled(estate: &Estate, ty: &str, attributes: &Value) -> Settled {
 /// The id that a resource's names make, or the argument that is missing.
 fn wanted_id(row: &Row, config: &Value) -> Result<ResourceId, &'static str> {
     let text = |name: &'static str| config.str_attr(name).filter(|t| !t.is_empty()).ok_or(name);
-    let group = text("resource_group_name")?;
     let names: Result<Vec<&str>, &'static str> = row.names.iter().map(|n| text(n)).collect();
+    if let Some(parent) = row.parent {
+        let parent = text(parent)?.into();
+        return Ok(child_of(&parent, row, &names?));
+    }
+    let group = text("resource_group_name")?;
     Ok(resource_id(SUBSCRIPTION_ID, group, row.kind, &names?))
+}
+
+/// The id below a parent's.
+fn child_of(parent: &ResourceId, row: &Row, names: &[&str]) -> ResourceId {
+    let name = names.last().copied().unwrap_or_default();
+    kinds::child_id(parent, row.kind, name)
 }
 
 fn missing(address: &str, name: &str, spans: &Spans) -> Vec<Diagnostic> {

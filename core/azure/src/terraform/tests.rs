@@ -667,8 +667,8 @@ fn placeholders_are_noted_by_pointer_and_vpn_is_not_modelled() {
     let nameless = Value::object_of([("name", Value::null())]);
     let error = create(&estate, "x", "azurerm_subnet", &nameless, &spans).unwrap_err();
     assert!(error[0].detail.contains("resource_group_name of x"));
-    assert!(owns("azurerm_firewall") && !owns("oci_core_vcn"));
-    let mapped = create(&estate, "x", "azurerm_firewall", &nameless, &spans).unwrap();
+    assert!(owns("azurerm_bastion_host") && !owns("oci_core_vcn"));
+    let mapped = create(&estate, "x", "azurerm_bastion_host", &nameless, &spans).unwrap();
     assert!(matches!(mapped, Mapped::NotModelled(_)));
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 use skybridge_hcl::Value;
 
 use super::build::Made;
+use super::hops;
 use crate::kinds;
 
 /// Resource groups hold nothing that the network needs.
@@ -13,7 +14,9 @@ pub(super) const RESOURCE_GROUP: &str = "azurerm_resource_group";
 pub(super) struct Row {
     pub(super) ty: &'static str,
     pub(super) kind: &'static str,
-    /// The arguments that are the names in its id.
+    /// The argument that is the id of what it is nested in; without one, a resource group and names say it.
+    pub(super) parent: Option<&'static str>,
+    /// The arguments that are the names in its id, or after its parent's.
     pub(super) names: &'static [&'static str],
     pub(super) build: fn(&mut Made<'_>),
 }
@@ -24,115 +27,133 @@ const ROWS: [Row; 18] = [
     Row {
         ty: "azurerm_virtual_network",
         kind: kinds::VNET,
+        parent: None,
         names: NAME,
         build: vnet,
     },
     Row {
         ty: "azurerm_subnet",
         kind: kinds::SUBNET,
+        parent: None,
         names: &["virtual_network_name", "name"],
         build: subnet,
     },
     Row {
         ty: "azurerm_virtual_network_peering",
         kind: kinds::VNET_PEERING,
+        parent: None,
         names: &["virtual_network_name", "name"],
         build: vnet_peering,
     },
     Row {
         ty: "azurerm_network_security_group",
         kind: kinds::NSG,
+        parent: None,
         names: NAME,
         build: security_group,
     },
     Row {
         ty: "azurerm_network_security_rule",
         kind: kinds::SECURITY_RULE,
+        parent: None,
         names: &["network_security_group_name", "name"],
         build: security_rule,
     },
     Row {
         ty: "azurerm_application_security_group",
         kind: kinds::ASG,
+        parent: None,
         names: NAME,
         build: common,
     },
     Row {
         ty: "azurerm_route_table",
         kind: kinds::ROUTE_TABLE,
+        parent: None,
         names: NAME,
         build: route_table,
     },
     Row {
         ty: "azurerm_route",
         kind: kinds::ROUTE,
+        parent: None,
         names: &["route_table_name", "name"],
         build: route,
     },
     Row {
         ty: "azurerm_public_ip",
         kind: kinds::PUBLIC_IP,
+        parent: None,
         names: NAME,
         build: public_ip,
     },
     Row {
         ty: "azurerm_network_interface",
         kind: kinds::NIC,
+        parent: None,
         names: NAME,
         build: interface,
     },
     Row {
         ty: "azurerm_linux_virtual_machine",
         kind: kinds::MACHINE,
+        parent: None,
         names: NAME,
         build: machine,
     },
     Row {
         ty: "azurerm_windows_virtual_machine",
         kind: kinds::MACHINE,
+        parent: None,
         names: NAME,
         build: machine,
     },
     Row {
         ty: "azurerm_virtual_machine",
         kind: kinds::MACHINE,
+        parent: None,
         names: NAME,
         build: machine,
     },
     Row {
         ty: "azurerm_virtual_network_gateway",
         kind: kinds::GATEWAY,
+        parent: None,
         names: NAME,
         build: gateway,
     },
     Row {
         ty: "azurerm_virtual_network_gateway_connection",
         kind: kinds::CONNECTION,
+        parent: None,
         names: NAME,
         build: connection,
     },
     Row {
         ty: "azurerm_express_route_circuit",
         kind: kinds::CIRCUIT,
+        parent: None,
         names: NAME,
         build: circuit,
     },
     Row {
         ty: "azurerm_express_route_circuit_peering",
         kind: kinds::PEERING,
+        parent: None,
         names: &["express_route_circuit_name", "peering_type"],
         build: peering,
     },
     Row {
         ty: "azurerm_express_route_circuit_authorization",
         kind: kinds::AUTHORIZATION,
+        parent: None,
         names: &["express_route_circuit_name", "name"],
         build: common,
     },
 ];
 
 pub(super) fn row(ty: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|r| r.ty == ty)
+    ROWS.iter().chain(&hops::ROWS).find(|r| r.ty == ty)
 }
 
 /// A resource that is a field of another one's document.
@@ -205,6 +226,7 @@ pub(super) fn left_out(ty: &str, config: &Value) -> Option<String> {
         other.then(|| text.to_owned())
     };
     match ty {
+        "azurerm_firewall" => hops::left_out(config),
         "azurerm_virtual_network_gateway_connection" => {
             differs("type").map(|t| format!("{t} connections are not modelled"))
         }
@@ -216,7 +238,7 @@ pub(super) fn left_out(ty: &str, config: &Value) -> Option<String> {
     }
 }
 
-fn common(made: &mut Made<'_>) {
+pub(super) fn common(made: &mut Made<'_>) {
     made.value("location", "/location");
     if let Some(tags) = made.config.attr("tags").and_then(Value::as_map) {
         for name in tags.keys().filter(|n| !n.contains(['/', '~', '.', '['])) {

@@ -135,7 +135,9 @@ fn wires(lab: &Lab, from: &NodeName, to: &NodeName) -> Vec<Wire> {
         | Role::GatewayInstance
         | Role::Drg
         | Role::CustomerEdge
-        | Role::ProviderEdge => true,
+        | Role::ProviderEdge
+        | Role::Firewall
+        | Role::Appliance => true,
     };
     let mut wires = Vec::new();
     for (name, node) in &blueprint.nodes {

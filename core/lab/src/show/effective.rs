@@ -110,6 +110,7 @@ fn next_hop(hop: &NextHop, source: RouteSource, is_azure: bool) -> (String, Stri
         NextHop::Drop(DropKind::Services) => ("Oracle services", String::new()),
         NextHop::Drop(DropKind::NotModelled) => ("not modelled", String::new()),
         NextHop::Drop(DropKind::DeadTarget) => ("target cannot take traffic", String::new()),
+        NextHop::Drop(DropKind::NotForwarding) => ("IP forwarding is off there", String::new()),
     };
     (kind.to_owned(), address)
 }

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod edits;
+pub(crate) mod hubs;
 pub(crate) mod oci;
 pub(crate) mod premises;
 

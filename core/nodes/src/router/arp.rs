@@ -276,7 +276,7 @@ impl Router {
                 info,
                 table: None,
                 route: None,
-                flows: [FlowUse::Unfiltered; 2],
+                flows: [FlowUse::Unfiltered; 3],
             };
             self.send_error(&transit, &refusal, &frame, out);
         }

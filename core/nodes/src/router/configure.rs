@@ -7,8 +7,8 @@ use skybridge_base::{Instant, Rng};
 use skybridge_blueprint as blueprint;
 use skybridge_blueprint::{Filter, InterfaceName, NextHop, RouteSource};
 use skybridge_dataplane::{
-    Candidate, CompiledFilter, Fib, FlowTable, FlowTimeouts, InterfaceCounters, InterfaceIndex,
-    RouteHop, TableIndex, TokenBucket, flows,
+    Candidate, CompiledFilter, Fib, FlowTable, FlowTimeouts, Inspection, InterfaceCounters,
+    InterfaceIndex, RouteHop, TableIndex, TokenBucket, flows,
 };
 
 use super::Router;
@@ -30,6 +30,7 @@ impl Router {
         self.configure_ports(spec);
         let mut changed_tables = self.configure_tables(spec);
         self.configure_policers(now, spec);
+        self.configure_inspection(spec);
         let fresh = self.configure_interfaces(now, &old, spec, out);
         self.index_tags();
         self.rank_interfaces(&mut changed_tables);
@@ -119,6 +120,26 @@ impl Router {
         }
         self.policer_by_name
             .retain(|name, _| spec.policers.contains_key(name));
+    }
+
+    fn configure_inspection(&mut self, spec: &blueprint::Router) {
+        let compile = |filter: &Filter| {
+            CompiledFilter::new(filter, |vrf| self.table_by_name.get(vrf).copied())
+        };
+        let filter = spec.inspection.as_ref().map(compile);
+        self.inspection = match (filter, self.inspection.take()) {
+            (None, _) => None,
+            (Some(filter), Some(mut live)) => {
+                live.set_filter(filter);
+                Some(live)
+            }
+            (Some(filter), None) => {
+                let seed = Rng::new(self.seed).child("inspection").next_u64();
+                let timeouts = FlowTimeouts::default();
+                let flows = FlowTable::new(flows::FLOWS_MAX, timeouts, seed);
+                Some(Inspection::new(filter, flows))
+            }
+        };
     }
 
     /// Gives the interfaces whose addresses are new on their link.

@@ -166,7 +166,7 @@ impl Router {
             info,
             table: Some(table),
             route: None,
-            flows: [FlowUse::Unfiltered; 2],
+            flows: [FlowUse::Unfiltered; 3],
         };
         let egress = self.lookup(&mut transit, table).and_then(|hop| {
             let (interface, neighbour) = match hop {
@@ -303,6 +303,8 @@ fn error_v4(refusal: &Refusal, transit: &Transit) -> Option<Icmpv4Kind> {
         | DropReason::RouteServices
         | DropReason::RouteNotModelled
         | DropReason::RouteDeadTarget
+        | DropReason::RouteNotForwarding
+        | DropReason::OutOfState
         | DropReason::NeighbourQueueFull
         | DropReason::FilterDenied
         | DropReason::Policed

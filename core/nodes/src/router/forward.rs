@@ -1,11 +1,13 @@
 //! What becomes of a packet: checks, lookup, MTU, filters, policers. In this order: source check,
-//! policer in, filter in, lookup (own addresses among the routes), TTL, transit rules, MTU, filter
-//! out, policer out.
+//! policer in, filter in, lookup (own addresses among the routes), inspection, TTL, transit rules, MTU,
+//! filter out, policer out.
 
 use std::net::IpAddr;
 
 use skybridge_blueprint::{Access, DropKind, HopVisibility, Tracking};
-use skybridge_dataplane::{Direction, InterfaceIndex, Opened, RouteHop, TableIndex, ecmp};
+use skybridge_dataplane::{
+    Direction, Inspected, InterfaceIndex, Opened, RouteHop, TableIndex, ecmp,
+};
 use skybridge_wire::{Frame, PacketInfo, flow, gso, ipv4, ipv6, protocol};
 
 use super::Router;
@@ -56,6 +58,10 @@ impl Router {
             return Ok(Fate::Local);
         }
         let hop = self.lookup(transit, table)?;
+        if matches!(hop, RouteHop::Local { .. }) {
+            return Ok(Fate::Local);
+        }
+        self.inspect(transit, frame)?;
         let (out, neighbour) = match hop {
             RouteHop::Local { .. } => return Ok(Fate::Local),
             RouteHop::Via { interface, address } => (interface, address),
@@ -200,7 +206,7 @@ impl Router {
         frame: &Frame,
     ) -> Result<(), Refusal> {
         let interface = &mut self.interfaces[usize::from(index.0)];
-        let [flow_in, flow_out] = &mut transit.flows;
+        let [flow_in, flow_out, _] = &mut transit.flows;
         let (filter, used) = match direction {
             Direction::In => (&interface.filter_in, flow_in),
             Direction::Out => (&interface.filter_out, flow_out),
@@ -236,11 +242,42 @@ impl Router {
                 Ok(())
             }
             (Access::Deny, _) => Err(Refusal {
-                rule: decision.place.map(|place| (index, direction, place)),
+                rule: decision
+                    .place
+                    .map(|place| (Some((index, direction)), place)),
                 unknown: decision.could_change,
                 ..DropReason::FilterDenied.into()
             }),
         }
+    }
+
+    /// What a firewall says about a packet that it is to forward.
+    fn inspect(&mut self, transit: &mut Transit, frame: &Frame) -> Result<(), Refusal> {
+        let Some(inspection) = &mut self.inspection else {
+            return Ok(());
+        };
+        let info = &transit.info;
+        let quoted = is_icmp_error(info)
+            .then(|| flow::related(frame.l3()))
+            .flatten();
+        let tables = &self.tables;
+        let learned = |table: TableIndex, address| {
+            let table = tables.get(usize::from(table.0));
+            table.is_some_and(|table| table.fib.is_learned(address))
+        };
+        let [.., used] = &mut transit.flows;
+        match inspection.inspect(transit.now, info, quoted.as_ref(), learned) {
+            Inspected::Known(found) => *used = FlowUse::Known(found),
+            Inspected::Once(_) => *used = FlowUse::Once,
+            Inspected::Refused(reason, decision) => {
+                return Err(Refusal {
+                    rule: decision.and_then(|d| Some((None, d.place?))),
+                    unknown: decision.is_some_and(|d| d.could_change),
+                    ..reason.into()
+                });
+            }
+        }
+        Ok(())
     }
 
     fn owns_link_local(&self, index: InterfaceIndex, address: IpAddr) -> bool {
@@ -272,6 +309,7 @@ const fn drop_reason(kind: DropKind) -> DropReason {
         DropKind::Services => DropReason::RouteServices,
         DropKind::NotModelled => DropReason::RouteNotModelled,
         DropKind::DeadTarget => DropReason::RouteDeadTarget,
+        DropKind::NotForwarding => DropReason::RouteNotForwarding,
     }
 }
 

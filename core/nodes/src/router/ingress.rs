@@ -70,7 +70,7 @@ impl Router {
                 info,
                 table: None,
                 route: None,
-                flows: [FlowUse::Unfiltered; 2],
+                flows: [FlowUse::Unfiltered; 3],
             };
             let verdict = self.dropped(&reason.into());
             let hop = self.hop(frame.meta.trace, &transit, verdict);
@@ -119,7 +119,7 @@ impl Router {
             info,
             table: Some(interface.table),
             route: None,
-            flows: [FlowUse::Unfiltered; 2],
+            flows: [FlowUse::Unfiltered; 3],
         };
         match self.forward(&mut transit, index, &mut frame) {
             Ok(Fate::Local) => self.deliver_whole(&transit, frame, out),

@@ -25,7 +25,9 @@ use std::collections::BTreeMap;
 use skybridge_base::{Deadline, Instant, Rng, earliest};
 use skybridge_blueprint as blueprint;
 use skybridge_blueprint::{HopVisibility, InterfaceName, PortName, VrfName, Zone};
-use skybridge_dataplane::{DropCounters, InterfaceIndex, RouteHop, TableIndex, TokenBucket};
+use skybridge_dataplane::{
+    DropCounters, Inspection, InterfaceIndex, RouteHop, TableIndex, TokenBucket,
+};
 use skybridge_wire::{Frame, FramePool, flow};
 
 pub use control::{BgpPathObservation, BgpPeerObservation, BgpRouteObservation};
@@ -63,6 +65,7 @@ pub struct Router {
     policers: Vec<PolicerState>,
     policer_by_name: BTreeMap<String, usize>,
     forbidden_transit: Vec<(Zone, Zone)>,
+    inspection: Option<Inspection>,
     neighbours: Neighbours,
     icmp_budget: TokenBucket,
     ecmp_seed: u64,
@@ -93,6 +96,7 @@ impl Router {
             policers: Vec::new(),
             policer_by_name: BTreeMap::new(),
             forbidden_transit: Vec::new(),
+            inspection: None,
             neighbours: Neighbours::new(rng.child("neighbours").next_u64()),
             icmp_budget: TokenBucket::new(egress::ICMP_RATE, Instant::ZERO),
             ecmp_seed: rng.child("ecmp").next_u64(),

@@ -7,7 +7,7 @@
 //! were read. What changes with every packet is looked at each time: flows and policers.
 
 use skybridge_base::Instant;
-use skybridge_dataplane::{Direction, FlowRef, InterfaceIndex, TableIndex};
+use skybridge_dataplane::{Direction, FlowRef, Inspection, InterfaceIndex, TableIndex};
 
 use super::Router;
 use super::forward::Egress;
@@ -35,8 +35,8 @@ const NONE: u16 = u16::MAX;
 #[derive(Clone, Debug)]
 pub struct RouterTicket {
     stamp: u64,
-    /// What the flows of ingress and egress said, when a filter asked them.
-    flows: Option<Box<[FlowUse; 2]>>,
+    /// What the flows of ingress, egress and inspection said, when a filter asked them.
+    flows: Option<Box<[FlowUse; 3]>>,
     ingress: InterfaceIndex,
     egress: InterfaceIndex,
     /// The only table read, or [`NONE`] for several.
@@ -70,7 +70,7 @@ impl Router {
         let table = if only { from.table.0 } else { NONE };
         let number = |at: Option<usize>| at.map_or(Some(NONE), |at| u16::try_from(at).ok());
         let policers = [number(from.policer_in)?, number(to.policer_out)?];
-        let unfiltered = transit.flows == [FlowUse::Unfiltered; 2];
+        let unfiltered = transit.flows == [FlowUse::Unfiltered; 3];
         let ticket = RouterTicket {
             stamp: self.stamp(table),
             flows: (!unfiltered).then(|| Box::new(transit.flows)),
@@ -111,12 +111,17 @@ impl Router {
             return Acceptance::Expired;
         }
         if let Some(flows) = &ticket.flows {
+            let flows_of = |interface| self.interface(interface).flows.as_ref();
             let ways = [
-                (flows[0], ticket.ingress, Direction::In),
-                (flows[1], ticket.egress, Direction::Out),
+                (flows[0], flows_of(ticket.ingress), Direction::In),
+                (flows[1], flows_of(ticket.egress), Direction::Out),
+                (
+                    flows[2],
+                    self.inspection.as_ref().map(Inspection::flows),
+                    Direction::In,
+                ),
             ];
-            for (flow, interface, direction) in ways {
-                let table = self.interface(interface).flows.as_ref();
+            for (flow, table, direction) in ways {
                 let same = match flow {
                     FlowUse::Unfiltered => true,
                     FlowUse::Known(found) => table.is_some_and(|t| t.is_live(now, found)),
@@ -153,6 +158,9 @@ impl Router {
                 if let (FlowUse::Known(found), Some(table)) = (flow, table) {
                     table.touch(now, found, like.info);
                 }
+            }
+            if let (FlowUse::Known(found), Some(inspection)) = (flows[2], &mut self.inspection) {
+                inspection.touch(now, found, like.info);
             }
         }
         for at in ticket.policers().into_iter().flatten() {

@@ -19,16 +19,16 @@ pub(super) struct Transit {
     pub(super) info: PacketInfo,
     pub(super) table: Option<TableIndex>,
     pub(super) route: Option<(IpNet, RouteHop, RouteSource)>,
-    /// What the flows of ingress and egress said.
-    pub(super) flows: [FlowUse; 2],
+    /// What the flows of ingress and egress said, and those of the inspection.
+    pub(super) flows: [FlowUse; 3],
 }
 
 /// Why a packet goes no further, with what a hop record says about it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refusal {
     pub(super) reason: DropReason,
-    /// The rule that denied.
-    pub(super) rule: Option<(InterfaceIndex, Direction, Place)>,
+    /// The rule that denied: of an interface, or of the inspection.
+    pub(super) rule: Option<(Option<(InterfaceIndex, Direction)>, Place)>,
     /// An unknown rule or a route that is not modelled could have changed it.
     pub(super) unknown: bool,
     /// MTU ahead for [`DropReason::TooBig`].
@@ -75,7 +75,18 @@ impl Router {
     }
 
     fn detail(&self, refusal: &Refusal) -> String {
-        if let Some((interface, direction, place)) = refusal.rule {
+        if let Some((None, place)) = refusal.rule {
+            let names = self
+                .inspection
+                .as_ref()
+                .and_then(|i| i.filter().names(place));
+            return match names {
+                Some((set, Some(rule))) => format!("{set}: {rule}"),
+                Some((set, None)) => format!("{set}: no rule allows it"),
+                None => String::new(),
+            };
+        }
+        if let Some((Some((interface, direction)), place)) = refusal.rule {
             let interface = self.interface(interface);
             let way = match direction {
                 Direction::In => "in",

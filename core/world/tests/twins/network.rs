@@ -201,6 +201,7 @@ fn router(shape: Shape, at: usize, rng: &mut Rng) -> Router {
         } else {
             Vec::new()
         },
+        inspection: one_in(rng, 4).then(|| filter(rng)),
         ..Router::default()
     };
     for name in ["p", "q"] {

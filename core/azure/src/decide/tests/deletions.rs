@@ -4,9 +4,11 @@ use serde_json::json;
 use skybridge_catalogue::{DeletionOutcome, catalogue};
 use skybridge_estate::{Pace, Phase, ProviderAction};
 
+use super::hops;
 use crate::kinds::{
-    AUTHORIZATION, CIRCUIT, CONNECTION, GATEWAY, MACHINE, NIC, NSG, PEERING, PUBLIC_IP,
-    ROUTE_TABLE, SUBNET, VNET,
+    APPLICATION_RULES, AUTHORIZATION, CIRCUIT, CONNECTION, FIREWALL, FIREWALL_POLICY, GATEWAY,
+    IP_GROUP, MACHINE, NAT_RULES, NETWORK_RULES, NIC, NSG, PEERING, PUBLIC_IP, ROUTE_TABLE,
+    RULE_GROUP, SUBNET, VNET,
 };
 use crate::testing::{Owner, circuit, nic, reference};
 
@@ -80,6 +82,24 @@ fn bring_about(o: &mut Owner, kind: &str, condition: &str) -> Option<&'static [&
             o.oracle_circuit();
             o.make(AUTHORIZATION, &["er", "x"], json!({}));
         }
+        (FIREWALL, "any") => {
+            hops::network(o, "10.0.1.0/26");
+            o.make(FIREWALL, &["x"], hops::firewall(&hops::HUB));
+        }
+        (NETWORK_RULES | APPLICATION_RULES | NAT_RULES, "any") => {
+            hops::network(o, "10.0.1.0/26");
+            o.make(FIREWALL, &["x"], hops::firewall(&hops::HUB));
+            let doc = json!({"properties": {"priority": 100}});
+            o.make(kind, &["x", "c"], doc);
+            return Some(&["x", "c"]);
+        }
+        (FIREWALL_POLICY | IP_GROUP, "idle") => o.make(kind, &["x"], location),
+        (FIREWALL_POLICY, "in-use") => hops::with_policy(o),
+        (IP_GROUP, "in-use") => hops::policy(o),
+        (RULE_GROUP, "any") => {
+            hops::policy(o);
+            return Some(&["x", "g"]);
+        }
         (MACHINE, "any") => o.make(MACHINE, &["x"], json!({})),
         _ => return None,
     }
@@ -133,7 +153,7 @@ fn every_deletion_does_what_its_row_says() {
         }
         exercised += 1;
     }
-    assert_eq!(exercised, 23);
+    assert_eq!(exercised, 32);
 }
 
 #[test]

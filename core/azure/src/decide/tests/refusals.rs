@@ -414,6 +414,7 @@ fn every_refusing_rule_refuses_with_its_code() {
         .iter()
         .chain(&CIRCUIT_CASES)
         .chain(&RULE_CASES)
+        .chain(&super::hops::CASES)
     {
         let mut o = Owner::new(Pace::Instant);
         let Err(refusal) = request(&mut o) else {

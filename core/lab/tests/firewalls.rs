@@ -1,0 +1,219 @@
+//! Firewalls that user routes lead to, judged by packets.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod common;
+
+use common::Virtual;
+use common::hubs::{Hub, spoke, verdict, why};
+use skybridge_lab::document::Verdict;
+
+/// A firewall with a policy whose network rules are `rules`.
+fn policy(rules: &str) -> String {
+    format!(
+        r#"
+resource "azurerm_firewall_policy" "fw" {{
+  name                = "rules"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+}}
+
+resource "azurerm_firewall_policy_rule_collection_group" "fw" {{
+  name               = "group"
+  firewall_policy_id = azurerm_firewall_policy.fw.id
+  priority           = 100
+{rules}
+}}
+"#
+    )
+}
+
+fn allow(name: &str, priority: u32, action: &str, rule: &str) -> String {
+    format!(
+        r#"
+  network_rule_collection {{
+    name     = "{name}"
+    priority = {priority}
+    action   = "{action}"
+
+    rule {{
+      name = "rule"
+{rule}
+    }}
+  }}
+"#
+    )
+}
+
+const PING: &str = r#"
+      protocols             = ["ICMP"]
+      source_addresses      = ["10.1.0.0/16"]
+      destination_addresses = ["10.2.0.0/16"]
+      destination_ports     = ["*"]
+"#;
+
+/// Two spokes that reach each other by the firewall of the hub only.
+fn two_spokes(rules: &str) -> Hub {
+    let route = [
+        "10.0.0.0/8",
+        "azurerm_firewall.fw.ip_configuration[0].private_ip_address",
+    ];
+    Hub::with_firewall("firewall_policy_id = azurerm_firewall_policy.fw.id")
+        .add(&policy(rules))
+        .add(&spoke("left", 1, &[route]))
+        .add(&spoke("right", 2, &[route]))
+}
+
+#[test]
+fn what_a_network_rule_allows_passes_from_spoke_to_spoke_and_its_replies_come_back() {
+    let report = two_spokes(&allow("ping", 100, "Allow", PING)).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
+    // Nothing allows the other way to begin.
+    assert_eq!(verdict(&report, "right", "left"), Verdict::Fails);
+    let why = why(&report, "right", "left");
+    assert!(
+        why.contains("firewall/fw") && why.contains("rules: no rule allows it"),
+        "{why}"
+    );
+    assert!(report.not_modelled.is_empty(), "{:#?}", report.not_modelled);
+}
+
+#[test]
+fn a_collection_of_lesser_priority_number_is_asked_first_and_nothing_allows_what_is_left() {
+    let deny = allow("no", 90, "Deny", PING);
+    let report = two_spokes(&(allow("ping", 100, "Allow", PING) + &deny)).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Fails);
+    let denied = why(&report, "left", "right");
+    assert!(denied.contains("rules: group/no/rule"), "{denied}");
+
+    let later = allow("no", 110, "Deny", PING);
+    let report = two_spokes(&(allow("ping", 100, "Allow", PING) + &later)).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
+}
+
+#[test]
+fn a_reply_that_comes_to_the_firewall_alone_is_dropped_and_one_that_goes_past_it_is_not() {
+    let peering = |from: &str, to: &str| {
+        format!(
+            r#"
+resource "azurerm_virtual_network_peering" "{from}_{to}" {{
+  name                      = "{from}-{to}"
+  resource_group_name       = azurerm_resource_group.this.name
+  virtual_network_name      = azurerm_virtual_network.{from}.name
+  remote_virtual_network_id = azurerm_virtual_network.{to}.id
+}}
+"#
+        )
+    };
+    let any = PING
+        .replace("[\"10.1.0.0/16\"]", "[\"*\"]")
+        .replace("[\"10.2.0.0/16\"]", "[\"*\"]");
+    let hop = "azurerm_firewall.fw.ip_configuration[0].private_ip_address";
+    let report = Hub::with_firewall("firewall_policy_id = azurerm_firewall_policy.fw.id")
+        .add(&policy(&allow("ping", 100, "Allow", &any)))
+        .add(&spoke("left", 1, &[["10.2.0.0/16", hop]]))
+        .add(&spoke("right", 2, &[]))
+        .add(&peering("left", "right"))
+        .add(&peering("right", "left"))
+        .up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
+    assert_eq!(verdict(&report, "right", "left"), Verdict::Fails);
+    let dropped = why(&report, "right", "left");
+    assert!(dropped.contains("out of state at firewall/fw"), "{dropped}");
+}
+
+#[test]
+fn a_spoke_that_takes_no_forwarded_traffic_drops_what_the_firewall_passes_on() {
+    let hub = two_spokes(&allow("ping", 100, "Allow", PING));
+    let report = hub
+        .replace(
+            "allow_forwarded_traffic   = true",
+            "allow_forwarded_traffic   = false",
+        )
+        .up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Fails);
+    let dropped = why(&report, "left", "right");
+    assert!(dropped.contains("source check at vnet/right"), "{dropped}");
+}
+
+#[test]
+fn the_firewalls_own_subnet_routes_what_it_passes_on() {
+    let table = r#"
+resource "azurerm_route_table" "firewall" {
+  name                = "firewall"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+
+  route {
+    name           = "away"
+    address_prefix = "10.2.0.0/16"
+    next_hop_type  = "None"
+  }
+}
+
+resource "azurerm_subnet_route_table_association" "firewall" {
+  subnet_id      = azurerm_subnet.firewall.id
+  route_table_id = azurerm_route_table.firewall.id
+}
+"#;
+    let hub = two_spokes(&allow("ping", 100, "Allow", PING)).add(table);
+    let report = hub.up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Fails);
+    let dropped = why(&report, "left", "right");
+    assert!(dropped.contains("route none at vnet/hub"), "{dropped}");
+}
+
+#[test]
+fn what_nobody_can_know_of_a_rule_leaves_a_verdict_open_and_no_other() {
+    let named = r#"
+      protocols         = ["ICMP"]
+      source_addresses  = ["10.1.0.0/16"]
+      destination_fqdns = ["db.example.com"]
+      destination_ports = ["*"]
+"#;
+    let report = two_spokes(&allow("names", 100, "Allow", named)).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Unknown);
+    assert_eq!(verdict(&report, "right", "left"), Verdict::Fails);
+    // What an earlier rule decides, a later one does not change.
+    let both = allow("ping", 90, "Allow", PING) + &allow("names", 100, "Allow", named);
+    let report = two_spokes(&both).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
+}
+
+#[test]
+fn a_group_of_addresses_and_collections_without_policy_are_rules_too() {
+    let group = r#"
+resource "azurerm_ip_group" "left" {
+  name                = "left"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+  cidrs               = ["10.1.0.0/16"]
+}
+
+resource "azurerm_firewall_network_rule_collection" "ping" {
+  name                = "ping"
+  azure_firewall_name = azurerm_firewall.fw.name
+  resource_group_name = azurerm_resource_group.this.name
+  priority            = 100
+  action              = "Allow"
+
+  rule {
+    name                  = "rule"
+    protocols             = ["ICMP"]
+    source_ip_groups      = [azurerm_ip_group.left.id]
+    destination_addresses = ["10.2.0.4-10.2.0.9"]
+    destination_ports     = ["*"]
+  }
+}
+"#;
+    let route = [
+        "10.0.0.0/8",
+        "azurerm_firewall.fw.ip_configuration[0].private_ip_address",
+    ];
+    let report = Hub::with_firewall("")
+        .add(group)
+        .add(&spoke("left", 1, &[route]))
+        .add(&spoke("right", 2, &[route]))
+        .up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
+    assert_eq!(verdict(&report, "right", "left"), Verdict::Fails);
+}
