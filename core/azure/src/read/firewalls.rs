@@ -136,7 +136,7 @@ impl Rules {
         for policy in chain.iter().rev() {
             let mut groups: Vec<&Resource> = estate.children(&policy.id).collect();
             groups.retain(|g| g.kind.as_str() == kinds::RULE_GROUP && exists(g));
-            groups.sort_by_key(|g| priority(&Doc::of(g), ""));
+            groups.sort_by_key(|g| priority(&Doc::of(g)));
             for group in groups {
                 self.of_group(estate, group, gaps);
             }
@@ -173,7 +173,7 @@ impl Rules {
             for rule in doc.items(&format!("{}/rules", collection.at)) {
                 match doc.text(&format!("{rule}/ruleType")) {
                     Some("ApplicationRule") => {
-                        self.application.extend(collection.application(&rule));
+                        self.application.push(collection.application(&rule));
                     }
                     _ => self.network.push(collection.network(&rule)),
                 }
@@ -185,7 +185,7 @@ impl Rules {
     fn of_firewall(&mut self, estate: &Estate, firewall: &Resource, gaps: &mut Vec<Gap>) {
         let mut children: Vec<&Resource> = estate.children(&firewall.id).collect();
         children.retain(|c| exists(c));
-        children.sort_by_key(|c| priority(&Doc::of(c), "/properties"));
+        children.sort_by_key(|c| priority(&Doc::of(c)));
         for child in children {
             let doc = Doc::of(child);
             let unknown = ["priority", "action"]
@@ -206,7 +206,7 @@ impl Rules {
                 match child.kind.as_str() {
                     kinds::NETWORK_RULES => self.network.push(collection.network(&rule)),
                     kinds::APPLICATION_RULES => {
-                        self.application.extend(collection.application(&rule));
+                        self.application.push(collection.application(&rule));
                     }
                     _ => {}
                 }
@@ -215,7 +215,7 @@ impl Rules {
     }
 }
 
-fn priority(doc: &Doc<'_>, _at: &str) -> u64 {
+fn priority(doc: &Doc<'_>) -> u64 {
     doc.number("/properties/priority").unwrap_or(u64::MAX)
 }
 
@@ -275,7 +275,7 @@ impl Collection<'_> {
     }
 
     /// What an application rule lets pass hangs on the name that a client asks for inside its connection.
-    fn application(&self, rule: &str) -> Option<FirewallRule> {
+    fn application(&self, rule: &str) -> FirewallRule {
         let mut terms = Terms::default();
         let sources = terms.addresses(self, rule, "source");
         let at = format!("{rule}/protocols");
@@ -294,7 +294,7 @@ impl Collection<'_> {
         if ports.is_empty() {
             ports = vec![(80, 80), (443, 443)];
         }
-        Some(FirewallRule {
+        FirewallRule {
             name: self.name(rule),
             allow: self.allow,
             protocols: vec![Some(6)],
@@ -306,7 +306,7 @@ impl Collection<'_> {
             sources,
             destinations: vec![RuleAddress::Any],
             unknown: true,
-        })
+        }
     }
 }
 
@@ -327,7 +327,7 @@ impl Terms {
         let field = |name: &str| format!("{rule}/{side}{name}");
         let mut out = Vec::new();
         for (_, text) in doc.texts(&field("Addresses")) {
-            self.term(text, &mut out);
+            Self::term(text, &mut out);
         }
         for (_, id) in doc.texts(&field("IpGroups")) {
             self.group(collection.estate, &id.into(), &mut out);
@@ -344,7 +344,7 @@ impl Terms {
         out
     }
 
-    fn term(&mut self, text: &str, out: &mut Vec<RuleAddress>) {
+    fn term(text: &str, out: &mut Vec<RuleAddress>) {
         let found = networks(text);
         if text == "*" {
             out.push(RuleAddress::Any);
@@ -362,7 +362,7 @@ impl Terms {
         match group.map(Doc::of) {
             Some(doc) if !doc.has_unknown(at) => {
                 for (_, text) in doc.texts(at) {
-                    self.term(text, out);
+                    Self::term(text, out);
                 }
             }
             Some(_) | None => {
