@@ -178,6 +178,11 @@ pub(crate) fn identity(ty: &str, attributes: &Value) -> Option<String> {
     azure::identity(ty, attributes)
 }
 
+/// The object that is there already and that an instance of OCI manages.
+pub(crate) fn managed(ty: &str, attributes: &Value) -> Option<String> {
+    oci::managed(ty, attributes)
+}
+
 fn oci_context(target: &Target) -> oci::ProviderContext {
     oci::ProviderContext::from_config(&target.provider_config)
 }

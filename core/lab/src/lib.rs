@@ -22,6 +22,7 @@ mod diagnose;
 mod diagnostics;
 mod dialect;
 pub mod document;
+mod doubles;
 mod expectation;
 mod explain;
 mod extras;

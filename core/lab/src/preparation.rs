@@ -21,7 +21,7 @@ use crate::loose_ends::loose_ends;
 use crate::rehearsal::{Rehearsal, rehearse};
 use crate::request::{StackSource, UpRequest};
 use crate::run::Siblings;
-use crate::{diagnostics, rules, site_rules, sources};
+use crate::{diagnostics, doubles, rules, site_rules, sources};
 
 /// A stack that is ready to be applied.
 #[derive(Debug)]
@@ -109,6 +109,8 @@ fn prepare(
             said.extend(lab_said.iter().map(diagnostics::from_hcl));
         }
         said.extend(rehearsal_said(&rehearsal));
+        let result = &rehearsal.result;
+        said.extend(doubles::find(&result.state, &result.plan, schemas));
         let as_planned = std::mem::take(&mut rehearsal.result.as_planned);
         let of_plan = as_planned.diagnostics.iter();
         planning.extend(

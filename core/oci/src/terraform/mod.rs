@@ -276,6 +276,20 @@ pub fn delete(estate: &Estate, ty: &str, attributes: &Value) -> Vec<Command> {
     }
 }
 
+/// The object that an instance changes without having made it, and the part of it that is changed.
+#[must_use]
+pub fn managed(ty: &str, config: &Value) -> Option<String> {
+    let row = row(ty)?;
+    let argument = match row.act {
+        Act::Own => return None,
+        Act::Default(field) => field,
+        Act::SubnetTable => "subnet_id",
+        Act::Attachment => "network_id",
+    };
+    let value = config.attr(argument).filter(|v| !v.is_placeholder())?;
+    Some(format!("{}#{}", value.as_str()?, row.kind))
+}
+
 /// The resource that the instance at `address` of type `ty` is in the estate.
 #[must_use]
 pub fn id_of(
