@@ -255,6 +255,7 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     edge::build(&mut builder);
     site::build(&mut builder);
     loose::build(&mut builder);
+    loose::open_unknown_gateways(&mut builder);
     hosts::place_services(&mut builder);
     builder.finish()
 }

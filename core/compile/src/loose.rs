@@ -4,14 +4,14 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use skybridge_azure::model::Circuit;
+use skybridge_azure::model::{Circuit, VirtualNetwork};
 use skybridge_blueprint::{
-    DropKind, NextHop, Node, NodeKind, NodeName, Role, RouteSource, StaticRoute, Vrf, VrfName,
+    DropKind, NextHop, Node, NodeKind, NodeName, Role, RouteSource, Rule, StaticRoute, Vrf, VrfName,
 };
 use skybridge_estate::ResourceId;
 
 use crate::builder::{Builder, everywhere};
-use crate::{drg, edge, tags, vcn, vnet};
+use crate::{Inputs, drg, edge, tags, vcn, vnet};
 
 /// A network, and what joins it to something unknown.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,11 +35,47 @@ pub(crate) fn build(builder: &mut Builder<'_>) {
     }
 }
 
+/// A circuit that leads to a DRG which nobody knows: it may be any of its region, and any network may be behind it.
+pub(crate) fn open_unknown_gateways(builder: &mut Builder<'_>) {
+    let Inputs { azure, oci, .. } = builder.inputs;
+    let circuits = oci.virtual_circuits.iter();
+    for vc in circuits.filter(|vc| vc.private && vc.drg.is_none()) {
+        let key = vc.service_key.as_deref();
+        let circuit = azure.circuits.iter().find(|c| key == Some(&c.service_key));
+        if let Some(circuit) = circuit {
+            open_circuit(builder, circuit);
+            for network in served(builder, &circuit.id) {
+                open_azure(builder, &network);
+            }
+        }
+        for gateway in oci.drgs.iter().filter(|d| d.region == vc.region) {
+            open_drg(builder, &drg::node_name(builder, gateway));
+        }
+    }
+}
+
+/// The virtual networks whose gateways a circuit is connected to, and those that borrow one.
+fn served(builder: &Builder<'_>, circuit: &ResourceId) -> Vec<ResourceId> {
+    let azure = builder.inputs.azure;
+    let connected = azure.connections.iter().filter(|c| &c.circuit == circuit);
+    let gateway = |id: &ResourceId| azure.gateways.iter().find(|g| &g.id == id);
+    let homes: Vec<&ResourceId> = connected
+        .filter_map(|c| gateway(&c.gateway).map(|g| &g.vnet))
+        .collect();
+    let borrows = |vnet: &&VirtualNetwork| {
+        let mut peerings = vnet.peerings.iter();
+        peerings.any(|p| p.borrows_gateway && homes.contains(&&p.remote))
+    };
+    let borrowers = azure.vnets.iter().filter(borrows).map(|v| &v.id);
+    homes.iter().copied().chain(borrowers).cloned().collect()
+}
+
 fn open_azure(builder: &mut Builder<'_>, network: &ResourceId) -> bool {
     let azure = builder.inputs.azure;
     if let Some(vnet) = azure.vnets.iter().find(|v| &v.id == network) {
         let name = vnet::node_name(builder, vnet);
         open_tables(builder, &name, &vnet::local_vrf(), &vnet::reserved());
+        doubt_learned(builder, &name);
         return true;
     }
     let circuit = azure.circuits.iter().find(|c| &c.id == network);
@@ -47,6 +83,38 @@ fn open_azure(builder: &mut Builder<'_>, network: &ResourceId) -> bool {
         open_circuit(builder, circuit);
     }
     circuit.is_some()
+}
+
+/// What a network learns belongs to its `VirtualNetwork` tag: where that is not all known, so is what the rules with
+/// the tag match.
+fn doubt_learned(builder: &mut Builder<'_>, name: &NodeName) {
+    let interfaces = builder.router_mut(name).into_iter();
+    let interfaces = interfaces.flat_map(|router| router.interfaces.values_mut());
+    for interface in interfaces {
+        let filters = [&mut interface.filter_in, &mut interface.filter_out];
+        for set in (filters.into_iter().flatten()).flat_map(|filter| &mut filter.sets) {
+            let rules = std::mem::take(&mut set.rules);
+            set.rules = rules.into_iter().flat_map(with_doubt).collect();
+            // A network may be opened more than once.
+            set.rules.dedup();
+        }
+    }
+}
+
+/// A rule as it is known, and what more it may match.
+fn with_doubt(rule: Rule) -> Vec<Rule> {
+    let sets = [&rule.sources, &rule.destinations];
+    if sets.iter().all(|set| set.learned_in.is_none()) {
+        return vec![rule];
+    }
+    let mut doubt = rule.clone();
+    doubt.unknown = true;
+    for set in [&mut doubt.sources, &mut doubt.destinations] {
+        if set.learned_in.take().is_some() {
+            set.prefixes = everywhere();
+        }
+    }
+    vec![rule, doubt]
 }
 
 fn open_oci(builder: &mut Builder<'_>, network: &ResourceId) -> bool {
