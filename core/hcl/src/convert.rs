@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::numbers;
+use crate::refine;
 use crate::ty::{Field, Type};
 use crate::value::{Kind, Marks, Value, number_to_string};
 
@@ -53,10 +54,14 @@ pub fn convert(value: &Value, ty: &Type) -> Result<Value, ConvertError> {
         return Ok(value.clone());
     }
     let converted = match value.kind() {
-        Kind::Null(_) => Value::null_of(plain(ty)),
+        Kind::Null(from) => Value::null_of(filled(&plain(ty), from)),
         Kind::Unknown(from) => {
             if possible(from, ty) {
-                Value::unknown(plain(ty))
+                let ty = filled(&plain(ty), from);
+                if ty == *from {
+                    return Ok(value.clone());
+                }
+                refine::converted(value, &ty)
             } else {
                 return Err(mismatch(ty));
             }
@@ -93,6 +98,42 @@ fn plain(ty: &Type) -> Type {
                 .map(|(k, f)| (k.clone(), Field::required(plain(&f.ty))))
                 .collect(),
         ),
+    }
+}
+
+/// A type with what it leaves open taken from the type of the value that is converted.
+fn filled(ty: &Type, from: &Type) -> Type {
+    let inner = |ty: &Type, from: &Type| Box::new(filled(ty, from));
+    match (ty, from) {
+        (Type::Dynamic, _) => from.clone(),
+        (Type::List(t), Type::List(f) | Type::Set(f)) => Type::List(inner(t, f)),
+        (Type::Set(t), Type::List(f) | Type::Set(f)) => Type::Set(inner(t, f)),
+        (Type::Map(t), Type::Map(f)) => Type::Map(inner(t, f)),
+        (Type::List(t), Type::Tuple(fs)) if **t == Type::Dynamic => {
+            Type::list(unify(fs).unwrap_or(Type::Dynamic))
+        }
+        (Type::Set(t), Type::Tuple(fs)) if **t == Type::Dynamic => {
+            Type::set(unify(fs).unwrap_or(Type::Dynamic))
+        }
+        (Type::Map(t), Type::Object(fs)) if **t == Type::Dynamic => {
+            let types: Vec<Type> = fs.values().map(|f| f.ty.clone()).collect();
+            Type::map(unify(&types).unwrap_or(Type::Dynamic))
+        }
+        (Type::Tuple(ts), Type::Tuple(fs)) if ts.len() == fs.len() => {
+            Type::Tuple(ts.iter().zip(fs).map(|(t, f)| filled(t, f)).collect())
+        }
+        (Type::Object(ts), Type::Object(fs)) => Type::Object(
+            ts.iter()
+                .map(|(name, t)| {
+                    let ty = match fs.get(name) {
+                        Some(f) => filled(&t.ty, &f.ty),
+                        None => t.ty.clone(),
+                    };
+                    (name.clone(), Field::required(ty))
+                })
+                .collect(),
+        ),
+        _ => ty.clone(),
     }
 }
 
@@ -149,6 +190,10 @@ fn sequence(value: &Value, items: &[Value], ty: &Type) -> Result<Value, ConvertE
     match ty {
         Type::List(element) | Type::Set(element) => {
             let (element, items) = elements(items, element)?;
+            // Elements that are not known may turn out equal, and stand anywhere.
+            if is_set && matches!(ty, Type::List(_)) && items.iter().any(|v| !v.is_wholly_known()) {
+                return Ok(refine::converted(value, &Type::list(element)));
+            }
             Ok(if matches!(ty, Type::List(_)) {
                 Value::list(element, items)
             } else {
@@ -247,59 +292,90 @@ fn mapping(map: &BTreeMap<String, Value>, ty: &Type) -> Result<Value, ConvertErr
 /// of a bare null) gives way to the others.
 #[must_use]
 pub fn unify(types: &[Type]) -> Option<Type> {
-    let mut types = types.iter().filter(|t| **t != Type::Dynamic);
-    let Some(first) = types.next() else {
+    unify_all(&types.iter().collect::<Vec<_>>())
+}
+
+fn unify_all(types: &[&Type]) -> Option<Type> {
+    let types: Vec<&Type> = (types.iter().copied())
+        .filter(|t| **t != Type::Dynamic)
+        .collect();
+    let Some((first, rest)) = types.split_first() else {
         return Some(Type::Dynamic);
     };
-    types.try_fold(first.clone(), |a, b| unify_pair(&a, b))
+    if rest.iter().all(|t| t == first) {
+        return Some((*first).clone());
+    }
+    if types.iter().all(|t| t.is_primitive()) {
+        return types.contains(&&Type::String).then_some(Type::String);
+    }
+    let has = |is: fn(&Type) -> bool| types.iter().any(|t| is(t));
+    let has_list = has(|t| matches!(t, Type::List(_)));
+    let has_set = has(|t| matches!(t, Type::Set(_)));
+    let has_tuple = has(|t| matches!(t, Type::Tuple(_)));
+    let has_map = has(|t| matches!(t, Type::Map(_)));
+    let has_object = has(|t| matches!(t, Type::Object(_)));
+    let (sequences, mappings) = (has_list || has_set || has_tuple, has_map || has_object);
+    if has(Type::is_primitive) || (sequences && mappings) {
+        return None;
+    }
+    if has_object && !has_map {
+        return unify_objects(&types);
+    }
+    if has_tuple && !has_list && !has_set {
+        return unify_tuples(&types);
+    }
+    let element = unify_all(&types.iter().flat_map(|t| inner(t)).collect::<Vec<_>>())?;
+    Some(if mappings {
+        Type::map(element)
+    } else if has_list {
+        Type::list(element)
+    } else {
+        Type::set(element)
+    })
 }
 
-fn unify_pair(a: &Type, b: &Type) -> Option<Type> {
-    if a == b {
-        return Some(a.clone());
-    }
-    match (a, b) {
-        (Type::Dynamic, t) | (t, Type::Dynamic) => Some(t.clone()),
-        (Type::String, t) | (t, Type::String) if t.is_primitive() => Some(Type::String),
-        (Type::Tuple(x), Type::Tuple(y)) if x.len() == y.len() => {
-            let pairs = x.iter().zip(y).map(|(x, y)| unify_pair(x, y));
-            pairs.collect::<Option<Vec<_>>>().map(Type::Tuple)
-        }
-        (Type::Tuple(x), Type::Tuple(y)) => {
-            let all: Vec<Type> = x.iter().chain(y).cloned().collect();
-            unify(&all).map(Type::list)
-        }
-        (Type::Tuple(x), Type::List(t)) | (Type::List(t), Type::Tuple(x)) => {
-            with_element(x.iter(), t).map(Type::list)
-        }
-        (Type::Tuple(x), Type::Set(t)) | (Type::Set(t), Type::Tuple(x)) => {
-            with_element(x.iter(), t).map(Type::set)
-        }
-        (Type::List(x), Type::List(y) | Type::Set(y)) | (Type::Set(x), Type::List(y)) => {
-            unify_pair(x, y).map(Type::list)
-        }
-        (Type::Set(x), Type::Set(y)) => unify_pair(x, y).map(Type::set),
-        (Type::Map(x), Type::Map(y)) => unify_pair(x, y).map(Type::map),
-        (Type::Object(x), Type::Map(t)) | (Type::Map(t), Type::Object(x)) => {
-            with_element(x.values().map(|f| &f.ty), t).map(Type::map)
-        }
-        (Type::Object(x), Type::Object(y)) => unify_objects(x, y),
-        _ => None,
+/// The types of what a value of a type holds.
+fn inner(ty: &Type) -> Vec<&Type> {
+    match ty {
+        Type::List(t) | Type::Set(t) | Type::Map(t) => vec![t],
+        Type::Tuple(types) => types.iter().collect(),
+        Type::Object(fields) => fields.values().map(|f| &f.ty).collect(),
+        _ => Vec::new(),
     }
 }
 
-fn with_element<'a>(types: impl Iterator<Item = &'a Type>, element: &'a Type) -> Option<Type> {
-    let all: Vec<Type> = types.chain(std::iter::once(element)).cloned().collect();
-    unify(&all)
+/// Tuples of one length stay tuples, others become a list.
+fn unify_tuples(types: &[&Type]) -> Option<Type> {
+    let rows: Vec<Vec<&Type>> = types.iter().map(|t| inner(t)).collect();
+    let len = rows.first().map_or(0, Vec::len);
+    if rows.iter().any(|row| row.len() != len) {
+        return unify_all(&rows.concat()).map(Type::list);
+    }
+    let columns = (0..len).map(|at| unify_all(&rows.iter().map(|r| r[at]).collect::<Vec<_>>()));
+    columns.collect::<Option<Vec<_>>>().map(Type::Tuple)
 }
 
-fn unify_objects(x: &BTreeMap<String, Field>, y: &BTreeMap<String, Field>) -> Option<Type> {
-    if x.keys().eq(y.keys()) {
-        let fields = x.iter().zip(y.values()).map(|((k, fx), fy)| {
-            unify_pair(&fx.ty, &fy.ty).map(|t| (k.clone(), Field::required(t)))
-        });
-        return fields.collect::<Option<BTreeMap<_, _>>>().map(Type::Object);
+/// Objects with the same attributes stay objects, others become a map.
+fn unify_objects(types: &[&Type]) -> Option<Type> {
+    let rows: Vec<&BTreeMap<String, Field>> = (types.iter())
+        .filter_map(|t| match t {
+            Type::Object(fields) => Some(fields),
+            _ => None,
+        })
+        .collect();
+    let first = rows.first()?;
+    if rows.iter().any(|row| !row.keys().eq(first.keys())) {
+        let all: Vec<&Type> = rows
+            .iter()
+            .flat_map(|r| r.values().map(|f| &f.ty))
+            .collect();
+        return unify_all(&all).map(Type::map);
     }
-    let all: Vec<Type> = x.values().chain(y.values()).map(|f| f.ty.clone()).collect();
-    unify(&all).map(Type::map)
+    let fields = first.keys().map(|name| {
+        let column: Vec<&Type> = (rows.iter())
+            .filter_map(|r| r.get(name).map(|f| &f.ty))
+            .collect();
+        unify_all(&column).map(|t| (name.clone(), Field::required(t)))
+    });
+    fields.collect::<Option<BTreeMap<_, _>>>().map(Type::Object)
 }

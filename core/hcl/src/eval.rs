@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ast::{Binary, Expr, ExprKind, For, ObjectItem, ObjectKey, Part, Step, Template};
+use crate::ast::{Binary, Expr, ExprKind, For, ObjectItem, ObjectKey, Step};
 use crate::convert::{convert, unify};
 use crate::functions;
 use crate::references::namespaced;
@@ -135,7 +135,12 @@ impl Evaluator<'_> {
         Err(self.error(span, "Value too large", detail))
     }
 
-    fn error(&mut self, span: &Span, summary: &str, detail: impl Into<String>) -> Failed {
+    pub(crate) fn error(
+        &mut self,
+        span: &Span,
+        summary: &str,
+        detail: impl Into<String>,
+    ) -> Failed {
         self.fail(Diagnostic::error(summary, detail).at(span))
     }
 
@@ -386,7 +391,7 @@ impl Evaluator<'_> {
                 Some(at) => items[at].clone(),
                 None => Value::unknown(Type::Dynamic),
             },
-            Kind::Map(_, map) | Kind::Object(map) => match self.key(key, span)? {
+            Kind::Map(_, map) | Kind::Object(map) => match self.name(key, span)? {
                 Some(name) if map.contains_key(&name) => map[&name].clone(),
                 // A whole instance says what it lacks by its address.
                 Some(name) if value.open_attr(&name).is_some() || value.origin().is_some() => {
@@ -414,7 +419,12 @@ impl Evaluator<'_> {
                     _ => Value::unknown(Type::Dynamic),
                 },
             },
-            Kind::Unknown(Type::List(element) | Type::Map(element)) => {
+            Kind::Unknown(Type::List(element)) => {
+                self.position(key, usize::MAX, stands_in, span)?;
+                Value::unknown((**element).clone())
+            }
+            Kind::Unknown(Type::Map(element)) => {
+                self.name(key, span)?;
                 Value::unknown((**element).clone())
             }
             Kind::Unknown(Type::Tuple(types)) => {
@@ -424,7 +434,7 @@ impl Evaluator<'_> {
                 }
             }
             Kind::Unknown(Type::Dynamic) => Value::unknown(Type::Dynamic),
-            Kind::Unknown(Type::Object(_)) => match self.key(key, span)? {
+            Kind::Unknown(Type::Object(_)) => match self.name(key, span)? {
                 Some(name) => return self.attr(value, &name, span),
                 None => Value::unknown(Type::Dynamic),
             },
@@ -438,6 +448,14 @@ impl Evaluator<'_> {
             }
         };
         Ok(found.with_marks(&marks))
+    }
+
+    /// The name that an index is; `None` while it is unknown.
+    fn name(&mut self, key: &Value, span: &Span) -> Result<Option<String>, Failed> {
+        match convert(key, &Type::String) {
+            Ok(text) => Ok(text.as_str().map(str::to_owned)),
+            Err(e) => Err(self.error(span, "Invalid index", e.to_string())),
+        }
     }
 
     /// The place of an element; `None` when the key is not known, or beyond the end of an `open` list.
@@ -472,10 +490,22 @@ impl Evaluator<'_> {
 
     fn splat(&mut self, value: &Value, each: &[Step], span: &Span) -> Outcome {
         let marks = value.marks();
+        let is_sequence = matches!(value.ty(), Type::List(_) | Type::Set(_) | Type::Tuple(_));
         let (items, keeps_type) = match value.kind() {
+            Kind::Null(_) if is_sequence => {
+                let detail = "[*] cannot be applied to a list, set or tuple that is null";
+                return Err(self.error(span, "Splat of null value", detail));
+            }
             Kind::Null(_) => return Ok(Value::tuple(Vec::new()).with_marks(&marks)),
-            // Of anything else it is not known whether it is null, and so gives no element.
-            Kind::Unknown(_) => return Ok(Value::unknown(Type::Dynamic).with_marks(&marks)),
+            Kind::Unknown(Type::Dynamic) => {
+                return Ok(value.clone().without_marks().with_marks(&marks));
+            }
+            Kind::Unknown(_) if is_sequence => return self.unknown_splat(value, each, span),
+            // It is not known whether it is null, and so gives no element. What follows is looked at for errors.
+            Kind::Unknown(_) if !value.is_never_null() => {
+                self.steps(value.clone(), each, span)?;
+                return Ok(Value::unknown(Type::Dynamic).with_marks(&marks));
+            }
             Kind::Tuple(items) => (items.to_vec(), false),
             Kind::List(_, items) | Kind::Set(_, items) => (items.to_vec(), true),
             _ => (vec![value.clone()], false),
@@ -486,13 +516,36 @@ impl Evaluator<'_> {
             .collect();
         let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         let first = results.first().map(Value::ty);
-        let out = match first {
-            Some(ty) if keeps_type && results.iter().all(|v| v.ty() == ty) => {
+        let out = match (first, value.kind()) {
+            (Some(ty), _) if keeps_type && results.iter().all(|v| v.ty() == ty) => {
                 Value::list(ty, results)
+            }
+            (None, Kind::List(element, _) | Kind::Set(element, _)) => {
+                let one = self.steps(Value::unknown(element.clone()), each, span)?;
+                Value::list(one.ty(), results)
             }
             _ => Value::tuple(results),
         };
         Ok(out.with_marks(&marks))
+    }
+
+    /// A splat of a list, set or tuple that is not known: of the type that it will have, and as many elements.
+    fn unknown_splat(&mut self, value: &Value, each: &[Step], span: &Span) -> Outcome {
+        let mut part = |ty: &Type| {
+            let one = self.steps(Value::unknown(ty.clone()), each, span)?;
+            Ok(one.ty())
+        };
+        let ty = match value.ty() {
+            Type::List(element) | Type::Set(element) => Type::list(part(&element)?),
+            Type::Tuple(types) => Type::Tuple(types.iter().map(part).collect::<Result<_, _>>()?),
+            other => other,
+        };
+        let range = value.range();
+        let out = Value::unknown_not_null(ty).refined(|r| {
+            r.length_min = range.length_min;
+            r.length_max = range.length_max;
+        });
+        Ok(out.with_marks(&value.marks()))
     }
 
     fn binary(&mut self, operator: Binary, sides: &[Expr; 2], span: &Span) -> Outcome {
@@ -522,7 +575,7 @@ impl Evaluator<'_> {
     fn conditional(&mut self, parts: &[Expr; 3], span: &Span) -> Outcome {
         let [condition, then, otherwise] = parts;
         let chosen = self.expr(condition)?;
-        let marks = chosen.marks();
+        let mut marks = chosen.marks();
         if chosen.is_null() {
             let detail = "the condition is null; conditions must be true or false";
             return Err(self.error(&condition.span, "Null condition", detail));
@@ -539,6 +592,11 @@ impl Evaluator<'_> {
             }
         };
         self.weigh(a.iter().chain(&b), span)?;
+        // Whichever side it is: that the other is hidden is not given away.
+        for side in a.iter().chain(&b) {
+            marks.sensitive |= side.marks().sensitive;
+            marks.ephemeral |= side.marks().ephemeral;
+        }
         let ty = match (&a, &b) {
             (Ok(a), Ok(b)) => {
                 let open = |v: &Value| v.is_unknown() && v.ty() == Type::Dynamic;
@@ -565,7 +623,7 @@ impl Evaluator<'_> {
         let value = match chosen.as_bool() {
             Some(true) => a?,
             Some(false) => b?,
-            None => return Ok(Value::unknown(ty.unwrap_or(Type::Dynamic)).with_marks(&marks)),
+            None => return Ok(undecided(ty, &a, &b).with_marks(&marks)),
         };
         let value = match ty {
             // The same type already: keep the value as it is, with its origin.
@@ -578,7 +636,11 @@ impl Evaluator<'_> {
     }
 
     /// Key and element pairs of a collection, for `for`; `None` while it is unknown.
-    fn pairs(&mut self, value: &Value, span: &Span) -> Result<Option<Vec<(Value, Value)>>, Failed> {
+    pub(crate) fn pairs(
+        &mut self,
+        value: &Value,
+        span: &Span,
+    ) -> Result<Option<Vec<(Value, Value)>>, Failed> {
         Ok(Some(match value.kind() {
             Kind::List(_, items) | Kind::Tuple(items) => items
                 .iter()
@@ -590,18 +652,24 @@ impl Evaluator<'_> {
                 .iter()
                 .map(|(k, v)| (Value::string(k), v.clone()))
                 .collect(),
-            Kind::Unknown(_) => return Ok(None),
+            Kind::Unknown(ty) if !ty.is_primitive() => return Ok(None),
             Kind::Null(_) => {
                 return Err(self.error(span, "Iteration over null value", "this value is null"));
             }
-            Kind::Bool(_) | Kind::Number(_) | Kind::String(_) => {
+            Kind::Unknown(_) | Kind::Bool(_) | Kind::Number(_) | Kind::String(_) => {
                 let detail = format!("a {} cannot be iterated over", value.ty().friendly());
                 return Err(self.error(span, "Iteration over non-iterable value", detail));
             }
         }))
     }
 
-    fn bind(&mut self, key_name: Option<&String>, value_name: &str, key: Value, value: Value) {
+    pub(crate) fn bind(
+        &mut self,
+        key_name: Option<&String>,
+        value_name: &str,
+        key: Value,
+        value: Value,
+    ) {
         if let Some(name) = key_name {
             self.locals.push((name.clone(), key));
         }
@@ -692,141 +760,30 @@ impl Evaluator<'_> {
             (None, _) => ForItem::Unknown,
         })
     }
+}
 
-    fn template_value(&mut self, template: &Template, span: &Span) -> Outcome {
-        match template.parts.as_slice() {
-            [] => Ok(Value::string("")),
-            // A template of one interpolation is that value, of whatever type.
-            [Part::Interpolation(expr)] => self.expr(expr),
-            _ => self.template(template, span),
-        }
+/// What is known of a conditional before its condition is.
+fn undecided(ty: Option<Type>, then: &Outcome, otherwise: &Outcome) -> Value {
+    let ty = ty.unwrap_or(Type::Dynamic);
+    let (Ok(a), Ok(b)) = (then, otherwise) else {
+        return Value::unknown(ty);
+    };
+    if a.is_null() && b.is_null() {
+        return Value::null_of(ty);
     }
-
-    /// The text of a template.
-    pub(crate) fn template(&mut self, template: &Template, span: &Span) -> Outcome {
-        let mut text = TextBuilder::default();
-        let result = self.parts(template, &mut text);
-        if text.text.len() > crate::STRING_LEN_MAX {
-            return Err(self.error(span, "Text too long", "the text is longer than 16 MiB"));
+    let collection = |t: &Type| matches!(t, Type::List(_) | Type::Set(_) | Type::Map(_));
+    let same = a.ty() == b.ty() && (a.ty() == Type::Number || collection(&a.ty()));
+    let both = a.range().either(b.range());
+    Value::unknown(ty).refined(|range| {
+        range.not_null = a.is_never_null() && b.is_never_null();
+        if same {
+            range.clone_from(&both);
         }
-        result?;
-        let value = if text.unknown {
-            Value::unknown(Type::String)
-        } else {
-            Value::string(text.text)
-        };
-        Ok(value.with_marks(&text.marks))
-    }
-
-    fn parts(&mut self, template: &Template, out: &mut TextBuilder) -> Result<(), Failed> {
-        let mut failed = false;
-        for part in &template.parts {
-            if out.text.len() > crate::STRING_LEN_MAX {
-                return Err(Failed);
-            }
-            let result = match part {
-                Part::Literal(text) => {
-                    out.text.push_str(text);
-                    Ok(())
-                }
-                Part::Interpolation(expr) => self.interpolate(expr, out),
-                Part::If {
-                    condition,
-                    then,
-                    otherwise,
-                } => self.if_part(condition, then, otherwise, out),
-                Part::For {
-                    key_name,
-                    value_name,
-                    collection,
-                    body,
-                } => self.for_part(key_name.as_ref(), value_name, collection, body, out),
-            };
-            failed |= result.is_err();
-        }
-        if failed { Err(Failed) } else { Ok(()) }
-    }
-
-    fn interpolate(&mut self, expr: &Expr, out: &mut TextBuilder) -> Result<(), Failed> {
-        let value = self.expr(expr)?;
-        out.marks.join(&value.marks());
-        if value.is_null() {
-            let detail = "the expression result is null; a null cannot be part of a string";
-            return Err(self.error(&expr.span, "Invalid template interpolation value", detail));
-        }
-        match convert(&value, &Type::String) {
-            Ok(text) => match text.as_str() {
-                Some(text) => out.text.push_str(text),
-                None => out.unknown = true,
-            },
-            Err(e) => {
-                let detail = format!("cannot include the given value in a string: {e}");
-                return Err(self.error(&expr.span, "Invalid template interpolation value", detail));
-            }
-        }
-        Ok(())
-    }
-
-    fn if_part(
-        &mut self,
-        condition: &Expr,
-        then: &Template,
-        otherwise: &Template,
-        out: &mut TextBuilder,
-    ) -> Result<(), Failed> {
-        let value = self.expr(condition)?;
-        out.marks.join(&value.marks());
-        let chosen = convert(&value, &Type::Bool)
-            .map_err(|e| self.error(&condition.span, "Incorrect condition type", e.to_string()))?;
-        match chosen.kind() {
-            Kind::Bool(true) => self.parts(then, out),
-            Kind::Bool(false) => self.parts(otherwise, out),
-            Kind::Null(_) => Err(self.error(
-                &condition.span,
-                "Null condition",
-                "it must be true or false",
-            )),
-            _ => {
-                out.unknown = true;
-                Ok(())
-            }
-        }
-    }
-
-    fn for_part(
-        &mut self,
-        key_name: Option<&String>,
-        value_name: &str,
-        collection: &Expr,
-        body: &Template,
-        out: &mut TextBuilder,
-    ) -> Result<(), Failed> {
-        let value = self.expr(collection)?;
-        out.marks.join(&value.marks());
-        let Some(pairs) = self.pairs(&value, &collection.span)? else {
-            out.unknown = true;
-            return Ok(());
-        };
-        let depth = self.locals.len();
-        let mut result = Ok(());
-        for (key, value) in pairs {
-            self.bind(key_name, value_name, key, value);
-            result = self.parts(body, out).and(result);
-            self.locals.truncate(depth);
-        }
-        result
-    }
+    })
 }
 
 enum ForItem {
     Skip,
     Unknown,
     Take(String, Value),
-}
-
-#[derive(Default)]
-struct TextBuilder {
-    text: String,
-    unknown: bool,
-    marks: Marks,
 }

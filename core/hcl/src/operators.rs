@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use crate::ast::{Binary, Unary};
 use crate::convert::convert;
 use crate::numbers;
+use crate::refine::Range;
 use crate::ty::Type;
 use crate::value::{Kind, Value};
 
@@ -14,8 +15,25 @@ use crate::value::{Kind, Value};
 pub fn equal(a: &Value, b: &Value) -> Value {
     let mut marks = a.deep_marks();
     marks.join(&b.deep_marks());
-    let result = same(a, b).map_or_else(|| Value::unknown(Type::Bool), Value::bool);
+    let result = compared(a, b).map_or_else(|| Value::unknown_not_null(Type::Bool), Value::bool);
     result.with_marks(&marks)
+}
+
+/// Values of different types are not equal, whatever in them is not known.
+fn compared(a: &Value, b: &Value) -> Option<bool> {
+    let holds = |v: &Value| v.as_slice().is_some() || v.as_map().is_some();
+    if holds(a) && holds(b) && !(has_open_type(a) || has_open_type(b)) && a.ty() != b.ty() {
+        return Some(false);
+    }
+    same(a, b)
+}
+
+/// Whether the type of something in it is not known.
+fn has_open_type(value: &Value) -> bool {
+    match value.kind() {
+        Kind::Unknown(ty) => ty.has_dynamic(),
+        _ => value.children().any(has_open_type),
+    }
 }
 
 /// Whether two values are equal, `None` while an unknown part could decide.
@@ -23,7 +41,9 @@ fn same(a: &Value, b: &Value) -> Option<bool> {
     match (a.kind(), b.kind()) {
         // A null equals a null of any type.
         (Kind::Null(_), Kind::Null(_)) => Some(true),
-        (Kind::Unknown(_), _) | (_, Kind::Unknown(_)) => None,
+        (Kind::Unknown(_), Kind::Unknown(_)) => None,
+        (Kind::Unknown(_), _) => (a.excludes(b)).then_some(false),
+        (_, Kind::Unknown(_)) => (b.excludes(a)).then_some(false),
         (Kind::Null(_), _) | (_, Kind::Null(_)) => Some(false),
         (Kind::Bool(x), Kind::Bool(y)) => Some(x == y),
         (Kind::Number(x), Kind::Number(y)) => Some(x == y),
@@ -32,11 +52,14 @@ fn same(a: &Value, b: &Value) -> Option<bool> {
             if x.len() != y.len() {
                 return Some(false);
             }
-            all(x.iter().zip(y.iter()).map(|(x, y)| same(x, y)))
+            in_order(x.iter().zip(y.iter()).map(|(x, y)| same(x, y)))
         }
         (Kind::Set(_, x), Kind::Set(_, y)) => {
             if !(a.is_wholly_known() && b.is_wholly_known()) {
-                return None;
+                let (these, those) = (a.range(), b.range());
+                let apart = these.length_max < Some(those.length_min)
+                    || those.length_max < Some(these.length_min);
+                return apart.then_some(false);
             }
             Some(x == y)
         }
@@ -48,6 +71,11 @@ fn same(a: &Value, b: &Value) -> Option<bool> {
         }
         _ => Some(false),
     }
+}
+
+/// What the first decides that is not equal, or not known.
+fn in_order(mut parts: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    parts.find(|part| *part != Some(true)).unwrap_or(Some(true))
 }
 
 /// False as soon as one is false, else unknown if one is unknown.
@@ -73,7 +101,7 @@ pub(crate) fn unary(operator: Unary, value: &Value) -> Result<Value, String> {
     let result = match value.kind() {
         Kind::Bool(b) => Value::bool(!b),
         Kind::Number(n) => Value::number(-n.clone()),
-        _ => Value::unknown(ty),
+        _ => Value::unknown_not_null(ty),
     };
     Ok(result.with_marks(&marks))
 }
@@ -94,21 +122,33 @@ pub(crate) fn binary(operator: Binary, a: &Value, b: &Value) -> Result<Value, St
                     _ => order != Ordering::Less,
                 }))
             };
-            arithmetic(name, a, b, &Type::Bool, numbers)
+            let bounds = |x: &Range, y: &Range| {
+                let (less, greater) = (x.is_less(y), y.is_less(x));
+                // With "or equal", what may be equal is not decided.
+                let decided = match operator {
+                    Binary::Less => less,
+                    Binary::Greater => greater,
+                    Binary::GreaterOrEqual if greater == Some(true) => Some(true),
+                    Binary::GreaterOrEqual => less.filter(|less| *less).map(|less| !less),
+                    _ if less == Some(true) => Some(true),
+                    _ => greater.filter(|greater| *greater).map(|greater| !greater),
+                };
+                decided.map_or_else(|| Value::unknown_not_null(Type::Bool), Value::bool)
+            };
+            arithmetic(name, a, b, numbers, bounds)
         }
         Binary::Add | Binary::Subtract | Binary::Multiply | Binary::Divide | Binary::Modulo => {
             let name = symbol(operator);
-            let numbers = |x: &bigdecimal::BigDecimal, y: &bigdecimal::BigDecimal| {
-                match operator {
-                    Binary::Add => numbers::bounded(x + y),
-                    Binary::Subtract => numbers::bounded(x - y),
-                    Binary::Multiply => numbers::bounded(x * y),
-                    Binary::Divide => numbers::divide(x, y),
-                    _ => numbers::modulo(x, y),
-                }
-                .map(Value::number)
+            let compute = |x: &bigdecimal::BigDecimal, y: &bigdecimal::BigDecimal| match operator {
+                Binary::Add => numbers::bounded(x + y),
+                Binary::Subtract => numbers::bounded(x - y),
+                Binary::Multiply => numbers::bounded(x * y),
+                Binary::Divide => numbers::divide(x, y),
+                _ => numbers::modulo(x, y),
             };
-            arithmetic(name, a, b, &Type::Number, numbers)
+            let bounds = |_: &Range, _: &Range| Value::unknown_not_null(Type::Number);
+            let numbers = |x: &_, y: &_| compute(x, y).map(Value::number);
+            arithmetic(name, a, b, numbers, bounds)
         }
     }
 }
@@ -117,8 +157,8 @@ fn arithmetic(
     name: &str,
     a: &Value,
     b: &Value,
-    result: &Type,
     compute: impl Fn(&bigdecimal::BigDecimal, &bigdecimal::BigDecimal) -> Option<Value>,
+    bounds: impl Fn(&Range, &Range) -> Value,
 ) -> Result<Value, String> {
     let a = operand(a, &Type::Number, name)?;
     let b = operand(b, &Type::Number, name)?;
@@ -133,7 +173,7 @@ fn arithmetic(
                 "The result is too large".to_owned()
             }
         })?,
-        _ => Value::unknown(result.clone()),
+        _ => bounds(&a.range(), &b.range()),
     };
     Ok(value.with_marks(&marks))
 }
@@ -149,7 +189,7 @@ fn logic(operator: Binary, a: &Value, b: &Value) -> Result<Value, String> {
     let value = match (a.as_bool(), b.as_bool()) {
         (Some(x), _) | (_, Some(x)) if x == decides => Value::bool(decides),
         (Some(_), Some(_)) => Value::bool(!decides),
-        _ => Value::unknown(Type::Bool),
+        _ => Value::unknown_not_null(Type::Bool),
     };
     Ok(value.with_marks(&marks))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bigdecimal::BigDecimal;
 use serde::{Deserialize, Serialize};
 
+use crate::refine;
 use crate::ty::{Field, Type};
 
 /// What sticks to a value and to everything computed from it.
@@ -49,6 +50,9 @@ struct Meta {
     marks: Marks,
     origin: Option<String>,
     open: Option<String>,
+    /// Values that are not known are not stored, and so neither is what is known of them.
+    #[serde(skip)]
+    range: Option<refine::Shared>,
 }
 
 /// The shape of a value. Lists, sets and maps know their element type.
@@ -148,8 +152,13 @@ impl Value {
     /// A set: `values` are sorted and freed of doubles.
     #[must_use]
     pub fn set(ty: Type, mut values: Vec<Self>) -> Self {
-        values.sort_by(Self::content_cmp);
-        values.dedup_by(|a, b| a.content_cmp(b) == Ordering::Equal);
+        if ty.is_primitive() {
+            values.sort_by(Self::content_cmp);
+        } else {
+            values.sort_by_cached_key(set_key);
+        }
+        // What is not known may still turn out to differ.
+        values.dedup_by(|a, b| a.content_cmp(b) == Ordering::Equal && a.is_wholly_known());
         Kind::Set(ty, Arc::new(values)).into()
     }
 
@@ -212,8 +221,12 @@ impl Value {
     /// The same value without its own marks.
     #[must_use]
     pub fn without_marks(mut self) -> Self {
+        let range = self.meta.as_ref().and_then(|m| m.range.clone());
         self.meta = None;
-        self
+        match range {
+            Some(range) => self.with_shared_range(range),
+            None => self,
+        }
     }
 
     /// The same value without any marks, inside too.
@@ -229,11 +242,10 @@ impl Value {
             Kind::Tuple(v) => Kind::Tuple(Arc::new(v.iter().map(Self::unmarked).collect())),
             Kind::Map(t, m) => Kind::Map(t.clone(), Arc::new(unmark_map(m))),
             Kind::Object(m) => Kind::Object(Arc::new(unmark_map(m))),
-            leaf @ (Kind::Unknown(_)
-            | Kind::Null(_)
-            | Kind::Bool(_)
-            | Kind::Number(_)
-            | Kind::String(_)) => leaf.clone(),
+            Kind::Unknown(_) => return self.clone().without_marks(),
+            leaf @ (Kind::Null(_) | Kind::Bool(_) | Kind::Number(_) | Kind::String(_)) => {
+                leaf.clone()
+            }
         }
         .into()
     }
@@ -292,6 +304,24 @@ impl Value {
     pub fn with_origin(mut self, address: impl Into<String>) -> Self {
         let meta = self.meta.get_or_insert_with(Default::default);
         Arc::make_mut(meta).origin = Some(address.into());
+        self
+    }
+}
+
+/// What is known of unknown values.
+impl Value {
+    /// What is known of it while it is unknown.
+    pub(crate) fn known_range(&self) -> Option<&refine::Range> {
+        self.meta.as_ref()?.range.as_deref()
+    }
+
+    pub(crate) fn with_range(self, range: refine::Range) -> Self {
+        self.with_shared_range(Arc::new(range))
+    }
+
+    fn with_shared_range(mut self, range: refine::Shared) -> Self {
+        let meta = self.meta.get_or_insert_with(Default::default);
+        Arc::make_mut(meta).range = Some(range);
         self
     }
 }
@@ -558,9 +588,43 @@ impl Value {
             Kind::Tuple(_) => 5,
             Kind::Map(..) => 6,
             Kind::Object(_) => 7,
-            Kind::Null(_) => 8,
-            Kind::Unknown(_) => 9,
+            Kind::Unknown(_) => 8,
+            Kind::Null(_) => 9,
         }
+    }
+}
+
+/// What Terraform orders the elements of a set by that are no texts, numbers or booleans: a text made of each. What is
+/// not known comes after what is, and null last.
+fn set_key(value: &Value) -> (u8, String) {
+    let mut text = String::new();
+    set_text(value, &mut text);
+    (value.rank().saturating_sub(7), text)
+}
+
+fn set_text(value: &Value, out: &mut String) {
+    let mut around = |open: char, close: char| {
+        out.push(open);
+        for (at, child) in value.children().enumerate() {
+            if let (Kind::Map(..), Some(key)) =
+                (value.kind(), value.as_map().and_then(|m| m.keys().nth(at)))
+            {
+                out.push_str(&format!("{key:?}:"));
+            }
+            set_text(child, out);
+            out.push(';');
+        }
+        out.push(close);
+    };
+    match value.kind() {
+        Kind::Unknown(_) => out.push('?'),
+        Kind::Null(_) => out.push('~'),
+        Kind::Bool(b) => out.push(if *b { 'T' } else { 'F' }),
+        Kind::Number(n) => out.push_str(&number_to_string(n)),
+        Kind::String(s) => out.push_str(&format!("{s:?}")),
+        Kind::Map(..) => around('{', '}'),
+        Kind::List(..) | Kind::Set(..) => around('[', ']'),
+        Kind::Object(_) | Kind::Tuple(_) => around('<', '>'),
     }
 }
 

@@ -15,6 +15,10 @@ pub(crate) fn is_builtin(address: &Address) -> bool {
 
 /// What is put out is what was put in, and known once that has been written down.
 pub(crate) fn plan(diff: &mut Diff, prior: Option<&Value>) {
+    if let Some(id) = diff.planned.attr("id").filter(|id| id.is_unknown()) {
+        let id = id.clone().not_null();
+        diff.planned = diff.planned.clone().with_attr("id", id);
+    }
     let touched = |name: &str| {
         let changed = diff.changed.iter();
         changed

@@ -3,16 +3,18 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Call, CallError, Function, P, Result, boolean, dynamic, number, pure, strings};
+use super::{
+    Call, CallError, Function, P, Result, boolean, dynamic, number, pure, result, strings,
+};
 use crate::convert::{convert, unify};
 use crate::operators::equal;
 use crate::ty::Type;
 use crate::value::{Kind, Marks, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    pure("alltrue", &[P::Any], boolean, |c| every(c, true)).raw(),
-    pure("anytrue", &[P::Any], boolean, |c| every(c, false)).raw(),
-    pure("chunklist", &[P::List, P::Num], dynamic, chunklist).shallow(),
+    pure("alltrue", &[P::Bools], boolean, |c| every(c, true)).raw(),
+    pure("anytrue", &[P::Bools], boolean, |c| every(c, false)).raw(),
+    pure("chunklist", &[P::List, P::Num], result::lists_of, chunklist).shallow(),
     pure("coalesce", &[], dynamic, coalesce)
         .rest(P::Nullable)
         .raw(),
@@ -20,58 +22,78 @@ pub(super) const FUNCTIONS: &[Function] = &[
         .rest(P::Nullable)
         .raw(),
     pure("compact", &[P::Strs], strings, compact),
-    pure("concat", &[], dynamic, concat).rest(P::Any).shallow(),
-    pure("contains", &[P::Any, P::Nullable], boolean, contains).raw(),
-    pure("distinct", &[P::List], dynamic, distinct),
-    pure("element", &[P::Any, P::Num], dynamic, element).shallow(),
-    pure("flatten", &[P::Any], dynamic, flatten).raw(),
-    pure("index", &[P::Any, P::Any], number, index),
-    pure("keys", &[P::Any], strings, keys).shallow(),
+    pure("concat", &[], result::concatenated, concat)
+        .rest(P::Seq)
+        .shallow(),
+    pure("contains", &[P::Items, P::Any], boolean, contains).raw(),
+    pure("distinct", &[P::List], result::first, distinct),
+    pure("element", &[P::Seq, P::Num], result::element, element)
+        .shallow()
+        .nullable(),
+    pure("flatten", &[P::Items], dynamic, flatten).raw(),
+    pure("index", &[P::Seq, P::Any], number, index).shallow(),
+    pure("keys", &[P::Mapping], strings, keys).raw(),
     pure("length", &[P::Any], number, length).raw(),
     // Two forms of Terraform 0.11 that later versions dropped.
     pure("list", &[], dynamic, |c| Ok(Value::tuple(c.args.to_vec())))
         .rest(P::Nullable)
         .raw(),
-    pure("lookup", &[P::Any, P::Str, P::Nullable], dynamic, lookup)
-        .optional(1)
-        .raw(),
+    pure(
+        "lookup",
+        &[P::Mapping, P::Str, P::Nullable],
+        dynamic,
+        lookup,
+    )
+    .optional(1)
+    .raw()
+    .nullable(),
     pure("map", &[], dynamic, legacy_map).rest(P::Any).raw(),
     pure(
         "matchkeys",
         &[P::List, P::List, P::List],
-        dynamic,
+        result::first,
         matchkeys,
     ),
-    pure("merge", &[], dynamic, merge)
-        .rest(P::Nullable)
+    pure("merge", &[], result::merged, merge)
+        .rest(P::MappingOrNull)
         .shallow(),
-    pure("one", &[P::Any], dynamic, one).shallow(),
+    pure("one", &[P::Items], result::element, one)
+        .shallow()
+        .nullable(),
     pure("range", &[P::Num], numbers_list, range).rest(P::Num),
-    pure("reverse", &[P::Any], dynamic, reverse).shallow(),
-    pure("setintersection", &[P::Set], dynamic, |c| {
+    pure("reverse", &[P::Items], result::reversed, reverse).shallow(),
+    pure("setintersection", &[P::Set], result::set, |c| {
         sets(c, SetOp::Intersection)
     })
     .rest(P::Set),
-    pure("setproduct", &[], dynamic, setproduct)
-        .rest(P::Any)
+    pure("setproduct", &[P::Items, P::Items], dynamic, setproduct)
+        .rest(P::Items)
         .shallow(),
-    pure("setsubtract", &[P::Set, P::Set], dynamic, |c| {
+    pure("setsubtract", &[P::Set, P::Set], result::set, |c| {
         sets(c, SetOp::Difference)
     }),
-    pure("setunion", &[P::Set], dynamic, |c| sets(c, SetOp::Union)).rest(P::Set),
-    pure("slice", &[P::Any, P::Num, P::Num], dynamic, slice).shallow(),
+    pure("setunion", &[P::Set], result::set, |c| {
+        sets(c, SetOp::Union)
+    })
+    .rest(P::Set)
+    .shallow(),
+    pure("slice", &[P::Seq, P::Num, P::Num], result::part, slice).shallow(),
     pure("sort", &[P::Strs], strings, sort).shallow(),
-    pure("sum", &[P::Any], number, sum),
-    pure("transpose", &[P::Map], dynamic, transpose),
-    pure("values", &[P::Any], dynamic, values).shallow(),
-    pure("zipmap", &[P::Strs, P::Any], dynamic, zipmap).shallow(),
+    pure("sum", &[P::Items], number, sum),
+    pure("transpose", &[P::Lists], lists_by_key, transpose),
+    pure("values", &[P::Mapping], result::values, values).shallow(),
+    pure("zipmap", &[P::Strs, P::Seq], result::zipped, zipmap).shallow(),
 ];
 
 /// Most elements a function may produce.
 const ELEMENTS_MAX: usize = 1_000_000;
 
-fn numbers_list() -> Type {
+fn numbers_list(_: &[Value]) -> Type {
     Type::list(Type::Number)
+}
+
+fn lists_by_key(_: &[Value]) -> Type {
+    Type::map(Type::list(Type::String))
 }
 
 fn sequence<'a>(c: &'a Call<'_>, index: usize) -> Result<&'a [Value]> {
@@ -135,7 +157,9 @@ fn coalesce(c: &Call<'_>) -> Result {
     let ty = unify(&types).ok_or("all arguments must have the same type")?;
     let mut marks = Marks::default();
     for value in c.args {
-        marks.join(&value.marks());
+        marks.join(&value.deep_marks());
+    }
+    for value in c.args {
         if value.is_unknown() {
             return Ok(Value::unknown(ty).with_marks(&marks));
         }
@@ -149,12 +173,24 @@ fn coalesce(c: &Call<'_>) -> Result {
 }
 
 fn coalescelist(c: &Call<'_>) -> Result {
+    if let Some(at) =
+        (c.args.iter()).position(|v| !v.is_null() && P::Seq.refusal(&v.ty()).is_some())
+    {
+        return Err(CallError::about(at, "arguments must be lists or tuples"));
+    }
+    let mut marks = Marks::default();
+    for value in c.args {
+        marks.join(&value.deep_marks());
+    }
     for value in c.args {
         if value.is_unknown() {
-            return Ok(Value::unknown(Type::Dynamic));
+            let types: Vec<Type> = c.args.iter().map(Value::ty).collect();
+            let alike = types.iter().all(|t| *t == value.ty());
+            let ty = if alike { value.ty() } else { Type::Dynamic };
+            return Ok(Value::unknown(ty).with_marks(&marks));
         }
         if value.as_slice().is_some_and(|items| !items.is_empty()) {
-            return Ok(value.clone());
+            return Ok(value.clone().with_marks(&marks));
         }
     }
     Err("no non-null arguments with elements".into())
@@ -260,7 +296,8 @@ fn flatten(c: &Call<'_>) -> Result {
         let Some(items) = value.as_slice() else {
             return false;
         };
-        let mut known = true;
+        // Elements of a set that are not known may turn out equal.
+        let mut known = !matches!(value.kind(), Kind::Set(..)) || value.is_wholly_known();
         for item in items {
             if item.as_slice().is_some() {
                 known &= walk(item, out, marks);
@@ -292,16 +329,29 @@ fn flatten(c: &Call<'_>) -> Result {
 }
 
 fn index(c: &Call<'_>) -> Result {
-    let items = sequence(c, 0)?;
-    let wanted = &c.args[1];
-    items
-        .iter()
-        .position(|v| equal(v, wanted).as_bool() == Some(true))
-        .map(|at| Value::number(at as u64))
-        .ok_or_else(|| "item not found".into())
+    let mut marks = c.args[0].deep_marks();
+    marks.join(&c.args[1].deep_marks());
+    for (at, item) in sequence(c, 0)?.iter().enumerate() {
+        let equal = equal(item, &c.args[1]);
+        let found = match equal.as_bool() {
+            Some(false) => continue,
+            Some(true) => Value::number(at as u64),
+            None => Value::unknown(Type::Number),
+        };
+        return Ok(found.with_marks(&marks));
+    }
+    Err("item not found".into())
 }
 
 fn keys(c: &Call<'_>) -> Result {
+    match c.args[0].kind() {
+        Kind::Unknown(Type::Object(fields)) => {
+            return Ok(Value::tuple(fields.keys().map(Value::string).collect()));
+        }
+        Kind::Unknown(Type::Map(_)) => return Ok(Value::unknown(strings(c.args))),
+        Kind::Unknown(_) => return Ok(Value::unknown(Type::Dynamic)),
+        _ => {}
+    }
     let map = c.args[0]
         .as_map()
         .ok_or_else(|| CallError::arg(0, "a map or object is required"))?;
@@ -324,7 +374,7 @@ fn length(c: &Call<'_>) -> Result {
         // Unknown elements of a set may turn out equal.
         let merge = matches!(value.kind(), Kind::Set(..)) && !value.is_wholly_known();
         return Ok(if merge && items.len() > 1 {
-            Value::unknown(Type::Number)
+            of_length(value)
         } else {
             Value::number(items.len() as u64)
         });
@@ -338,16 +388,35 @@ fn length(c: &Call<'_>) -> Result {
                 "argument must be a string, a collection type, or a structural type",
             ))
         }
-        _ => Ok(Value::unknown(Type::Number)),
+        Kind::Unknown(Type::String) => {
+            use unicode_segmentation::UnicodeSegmentation as _;
+            let least = value.range().prefix.graphemes(true).count() as u64;
+            Ok(Value::unknown(Type::Number).refined(|r| r.lower = Some((least.into(), true))))
+        }
+        _ => Ok(of_length(value)),
     }
+}
+
+/// A number of elements that is not known, within its bounds.
+fn of_length(value: &Value) -> Value {
+    let range = value.range().of_length();
+    Value::unknown(Type::Number).refined(|r| *r = range)
 }
 
 fn lookup(c: &Call<'_>) -> Result {
     let default = c.args.get(2);
     let (container, key) = (&c.args[0], &c.args[1]);
     if container.is_unknown() || key.is_unknown() {
-        let ty = match container.ty() {
-            Type::Map(element) => *element,
+        let ty = match (container.ty(), key.as_str()) {
+            (Type::Map(element), _) => *element,
+            (Type::Object(fields), Some(key)) => match (fields.get(key), default) {
+                (Some(field), _) => field.ty.clone(),
+                (None, Some(default)) => return Ok(default.clone()),
+                (None, None) => {
+                    let message = format!("the object has no attribute \"{key}\"");
+                    return Err(CallError::arg(0, message));
+                }
+            },
             _ => Type::Dynamic,
         };
         return Ok(Value::unknown(ty));
@@ -394,7 +463,15 @@ fn matchkeys(c: &Call<'_>) -> Result {
     if items.len() != keys.len() {
         return Err("length of keys and values should be equal".into());
     }
-    let found = |key: &Value| wanted.iter().any(|w| equal(key, w).as_bool() == Some(true));
+    let types = [element_type(&c.args[1]), element_type(&c.args[2])];
+    let ty = unify(&types).ok_or("keys and searchset must be of the same type")?;
+    let alike = |v: &Value| convert(v, &ty).unwrap_or_else(|_| v.clone());
+    let wanted: Vec<Value> = wanted.iter().map(alike).collect();
+    let found = |key: &Value| {
+        let key = alike(key);
+        let mut equals = wanted.iter().map(|w| equal(&key, w));
+        equals.any(|e| e.as_bool() == Some(true))
+    };
     let kept = items
         .iter()
         .zip(keys)
@@ -490,14 +567,19 @@ fn sets(c: &Call<'_>, op: SetOp) -> Result {
     let mut parts = converted.iter().map(|v| v.as_slice().unwrap_or_default());
     let mut out: Vec<Value> = parts.next().unwrap_or_default().to_vec();
     for part in parts {
-        let has = |v: &Value| part.binary_search_by(|p| p.content_cmp(v)).is_ok();
+        let members: BTreeSet<Ordered<'_>> = part.iter().map(Ordered).collect();
+        let has = |v: &Value| members.contains(&Ordered(v));
         match op {
             SetOp::Union => out.extend_from_slice(part),
             SetOp::Intersection => out.retain(has),
             SetOp::Difference => out.retain(|v| !has(v)),
         }
     }
-    Ok(Value::set(element, out))
+    let mut marks = Marks::default();
+    for value in c.args {
+        marks.join(&value.deep_marks());
+    }
+    Ok(Value::set(element, out).with_marks(&marks))
 }
 
 fn setproduct(c: &Call<'_>) -> Result {
@@ -515,7 +597,11 @@ fn setproduct(c: &Call<'_>) -> Result {
     }
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
     for value in c.args {
-        let items = value.as_slice().unwrap_or_default();
+        let ty = element_type_of_any(value);
+        let items = value.as_slice().unwrap_or_default().iter();
+        let items: Vec<Value> = items
+            .map(|item| convert(item, &ty).unwrap_or_else(|_| item.clone()))
+            .collect();
         rows = rows
             .into_iter()
             .flat_map(|row| {
@@ -647,7 +733,10 @@ fn zipmap(c: &Call<'_>) -> Result {
         return Err(message.into());
     }
     let mut out = BTreeMap::new();
-    for (key, value) in keys.iter().zip(values) {
+    for (at, (key, value)) in keys.iter().zip(values).enumerate() {
+        if key.is_null() {
+            return Err(format!("the keys have a null at index {at}").into());
+        }
         let Some(name) = key.as_str() else {
             return Ok(Value::unknown(Type::Dynamic));
         };

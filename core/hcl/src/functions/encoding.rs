@@ -8,8 +8,28 @@ use base64::engine::general_purpose::STANDARD;
 use md5::Digest as _;
 
 use super::{Call, CallError, Function, P, Result, dynamic, pure, string};
+use crate::refine;
 use crate::ty::Type;
 use crate::value::{Kind, Value, number_to_string};
+
+/// How JSON begins follows from the type, unless it may be `null`.
+fn jsonencode(c: &Call<'_>) -> Result {
+    let value = &c.args[0];
+    let encoded = if value.is_wholly_known() {
+        Value::string(json_text(value))
+    } else if value.is_never_null() {
+        let begin = match value.ty() {
+            Type::String => "\"",
+            Type::Object(_) | Type::Map(_) => "{",
+            Type::Tuple(_) | Type::List(_) | Type::Set(_) => "[",
+            _ => "",
+        };
+        Value::unknown(Type::String).refined(refine::beginning(begin))
+    } else {
+        Value::unknown(Type::String)
+    };
+    Ok(encoded.with_marks(&value.deep_marks()))
+}
 
 pub(super) const FUNCTIONS: &[Function] = &[
     pure("base64decode", &[P::Str], string, base64decode),
@@ -32,10 +52,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ))
     }),
     pure("csvdecode", &[P::Str], dynamic, csvdecode),
-    pure("jsondecode", &[P::Str], dynamic, |c| jsondecode(c.str(0))),
-    pure("jsonencode", &[P::Nullable], string, |c| {
-        Ok(Value::string(json_text(&c.args[0])))
-    }),
+    pure("jsondecode", &[P::Str], dynamic, |c| jsondecode(c.str(0))).nullable(),
+    pure("jsonencode", &[P::Nullable], string, jsonencode).raw(),
     pure("md5", &[P::Str], string, |c| {
         Ok(Value::string(hex(&md5::Md5::digest(c.str(0)))))
     }),

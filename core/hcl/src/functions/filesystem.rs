@@ -6,7 +6,7 @@ use base64::Engine as _;
 use md5::Digest as _;
 
 use super::encoding::hex;
-use super::{Call, CallError, Function, P, Result, boolean, dynamic, pure, string};
+use super::{Call, CallError, Function, P, Result, boolean, pure, string};
 use crate::convert::convert;
 use crate::eval::{Evaluator, Outcome};
 use crate::files::join_path;
@@ -43,7 +43,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     pure("filemd5", &[P::Str], string, |c| {
         of_bytes(c, |bytes| hex(&md5::Md5::digest(bytes)))
     }),
-    pure("fileset", &[P::Str, P::Str], dynamic, fileset),
+    pure("fileset", &[P::Str, P::Str], paths, fileset),
     pure("filesha1", &[P::Str], string, |c| {
         of_bytes(c, |bytes| hex(&sha1::Sha1::digest(bytes)))
     }),
@@ -125,6 +125,10 @@ fn dirname(path: &str) -> String {
 }
 
 /// The files below a directory whose paths match a pattern of `*`, `**`, `?`, `[…]` and `{a,b}`.
+fn paths(_: &[Value]) -> Type {
+    Type::set(Type::String)
+}
+
 fn fileset(c: &Call<'_>) -> Result {
     if let Some(placeholder) = elsewhere(c, Type::set(Type::String)) {
         return Ok(placeholder);
@@ -181,9 +185,12 @@ pub(super) fn template(
     };
     let mut marks = source.marks();
     marks.join(&vars.marks());
+    // Before the text is known, any of them may be used.
+    let mut all = marks.clone();
+    all.join(&vars.deep_marks());
     let source = convert(source, &Type::String).map_err(|e| CallError::arg(0, e.to_string()))?;
     if source.is_unknown() || vars.is_unknown() {
-        return Ok(Ok(Value::unknown(Type::String).with_marks(&marks)));
+        return Ok(Ok(Value::unknown(Type::Dynamic).with_marks(&all)));
     }
     let vars: BTreeMap<String, Value> = vars
         .as_map()

@@ -3,19 +3,23 @@
 use bigdecimal::{BigDecimal, RoundingMode, Signed, ToPrimitive};
 
 use super::encoding::json_text;
-use super::{Call, CallError, Function, P, Result, dynamic, pure, string};
+use super::{Call, CallError, Function, P, Result, pure, string, strings};
 use crate::convert::convert;
+use crate::refine;
 use crate::ty::Type;
-use crate::value::{Kind, Value, number_to_string};
+use crate::value::{Kind, Marks, Value, number_to_string};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     pure("format", &[P::Str], string, |c| {
-        format(c.str(0), &c.args[1..]).map(Value::string)
+        formatted(&c.args[0], &c.args[1..])
     })
-    .rest(P::Nullable),
-    pure("formatlist", &[P::Str], dynamic, formatlist).rest(P::Nullable),
+    .rest(P::Nullable)
+    .raw(),
+    pure("formatlist", &[P::Str], strings, formatlist)
+        .rest(P::Nullable)
+        .raw(),
     pure("formatdate", &[P::Str, P::Str], string, formatdate),
-    pure("timeadd", &[P::Str, P::Str], string, timeadd),
+    pure("timeadd", &[P::Str, P::Str], string, timeadd).nullable(),
     pure("timecmp", &[P::Str, P::Str], super::number, |c| {
         let (a, b) = (instant(c, 0)?, instant(c, 1)?);
         Ok(Value::number(match a.0.cmp(&b.0) {
@@ -342,8 +346,30 @@ fn general(value: f64, precision: Option<usize>) -> String {
 }
 
 /// Lists go element by element, single values are repeated.
+/// A text from its format; before all of it is known, as much as stands before the first verb.
+fn formatted(text: &Value, args: &[Value]) -> Result {
+    let mut marks = Marks::default();
+    for arg in args {
+        marks.join(&arg.deep_marks());
+    }
+    let value = match text.as_str() {
+        Some(text) if args.iter().all(Value::is_wholly_known) => Value::string(format(text, args)?),
+        Some(text) => {
+            let known = text.split('%').next().unwrap_or_default();
+            let known = refine::safe_prefix(known);
+            Value::unknown(Type::String).refined(refine::beginning(known))
+        }
+        None => Value::unknown(Type::String),
+    };
+    Ok(value.with_marks(&marks))
+}
+
 fn formatlist(c: &Call<'_>) -> Result {
     let args = &c.args[1..];
+    let mut marks = Marks::default();
+    for arg in args {
+        marks.join(&arg.deep_marks());
+    }
     let lens: Vec<usize> = args
         .iter()
         .filter_map(|a| a.as_slice().map(<[Value]>::len))
@@ -353,6 +379,15 @@ fn formatlist(c: &Call<'_>) -> Result {
         Some(first) if lens.iter().all(|l| l == first) => *first,
         Some(_) => return Err("all lists must have the same length".into()),
     };
+    let list = |v: &Value| {
+        matches!(
+            v.ty(),
+            Type::List(_) | Type::Set(_) | Type::Tuple(_) | Type::Dynamic
+        )
+    };
+    if c.args[0].is_unknown() || args.iter().any(|a| a.is_unknown() && list(a)) {
+        return Ok(Value::unknown(strings(c.args)).with_marks(&marks));
+    }
     let mut out = Vec::with_capacity(len);
     for index in 0..len {
         let row: Vec<Value> = args
@@ -362,9 +397,9 @@ fn formatlist(c: &Call<'_>) -> Result {
                     .map_or_else(|| a.clone(), |items| items[index].clone())
             })
             .collect();
-        out.push(format(c.str(0), &row)?);
+        out.push(formatted(&c.args[0], &row)?.without_marks());
     }
-    Ok(Value::strings(out))
+    Ok(Value::list(Type::String, out).with_marks(&marks))
 }
 
 /// Seconds since 1970 in UTC, and the offset of the zone it was written in, in seconds.

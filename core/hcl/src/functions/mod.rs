@@ -10,11 +10,12 @@ mod filesystem;
 mod format;
 mod net;
 mod numeric;
+mod result;
 mod strings;
 mod types;
 mod yaml;
 
-use crate::ast::{Expr, ExprKind};
+use crate::ast::Expr;
 use crate::convert::convert;
 use crate::eval::{Evaluator, Failed, Outcome};
 use crate::ty::Type;
@@ -98,21 +99,55 @@ enum P {
     List,
     /// `set(any)`
     Set,
-    /// `map(any)`
-    Map,
+    /// `list(bool)`
+    Bools,
+    /// A list or a tuple.
+    Seq,
+    /// A list, a set or a tuple.
+    Items,
+    /// A map or an object.
+    Mapping,
+    /// A map or an object, or null.
+    MappingOrNull,
+    /// `map(list(string))`
+    Lists,
 }
 
 impl P {
     fn ty(self) -> Type {
         match self {
-            Self::Any | Self::Nullable => Type::Dynamic,
+            Self::Any
+            | Self::Nullable
+            | Self::Seq
+            | Self::Items
+            | Self::Mapping
+            | Self::MappingOrNull => Type::Dynamic,
+            Self::Lists => Type::map(Type::list(Type::String)),
+            Self::Bools => Type::list(Type::Bool),
             Self::Str => Type::String,
             Self::Num => Type::Number,
             Self::Strs => Type::list(Type::String),
             Self::List => Type::list(Type::Dynamic),
             Self::Set => Type::set(Type::Dynamic),
-            Self::Map => Type::map(Type::Dynamic),
         }
+    }
+
+    /// What is required instead of a value of a type, known or not.
+    fn refusal(self, ty: &Type) -> Option<&'static str> {
+        let is_seq = matches!(ty, Type::List(_) | Type::Tuple(_) | Type::Dynamic);
+        let (fits, wanted) = match self {
+            Self::Seq => (is_seq, "a list or tuple is required"),
+            Self::Items => (
+                is_seq || matches!(ty, Type::Set(_)),
+                "a list, set or tuple is required",
+            ),
+            Self::Mapping | Self::MappingOrNull => (
+                matches!(ty, Type::Map(_) | Type::Object(_) | Type::Dynamic),
+                "a map or object is required",
+            ),
+            _ => (true, ""),
+        };
+        (!fits).then_some(wanted)
     }
 }
 
@@ -137,7 +172,9 @@ struct Function {
     required: usize,
     depth: Depth,
     /// The type of the result while an argument is unknown.
-    result: fn() -> Type,
+    result: fn(&[Value]) -> Type,
+    /// Whether the result may be null.
+    nullable: bool,
     run: fn(&Call<'_>) -> Result,
 }
 
@@ -183,19 +220,19 @@ impl Call<'_> {
     }
 }
 
-fn dynamic() -> Type {
+fn dynamic(_: &[Value]) -> Type {
     Type::Dynamic
 }
-fn string() -> Type {
+fn string(_: &[Value]) -> Type {
     Type::String
 }
-fn number() -> Type {
+fn number(_: &[Value]) -> Type {
     Type::Number
 }
-fn boolean() -> Type {
+fn boolean(_: &[Value]) -> Type {
     Type::Bool
 }
-fn strings() -> Type {
+fn strings(_: &[Value]) -> Type {
     Type::list(Type::String)
 }
 
@@ -203,7 +240,7 @@ fn strings() -> Type {
 const fn pure(
     name: &'static str,
     params: &'static [P],
-    result: fn() -> Type,
+    result: fn(&[Value]) -> Type,
     run: fn(&Call<'_>) -> Result,
 ) -> Function {
     Function {
@@ -213,6 +250,7 @@ const fn pure(
         required: params.len(),
         depth: Depth::Deep,
         result,
+        nullable: false,
         run,
     }
 }
@@ -225,6 +263,11 @@ impl Function {
 
     const fn optional(mut self, count: usize) -> Self {
         self.required = self.params.len() - count;
+        self
+    }
+
+    const fn nullable(mut self) -> Self {
+        self.nullable = true;
         self
     }
 
@@ -337,7 +380,9 @@ pub(crate) fn call(
             );
             let warning = Diagnostic::warning("Value not reproducible", detail).at(name_span);
             evaluator.diagnostics.push(warning);
-            return Ok(Value::unknown(Type::String));
+            return impure(name, &values)
+                .map(|v| v.with_marks(&marks))
+                .map_err(|e| evaluator.fail(failure(e)));
         }
         _ => {}
     }
@@ -372,6 +417,33 @@ pub(crate) fn call(
     }
 }
 
+/// What stands for a value that differs from run to run.
+fn impure(name: &str, values: &[Value]) -> Result {
+    let mut marks = Marks::default();
+    let (most, kinds): (usize, &[Type]) = match name {
+        "bcrypt" => (2, &[Type::String, Type::Number]),
+        _ => (0, &[]),
+    };
+    if values.len() > most || (most > 0 && values.is_empty()) {
+        return Err(CallError {
+            kind: if values.is_empty() {
+                CallErrorKind::TooFew
+            } else {
+                CallErrorKind::TooMany
+            },
+            ..format!("it takes {most} arguments at most, not {}", values.len()).into()
+        });
+    }
+    for (index, (value, ty)) in values.iter().zip(kinds).enumerate() {
+        if value.is_null() {
+            return Err(CallError::arg(index, "argument must not be null"));
+        }
+        convert(value, ty).map_err(|e| CallError::arg(index, e.to_string()))?;
+        marks.join(&value.marks());
+    }
+    Ok(Value::unknown_not_null(Type::String).with_marks(&marks))
+}
+
 fn run(function: &Function, values: Vec<Value>, files: &dyn Files) -> Result {
     let count = values.len();
     let too_many = function.rest.is_none() && count > function.params.len();
@@ -400,8 +472,15 @@ fn run(function: &Function, values: Vec<Value>, files: &dyn Files) -> Result {
             .copied()
             .or(function.rest)
             .unwrap_or(P::Any);
-        if value.is_null() && param != P::Nullable {
+        if value.is_null() && !matches!(param, P::Nullable | P::MappingOrNull) {
             return Err(CallError::arg(index, "argument must not be null"));
+        }
+        if let Some(wanted) = param.refusal(&value.ty()) {
+            let message = format!("{wanted}, and this is a {}", value.ty().friendly());
+            return Err(match param {
+                P::MappingOrNull => CallError::about(index, message),
+                _ => CallError::arg(index, message),
+            });
         }
         marks.join(&match function.depth {
             Depth::Deep => value.deep_marks(),
@@ -416,14 +495,20 @@ fn run(function: &Function, values: Vec<Value>, files: &dyn Files) -> Result {
         };
         args.push(value);
     }
-    if unknown {
-        return Ok(Value::unknown((function.result)()).with_marks(&marks));
-    }
-    let value = match (function.run)(&Call { args: &args, files }) {
-        Ok(value) => value,
-        // What stands in for something need not have its form: a time, a prefix, base64.
-        Err(_) if !marks.placeholder.is_empty() => Value::unknown((function.result)()),
-        Err(error) => return Err(error),
+    let value = if unknown {
+        Value::unknown((function.result)(&args))
+    } else {
+        match (function.run)(&Call { args: &args, files }) {
+            Ok(value) => value,
+            // What stands in for something need not have its form: a time, a prefix, base64.
+            Err(_) if !marks.placeholder.is_empty() => Value::unknown((function.result)(&args)),
+            Err(error) => return Err(error),
+        }
+    };
+    let value = if function.nullable {
+        value
+    } else {
+        value.not_null()
     };
     // These two are about the mark itself.
     if matches!(function.name, "nonsensitive" | "issensitive") {
@@ -448,7 +533,16 @@ fn special_try(evaluator: &mut Evaluator<'_>, args: &[Expr], span: &Span) -> Out
         match evaluator.expr(arg) {
             Ok(value) => {
                 evaluator.diagnostics.truncate(said);
-                return Ok(value);
+                // What it will be may still fail, and another argument be taken, of another type.
+                return Ok(if value.is_wholly_known() {
+                    value
+                } else {
+                    let marks = Marks {
+                        sensitive: false,
+                        ..value.deep_marks()
+                    };
+                    Value::unknown(Type::Dynamic).with_marks(&marks)
+                });
             }
             Err(Failed) => {
                 let dropped = evaluator.diagnostics.split_off(said);
@@ -475,11 +569,8 @@ fn special_can(evaluator: &mut Evaluator<'_>, args: &[Expr], span: &Span) -> Out
         return Err(evaluator.fail(Diagnostic::error("Error in function call", detail).at(span)));
     };
     Ok(match evaluator.quietly(arg) {
-        // An unknown may still turn out to fail.
-        Ok(value) if value.is_wholly_known() || matches!(arg.kind, ExprKind::Variable(_)) => {
-            Value::bool(true)
-        }
-        Ok(_) => Value::unknown(Type::Bool),
-        Err(Failed) => Value::bool(false),
+        // What is not known yet may still turn out to fail.
+        Ok(value) if !value.is_wholly_known() => Value::unknown_not_null(Type::Bool),
+        found => Value::bool(found.is_ok()),
     })
 }

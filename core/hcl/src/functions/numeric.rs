@@ -27,6 +27,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     pure("pow", &[P::Num, P::Num], number, pow),
     pure("signum", &[P::Num], number, |c| {
         let value = num(c, 0);
+        c.int(0)?;
         Ok(Value::number(
             i64::from(value.is_positive()) - i64::from(value.is_negative()),
         ))

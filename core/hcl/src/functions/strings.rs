@@ -31,12 +31,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
     pure("split", &[P::Str, P::Str], strings, |c| {
         Ok(Value::strings(split(c.str(1), c.str(0))))
     }),
-    pure("startswith", &[P::Str, P::Str], boolean, |c| {
-        Ok(Value::bool(c.str(0).starts_with(c.str(1))))
-    }),
+    pure("startswith", &[P::Str, P::Str], boolean, starts_with).raw(),
     pure("strcontains", &[P::Str, P::Str], boolean, |c| {
         Ok(Value::bool(c.str(0).contains(c.str(1))))
-    }),
+    })
+    .nullable(),
     pure("strrev", &[P::Str], string, |c| {
         Ok(Value::string(
             c.str(0).graphemes(true).rev().collect::<String>(),
@@ -76,6 +75,25 @@ fn single(from: char, mut to: impl Iterator<Item = char>) -> char {
         (Some(to), None) => to,
         _ => from,
     }
+}
+
+/// A beginning that is known may decide before the text is.
+fn starts_with(c: &Call<'_>) -> Result {
+    let (text, prefix) = (&c.args[0], &c.args[1]);
+    let Some(prefix) = prefix.as_str() else {
+        return Ok(Value::unknown(Type::Bool));
+    };
+    if let Some(text) = text.as_str() {
+        return Ok(Value::bool(text.starts_with(prefix)));
+    }
+    let known = text.range().prefix;
+    Ok(if known.starts_with(prefix) {
+        Value::bool(true)
+    } else if known.len() >= prefix.len() {
+        Value::bool(false)
+    } else {
+        Value::unknown(Type::Bool)
+    })
 }
 
 fn split<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {

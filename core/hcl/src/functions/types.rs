@@ -18,30 +18,42 @@ pub(super) const FUNCTIONS: &[Function] = &[
     pure("nonsensitive", &[P::Nullable], dynamic, |c| {
         Ok(c.args[0].clone().nonsensitive())
     })
-    .raw(),
+    .raw()
+    .nullable(),
     pure("sensitive", &[P::Nullable], dynamic, |c| {
         Ok(c.args[0].clone().sensitive())
     })
-    .raw(),
+    .raw()
+    .nullable(),
     pure("ephemeralasnull", &[P::Nullable], dynamic, |c| {
         Ok(as_null(&c.args[0]))
     })
-    .raw(),
-    pure("tobool", &[P::Nullable], boolean, |c| to(c, &Type::Bool)).raw(),
+    .raw()
+    .nullable(),
+    pure("tobool", &[P::Nullable], boolean, |c| to(c, &Type::Bool))
+        .raw()
+        .nullable(),
     pure("tolist", &[P::Nullable], dynamic, |c| {
         to(c, &Type::list(Type::Dynamic))
     })
-    .raw(),
+    .raw()
+    .nullable(),
     pure("tomap", &[P::Nullable], dynamic, |c| {
         to(c, &Type::map(Type::Dynamic))
     })
-    .raw(),
-    pure("tonumber", &[P::Nullable], number, |c| to(c, &Type::Number)).raw(),
+    .raw()
+    .nullable(),
+    pure("tonumber", &[P::Nullable], number, |c| to(c, &Type::Number))
+        .raw()
+        .nullable(),
     pure("toset", &[P::Nullable], dynamic, |c| {
         to(c, &Type::set(Type::Dynamic))
     })
-    .raw(),
-    pure("tostring", &[P::Nullable], string, |c| to(c, &Type::String)).raw(),
+    .raw()
+    .nullable(),
+    pure("tostring", &[P::Nullable], string, |c| to(c, &Type::String))
+        .raw()
+        .nullable(),
 ];
 
 /// The value with a null in the place of every ephemeral part.
@@ -67,7 +79,13 @@ fn as_null(value: &Value) -> Value {
 }
 
 fn to(c: &Call<'_>, ty: &Type) -> Result {
-    convert(&c.args[0], ty).map_err(|e| {
+    // A null has a type too, which must do.
+    let probe = match c.args[0].kind() {
+        Kind::Null(from) if *from != Type::Dynamic => Value::unknown(from.clone()),
+        _ => c.args[0].clone(),
+    };
+    let probed = convert(&probe, ty);
+    probed.and_then(|_| convert(&c.args[0], ty)).map_err(|e| {
         CallError::arg(
             0,
             format!(

@@ -25,7 +25,7 @@ pub(super) fn decode(c: &Call<'_>) -> Result {
         return Err(CallError::arg(0, fault));
     }
     match reader.documents {
-        0 => Ok(Value::null()),
+        0 => Err(CallError::arg(0, "there is no document in it")),
         1 => Ok(reader.root.unwrap_or_else(Value::null)),
         _ => Err(CallError::arg(0, "only one document is allowed")),
     }
@@ -206,7 +206,13 @@ fn number(text: &str) -> Option<bigdecimal::BigDecimal> {
 /// `yamlencode(value)`.
 pub(super) fn encode(c: &Call<'_>) -> Result {
     let mut out = String::new();
-    write(&c.args[0], 0, &mut out);
+    let value = &c.args[0];
+    write(value, 0, &mut out);
+    // A plain scalar could go on, so the document says that it ends.
+    let plain = value.is_null() || value.as_bool().is_some() || value.as_number().is_some();
+    if plain {
+        out.push_str("...\n");
+    }
     Ok(Value::string(out))
 }
 
