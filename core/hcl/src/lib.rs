@@ -25,6 +25,7 @@ pub mod ast;
 mod convert;
 mod diagnostic;
 mod eval;
+mod explain;
 mod files;
 mod functions;
 mod heredoc;

@@ -15,6 +15,7 @@ use crate::ast::{
     Attribute, Binary, Block, Body, Expr, ExprKind, For, Label, ObjectItem, ObjectKey, Part, Step,
     Template, Unary,
 };
+use crate::explain::explain;
 use crate::{Diagnostic, Span, Value, heredoc, newlines, numbers};
 
 /// Largest source text: 16 MiB. Spans are 32-bit and nobody writes such a file by hand.
@@ -212,9 +213,18 @@ impl<'a> Source<'a> {
     }
 
     fn syntax(&self, error: &hcl_edit::parser::Error) -> Vec<Diagnostic> {
-        let offset = error.location().offset().min(self.text.len());
+        let mut offset = error.location().offset().min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
         let detail = error.message().trim().replace('\n', "; ");
-        vec![Diagnostic::error("Syntax error", detail).at(&self.span(Some(offset..offset)))]
+        let explained = explain(&detail, self.text, offset);
+        let offset = (explained.as_ref().and_then(|e| e.at)).unwrap_or(offset);
+        let error = Diagnostic::error("Syntax error", detail).at(&self.span(Some(offset..offset)));
+        vec![match explained {
+            Some(explained) => error.help(explained.help),
+            None => error,
+        }]
     }
 
     pub(crate) fn span(&self, range: Option<Range<usize>>) -> Span {

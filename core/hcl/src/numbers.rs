@@ -1,19 +1,23 @@
 //! Decimal numbers with stated limits. Terraform computes with 512-bit binary floats (about 154
-//! decimal digits); we keep 160 decimal digits and refuse magnitudes past 10^±5000.
+//! decimal digits); we keep as many and refuse magnitudes past 10^±5000. A quotient has some digits more,
+//! which are rounded away in what is computed of it, so that `10 / 3 * 3` is 10 as there.
 
 use std::str::FromStr;
 
+use bigdecimal::num_bigint::BigInt;
 use bigdecimal::{BigDecimal, Zero};
 
 /// Decimal digits kept after an operation.
-const DIGITS_MAX: u64 = 160;
+const DIGITS_MAX: u64 = 154;
+/// Decimal digits of a quotient.
+const QUOTIENT_DIGITS: u64 = 160;
 /// Largest magnitude of the decimal exponent.
 const EXPONENT_MAX: i64 = 5_000;
 
 /// Reads a number in decimal notation, with or without an exponent.
 pub(crate) fn parse(text: &str) -> Option<BigDecimal> {
-    let plain = text.strip_prefix('-').unwrap_or(text);
-    // The syntax is checked here because the decimal crate also takes `_` and a leading `+`.
+    let plain = text.strip_prefix(['-', '+']).unwrap_or(text);
+    // The syntax is checked here because the decimal crate also takes `_`.
     if text.len() > 10_000
         || !plain.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         || !plain
@@ -37,8 +41,12 @@ pub(crate) fn bounded(number: BigDecimal) -> Option<BigDecimal> {
     if number.is_zero() {
         return Some(BigDecimal::zero());
     }
-    let number = if number.digits() > DIGITS_MAX {
-        number.with_prec(DIGITS_MAX)
+    within(number, DIGITS_MAX)
+}
+
+fn within(number: BigDecimal, digits_max: u64) -> Option<BigDecimal> {
+    let number = if number.digits() > digits_max {
+        number.with_prec(digits_max)
     } else {
         number
     };
@@ -52,7 +60,14 @@ pub(crate) fn divide(a: &BigDecimal, b: &BigDecimal) -> Option<BigDecimal> {
     if b.is_zero() {
         return None;
     }
-    bounded(a / b)
+    // Scaled so that the whole part of the quotient has all digits that are kept, and one to round by.
+    let (top, top_scale) = a.as_bigint_and_exponent();
+    let (bottom, bottom_scale) = b.as_bigint_and_exponent();
+    let wanted = QUOTIENT_DIGITS + 2 + b.digits();
+    let shift = u32::try_from(wanted.saturating_sub(a.digits())).ok()?;
+    let quotient = top * BigInt::from(10).pow(shift) / bottom;
+    let scale = top_scale - bottom_scale + i64::from(shift);
+    within(BigDecimal::new(quotient, scale), QUOTIENT_DIGITS).map(|n| n.normalized())
 }
 
 /// `a % b` with the sign of `a`, or `None` when `b` is zero.

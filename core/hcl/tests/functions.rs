@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use skybridge_hcl::{MemoryFiles, NoFiles, Value, evaluate, function_names, parse_expr, to_json};
+use skybridge_hcl::{
+    MemoryFiles, NoFiles, Value, evaluate, evaluate_with, function_names, parse_expr, to_json,
+};
 
 fn run(text: &str) -> Result<Value, String> {
     let scope: BTreeMap<String, Value> = BTreeMap::new();
@@ -320,4 +322,15 @@ fn files_out_of_reach_are_placeholders() {
         value("file(\"../net/c.txt\")").is_err(),
         "its folder was read"
     );
+}
+
+#[test]
+fn functions_of_providers_are_named_and_unknown() {
+    let nothing: BTreeMap<String, Value> = BTreeMap::new();
+    let expr = parse_expr("t", "provider::azurerm::parse_resource_id(\"x\")").unwrap();
+    let mut said = Vec::new();
+    let value = evaluate_with(&expr, &nothing, &MemoryFiles::new(), &mut said).unwrap();
+    assert!(value.is_unknown() && value.is_placeholder());
+    assert_eq!(said.len(), 1);
+    assert!(!said[0].is_error() && said[0].detail.contains("\"azurerm\""));
 }

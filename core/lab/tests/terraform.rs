@@ -131,11 +131,7 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
         "ours:      output or unknown null",
         "|| stops as of Terraform 1.12",
     ),
-    (
-        "unknowns",
-        "*",
-        "unknown values carry no refinements, and && stops as of Terraform 1.12",
-    ),
+    ("unknowns", "*", "&& stops as of Terraform 1.12"),
 ];
 
 const IN_OUR_WORDS: &str = "the same fact in other words";

@@ -149,7 +149,19 @@ impl Loader<'_> {
                 let detail = format!(
                     "the source \"{source}\" is not a local path and the module has not been fetched"
                 );
-                let help = "Run `terraform init` in this directory, or pass a plan made with `terraform show -json`.";
+                let beside = join_path(directory, source);
+                let help = if self
+                    .files
+                    .list(&beside)
+                    .is_some_and(|names| !names.is_empty())
+                {
+                    format!(
+                        "There is a directory \"{beside}\": its source is written \"./{source}\"."
+                    )
+                } else {
+                    "Run `terraform init` in this directory, or pass a plan made with `terraform show -json`."
+                        .to_owned()
+                };
                 let diagnostic = Diagnostic::error("Module not installed", detail);
                 self.diagnostics.push(diagnostic.at(&call.span).help(help));
                 return;
@@ -169,8 +181,9 @@ impl Loader<'_> {
                 .any(|n| n.ends_with(".tf") || n.ends_with(".tf.json"))
         }) {
             let detail = format!("there is no configuration in \"{target}\"");
-            self.diagnostics
-                .push(Diagnostic::error("Unreadable module directory", detail).at(&call.span));
+            let help = "A local source is relative to the directory of the module that calls; the directory above it must be among those that were read.";
+            let error = Diagnostic::error("Unreadable module directory", detail);
+            self.diagnostics.push(error.at(&call.span).help(help));
             return;
         }
         self.module(path, &target);

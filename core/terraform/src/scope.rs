@@ -164,6 +164,50 @@ impl Values {
     }
 }
 
+/// What is wrong with how an instance of a block is named: without a key where there are many, with one where there is
+/// a single one.
+fn misplaced_key(
+    expansion: &Expansion,
+    address: &Address,
+    next: Option<&Step>,
+    span: &Span,
+) -> Option<Diagnostic> {
+    let data = if address.mode == Mode::Data {
+        "data."
+    } else {
+        ""
+    };
+    let block = format!("{data}{}.{}", address.ty, address.name);
+    let missing = |what: &str, example: &str| {
+        let detail = format!(
+            "{block} has \"{what}\" set, so its attributes are those of one of its instances"
+        );
+        let help =
+            format!("Write {block}[{example}] for the instance of the same key, or [*] for all.");
+        Diagnostic::error("Missing resource instance key", detail)
+            .at(span)
+            .help(help)
+    };
+    match (expansion, next?) {
+        (Expansion::Count(_), Step::Attr(attr, _)) if attr.parse::<u64>().is_err() => {
+            Some(missing("count", "count.index"))
+        }
+        (Expansion::Each(map), Step::Attr(attr, _)) if !map.contains_key(attr) => {
+            Some(missing("for_each", "each.key"))
+        }
+        (Expansion::Single, Step::Index(_)) => {
+            let detail =
+                format!("{block} has neither \"count\" nor \"for_each\", so it has no index");
+            Some(
+                Diagnostic::error("Unexpected resource instance key", detail)
+                    .at(span)
+                    .help(format!("Write {block} without the bracketed index.")),
+            )
+        }
+        _ => None,
+    }
+}
+
 /// The scope of a module instance, or of a resource instance in it.
 #[derive(Clone, Debug)]
 pub(crate) struct ModuleScope<'a> {
@@ -248,6 +292,14 @@ impl<'a> ModuleScope<'a> {
             name: name.to_owned(),
             key,
         };
+        if let Some(error) = misplaced_key(
+            expansion,
+            &address(InstanceKey::Single),
+            steps.get(taken + 1),
+            span,
+        ) {
+            return Resolved::Failed(vec![error]);
+        }
         // An index that is written out needs that instance only, and works while others are
         // on their way.
         let wanted = match (steps.get(taken + 1), expansion) {

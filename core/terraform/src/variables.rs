@@ -283,7 +283,20 @@ fn undeclared(
         Diagnostic::warning("Value for undeclared variable", detail)
     };
     let names = module.variables.keys().map(String::as_str);
-    diagnostics.push(diagnostic.at(span).suggest(name, names));
+    let mut diagnostic = diagnostic.at(span).suggest(name, names);
+    if error && diagnostic.help.is_none() {
+        let declared: Vec<&str> = (module.variables.keys().take(8))
+            .map(String::as_str)
+            .collect();
+        let help = if declared.is_empty() {
+            "The root module declares no variables.".to_owned()
+        } else {
+            format!("It declares {}; ", declared.join(", "))
+                + &format!("add a block variable \"{name}\" {{}} to use this value.")
+        };
+        diagnostic = diagnostic.help(help);
+    }
+    diagnostics.push(diagnostic);
 }
 
 fn file(

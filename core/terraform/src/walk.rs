@@ -27,6 +27,19 @@ use crate::stack::Stack;
 /// What a check says whose condition is not known in a plan.
 pub(crate) const PENDING_CHECK: &str = "Check block assertion known after apply";
 
+/// What stands below a value at steps that are written out.
+fn below<'v>(value: &'v Value, steps: &[Step]) -> Option<&'v Value> {
+    steps.iter().try_fold(value, |value, step| match step {
+        Step::Attr(name, _) => value.attr(name),
+        Step::Index(index) => match crate::endpoint::key(index)? {
+            InstanceKey::Key(name) => value.attr(&name),
+            InstanceKey::Index(at) => value.as_slice()?.get(usize::try_from(at).ok()?),
+            InstanceKey::Single => None,
+        },
+        Step::AttrSplat(_) | Step::FullSplat(_) => Some(value),
+    })
+}
+
 impl Apply {
     /// Does what a node asks for. Its actions, if any, are counted in `outstanding`.
     pub(crate) fn visit(&mut self, index: usize) {
@@ -457,17 +470,17 @@ impl Apply {
                     }
                     _ => (None, 1),
                 };
-                let attribute = reference.attr(rest);
+                let path = reference.steps.get(rest..).unwrap_or_default();
                 for (other, planned) in matching {
                     if key.as_ref().is_some_and(|k| *k != other.key) {
                         continue;
                     }
-                    let touched = match (planned.change, attribute) {
-                        (Change::Update | Change::Replace, None) => true,
-                        (Change::Update | Change::Replace, Some(name)) => planned
-                            .changed
-                            .iter()
-                            .any(|c| c.split(['.', '[']).next() == Some(name)),
+                    let touched = match (planned.change, &planned.before) {
+                        (Change::Update | Change::Replace, Some(before)) if !path.is_empty() => {
+                            let (was, is) = (below(before, path), below(&planned.attributes, path));
+                            was != is || is.is_some_and(|v| !v.is_wholly_known())
+                        }
+                        (Change::Update | Change::Replace, _) => true,
                         _ => false,
                     };
                     if touched {

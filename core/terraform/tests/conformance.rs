@@ -3,7 +3,7 @@
 const TABLE: &str = include_str!("../../../docs/conformance/terraform-language.md");
 
 /// Test files by the name that the table gives them.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     (
         "hcl/language.rs",
         include_str!("../../hcl/tests/language.rs"),
@@ -13,6 +13,10 @@ const FILES: [(&str, &str); 11] = [
         include_str!("../../hcl/tests/functions.rs"),
     ),
     ("hcl/robust.rs", include_str!("../../hcl/tests/robust.rs")),
+    (
+        "hcl/syntax_errors.rs",
+        include_str!("../../hcl/tests/syntax_errors.rs"),
+    ),
     (
         "lab/terraform.rs",
         include_str!("../../lab/tests/terraform.rs"),

@@ -66,7 +66,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         sets(c, SetOp::Intersection)
     })
     .rest(P::Set),
-    pure("setproduct", &[P::Items, P::Items], dynamic, setproduct)
+    pure("setproduct", &[], dynamic, setproduct)
         .rest(P::Items)
         .shallow(),
     pure("setsubtract", &[P::Set, P::Set], result::set, |c| {
@@ -173,8 +173,8 @@ fn coalesce(c: &Call<'_>) -> Result {
 }
 
 fn coalescelist(c: &Call<'_>) -> Result {
-    if let Some(at) =
-        (c.args.iter()).position(|v| !v.is_null() && P::Seq.refusal(&v.ty()).is_some())
+    if let Some(at) = (c.args.iter())
+        .position(|v| v.ty() == Type::Dynamic && v.is_null() || P::Seq.refusal(&v.ty()).is_some())
     {
         return Err(CallError::about(at, "arguments must be lists or tuples"));
     }

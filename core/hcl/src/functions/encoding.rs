@@ -331,6 +331,14 @@ fn csvdecode(c: &Call<'_>) -> Result {
     let header = rows
         .next()
         .ok_or_else(|| CallError::arg(0, "missing header line"))?;
+    if let Some(twice) = (header.iter().enumerate())
+        .find_map(|(at, name)| header[..at].contains(name).then_some(name))
+    {
+        return Err(CallError::about(
+            0,
+            format!("two columns are named \"{twice}\""),
+        ));
+    }
     let mut out = Vec::new();
     for (number, row) in rows.enumerate() {
         if row.len() != header.len() {

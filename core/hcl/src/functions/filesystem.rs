@@ -107,10 +107,10 @@ fn is_elsewhere(files: &dyn Files, path: &str) -> bool {
     resolved.starts_with("..") && files.list(folder).is_none()
 }
 
-fn basename(path: &str) -> &str {
-    let path = path.trim_end_matches('/');
+fn basename(whole: &str) -> &str {
+    let path = whole.trim_end_matches('/');
     if path.is_empty() {
-        "."
+        if whole.is_empty() { "." } else { "/" }
     } else {
         path.rsplit('/').next().unwrap_or(path)
     }

@@ -386,6 +386,23 @@ pub(crate) fn call(
         }
         _ => {}
     }
+    if let Some(rest) = name.strip_prefix("provider::") {
+        let Some((provider, _)) = rest.split_once("::") else {
+            let detail = format!("\"{name}\" is not provider::PROVIDER::FUNCTION");
+            let diagnostic = Diagnostic::error("Unknown provider function", detail);
+            return Err(evaluator.fail(diagnostic.at(name_span)));
+        };
+        let detail = format!(
+            "{name}() is a function of the provider \"{provider}\", which is not asked here; its value stays unknown"
+        );
+        let warning = Diagnostic::warning("Function of a provider", detail).at(name_span);
+        evaluator.diagnostics.push(warning);
+        for value in &values {
+            marks.join(&value.deep_marks());
+        }
+        let unknown = Value::unknown(Type::Dynamic).placeholder(format!("{name}()"));
+        return Ok(unknown.with_marks(&marks));
+    }
     let Some(function) = tables().into_iter().flatten().find(|f| f.name == name) else {
         let detail = format!("there is no function named \"{name}\"");
         let diagnostic = Diagnostic::error("Call to unknown function", detail)

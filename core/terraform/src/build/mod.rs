@@ -331,6 +331,7 @@ impl Builder<'_> {
                 .collect(),
             _ => BTreeMap::new(),
         };
+        self.either(body);
         let call = ModuleCall {
             source,
             arguments: arguments

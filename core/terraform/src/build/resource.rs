@@ -12,18 +12,23 @@ use crate::config::{IgnoreChanges, ProviderKey, Resource};
 use crate::schema::provider_of;
 
 impl Builder<'_> {
-    pub(super) fn resource(&mut self, block: &Block, mode: Mode, ty: String, name: String) {
-        let key = (mode, ty.clone(), name.clone());
-        let mut body = block.body.clone();
-        let meta = |name: &str| block.body.attribute(name).map(|a| a.expr.clone());
-        let (count, for_each) = (meta("count"), meta("for_each"));
-        if let (Some(_), Some(both)) = (&count, block.body.attribute("for_each")) {
+    /// Refuses `count` and `for_each` together.
+    pub(super) fn either(&mut self, body: &Body) {
+        if let (Some(_), Some(both)) = (body.attribute("count"), body.attribute("for_each")) {
             self.error(
                 &both.name_span,
                 "Invalid combination of \"count\" and \"for_each\"",
                 "\"count\" and \"for_each\" exclude each other",
             );
         }
+    }
+
+    pub(super) fn resource(&mut self, block: &Block, mode: Mode, ty: String, name: String) {
+        let key = (mode, ty.clone(), name.clone());
+        let mut body = block.body.clone();
+        let meta = |name: &str| block.body.attribute(name).map(|a| a.expr.clone());
+        let (count, for_each) = (meta("count"), meta("for_each"));
+        self.either(&block.body);
         let provider = block
             .body
             .attribute("provider")
