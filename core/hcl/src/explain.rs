@@ -86,8 +86,8 @@ fn around(text: &str, offset: usize, line: &str, inside: Option<u8>) -> Option<E
     ];
     let bare = line.trim();
     let in_list = matches!(inside, Some(b'[' | b'('));
-    let begins = |sign: &&str| bare.starts_with(*sign);
-    if !in_list && OPERATORS.iter().any(|sign| begins(&sign)) {
+    let begins = |sign: &str| bare.starts_with(sign);
+    if !in_list && OPERATORS.iter().any(|sign| begins(sign)) {
         return here(GOES_ON);
     }
     let above = text[..offset].trim_end();
