@@ -70,9 +70,16 @@ pub fn convert(value: &Value, ty: &Type) -> Result<Value, ConvertError> {
         Kind::List(_, items) | Kind::Set(_, items) | Kind::Tuple(items) => {
             sequence(value, items, ty)?
         }
-        Kind::Map(_, map) | Kind::Object(map) => mapping(map, ty)?,
+        Kind::Map(_, map) | Kind::Object(map) => mapping(value, map, ty)?,
     };
-    let converted = converted.with_marks(&marks);
+    let mut converted = converted.with_marks(&marks);
+    // What may have more attributes than are written down may have them afterwards too, if none was left out.
+    if let (Some(name), Some(is), Some(was)) =
+        (value.open_name(), converted.as_map(), value.as_map())
+        && was.keys().all(|key| is.contains_key(key))
+    {
+        converted = converted.open(name);
+    }
     // A whole resource object stays what it is when only its type is narrowed.
     Ok(match value.origin() {
         Some(origin) if converted.as_map().is_some() => converted.with_origin(origin),
@@ -237,11 +244,17 @@ fn shared<'a>(
     if *element != Type::Dynamic {
         return Ok(element.clone());
     }
-    let types: Vec<Type> = items.map(Value::ty).collect();
-    unify(&types).ok_or_else(|| ConvertError::new("all elements must have the same type"))
+    let items: Vec<&Value> = items.collect();
+    let types: Vec<Type> = items.iter().map(|v| v.ty()).collect();
+    match unify(&types) {
+        Some(ty) => Ok(ty),
+        // Of objects that may have more attributes, nobody knows that they differ.
+        None if items.iter().any(|v| v.open_name().is_some()) => Ok(Type::Dynamic),
+        None => Err(ConvertError::new("all elements must have the same type")),
+    }
 }
 
-fn mapping(map: &BTreeMap<String, Value>, ty: &Type) -> Result<Value, ConvertError> {
+fn mapping(value: &Value, map: &BTreeMap<String, Value>, ty: &Type) -> Result<Value, ConvertError> {
     match ty {
         Type::Map(element) => {
             let element = shared(map.values(), element)?;
@@ -256,8 +269,12 @@ fn mapping(map: &BTreeMap<String, Value>, ty: &Type) -> Result<Value, ConvertErr
             let mut out = BTreeMap::new();
             let mut missing = Vec::new();
             for (name, field) in fields {
-                let given = map
-                    .get(name)
+                // Nobody knows whether an object has an attribute that is not written down.
+                let unwritten = match map.get(name) {
+                    None if !field.optional => value.open_attr(name),
+                    _ => None,
+                };
+                let given = (map.get(name).or(unwritten.as_ref()))
                     .filter(|v| !(v.is_null() && field.default.is_some()));
                 let item = match (given, &field.default) {
                     (Some(item), _) => convert(item, &field.ty).map_err(|e| e.under(name))?,

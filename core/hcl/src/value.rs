@@ -337,9 +337,14 @@ impl Value {
         self
     }
 
+    /// The address of an open object.
+    pub(crate) fn open_name(&self) -> Option<&str> {
+        self.meta.as_ref()?.open.as_deref()
+    }
+
     /// What stands for the attribute `name` that the object does not have, if it is open.
     pub(crate) fn open_attr(&self, name: &str) -> Option<Self> {
-        let address = self.meta.as_ref()?.open.as_deref()?;
+        let address = self.open_name()?;
         Some(Self::unknown(Type::Dynamic).placeholder(format!("{address}.{name}")))
     }
 }

@@ -632,3 +632,29 @@ fn keys_and_files_that_a_placeholder_stands_for_are_unknown() {
         );
     }
 }
+
+#[test]
+fn objects_of_which_not_all_is_known_stay_so_through_conversions() {
+    let block = |name: &str, at: &str| {
+        Value::object_of([("name", Value::string(name))]).open(format!("x.y.block[{at}]"))
+    };
+    let blocks = Value::tuple(vec![block("a", "0"), block("b", "1")]);
+    let scope = BTreeMap::from([("blocks".to_owned(), blocks)]);
+    for text in [
+        "tolist(blocks)[1].id",
+        "toset(blocks)[*].id",
+        "(true ? blocks : [])[1].id",
+        "[for b in tolist(blocks) : b.id if b.name == \"b\"][0]",
+        "tomap({a = blocks[1]}).a.id",
+    ] {
+        let expr = parse_expr("t", text).unwrap();
+        let found =
+            evaluate(&expr, &scope, &NoFiles).unwrap_or_else(|e| panic!("{text}: {}", e[0]));
+        let of = |v: &Value| v.deep_marks().placeholder;
+        assert!(of(&found).contains("x.y.block[1].id"), "{text}: {found:?}");
+    }
+    let ty = type_constraint(&parse_expr("t", "object({ name = string, id = string })").unwrap());
+    let narrowed = convert(&block("a", "0"), &ty.unwrap()).unwrap();
+    let id = narrowed.attr("id").unwrap();
+    assert!(id.is_unknown() && id.is_placeholder() && id.ty() == Type::String);
+}

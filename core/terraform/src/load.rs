@@ -103,11 +103,23 @@ impl Loader<'_> {
         names.sort();
         let stem = |n: &str| {
             let stem = n.strip_suffix(".json").unwrap_or(n);
-            stem.strip_suffix(".tf").map(str::to_owned)
+            let plain = stem.strip_suffix(".tf");
+            plain
+                .or_else(|| stem.strip_suffix(".tofu"))
+                .map(str::to_owned)
+        };
+        // OpenTofu reads `x.tofu` in the place of `x.tf`.
+        let hidden = |n: &str| {
+            let twin = match n.strip_suffix(".tf.json") {
+                Some(stem) => Some(format!("{stem}.tofu.json")),
+                None => n.strip_suffix(".tf").map(|stem| format!("{stem}.tofu")),
+            };
+            twin.is_some_and(|twin| names.contains(&twin))
         };
         let is_override = |stem: &str| stem == "override" || stem.ends_with("_override");
         let sources: Vec<(&String, bool)> = names
             .iter()
+            .filter(|n| !hidden(n))
             .filter_map(|n| Some((n, is_override(&stem(n)?))))
             .collect();
         let mut body = Body::default();
@@ -176,9 +188,10 @@ impl Loader<'_> {
             return;
         }
         if self.files.list(&target).is_none_or(|names| {
+            let ends = [".tf", ".tf.json", ".tofu", ".tofu.json"];
             !names
                 .iter()
-                .any(|n| n.ends_with(".tf") || n.ends_with(".tf.json"))
+                .any(|n| ends.iter().any(|end| n.ends_with(end)))
         }) {
             let detail = format!("there is no configuration in \"{target}\"");
             let help = "A local source is relative to the directory of the module that calls; the directory above it must be among those that were read.";

@@ -3,7 +3,7 @@
 const TABLE: &str = include_str!("../../../docs/conformance/terraform-language.md");
 
 /// Test files by the name that the table gives them.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     (
         "hcl/language.rs",
         include_str!("../../hcl/tests/language.rs"),
@@ -25,6 +25,7 @@ const FILES: [(&str, &str); 12] = [
     ("terraform/config.rs", include_str!("config.rs")),
     ("terraform/documents.rs", include_str!("documents.rs")),
     ("terraform/laws.rs", include_str!("laws.rs")),
+    ("terraform/opentofu.rs", include_str!("opentofu.rs")),
     ("terraform/recorded.rs", include_str!("recorded.rs")),
     ("terraform/show.rs", include_str!("show.rs")),
     ("terraform/syntax.rs", include_str!("syntax.rs")),

@@ -51,6 +51,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
             STANDARD.encode(sha2::Sha512::digest(c.str(0))),
         ))
     }),
+    // OpenTofu has it, Terraform has not.
+    pure("base64gunzip", &[P::Str], string, |_| {
+        refused("base64gunzip")
+    }),
     pure("csvdecode", &[P::Str], dynamic, csvdecode),
     pure("jsondecode", &[P::Str], dynamic, |c| jsondecode(c.str(0))).nullable(),
     pure("jsonencode", &[P::Nullable], string, jsonencode).raw(),

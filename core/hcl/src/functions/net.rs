@@ -6,10 +6,12 @@ use bigdecimal::ToPrimitive;
 use bigdecimal::num_bigint::BigInt;
 use ipnet::IpNet;
 
-use super::{Call, CallError, Function, P, Result, pure, string, strings};
+use super::{Call, CallError, Function, P, Result, boolean, pure, string, strings};
 use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
+    // OpenTofu has it, Terraform has not.
+    pure("cidrcontains", &[P::Str, P::Str], boolean, contains),
     pure("cidrhost", &[P::Str, P::Num], string, cidrhost),
     pure("cidrnetmask", &[P::Str], string, |c| match prefix(c)? {
         IpNet::V4(net) => Ok(Value::string(net.netmask().to_string())),
@@ -21,6 +23,23 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     pure("cidrsubnets", &[P::Str], strings, cidrsubnets).rest(P::Num),
 ];
+
+/// Whether an address or all of a prefix lies in a prefix.
+fn contains(c: &Call<'_>) -> Result {
+    let net = prefix(c)?;
+    let text = c.str(1);
+    let inner: Option<IpNet> =
+        (text.parse().ok()).or_else(|| Some(text.parse::<IpAddr>().ok()?.into()));
+    let inner = inner.ok_or_else(|| {
+        let message = format!("\"{text}\" is neither an address nor an address prefix");
+        CallError::about(1, message)
+    })?;
+    let same_family = net.max_prefix_len() == inner.max_prefix_len();
+    if !same_family {
+        return Err("an IPv4 and an IPv6 address cannot be compared".into());
+    }
+    Ok(Value::bool(net.contains(&inner.trunc())))
+}
 
 fn prefix(c: &Call<'_>) -> Result<IpNet> {
     let text = c.str(0);

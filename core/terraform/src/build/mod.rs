@@ -131,7 +131,14 @@ impl Builder<'_> {
         self.only(
             body,
             &["required_version", "experiments", "language"],
-            &["required_providers", "backend", "cloud", "provider_meta"],
+            // The last is OpenTofu's.
+            &[
+                "required_providers",
+                "backend",
+                "cloud",
+                "provider_meta",
+                "encryption",
+            ],
         );
         if let Some(attribute) = body.attribute("required_version")
             && let Some(text) =
@@ -149,7 +156,7 @@ impl Builder<'_> {
                     .insert(attribute.name.clone(), required);
             }
         }
-        // `backend`, `cloud`, `experiments` and `provider_meta` say where state lives, not what
+        // `backend`, `cloud`, `encryption`, `experiments` and `provider_meta` say where state lives, not what
         // the network is.
     }
 
@@ -198,6 +205,7 @@ impl Builder<'_> {
         let mut body = block.body.clone();
         body.attributes
             .retain(|a| a.name != "alias" && a.name != "version");
+        self.repeated_provider(&key.name, &mut body);
         let provider = ProviderBlock {
             body,
             span: block.span.clone(),
@@ -299,6 +307,14 @@ impl Builder<'_> {
     fn call(&mut self, block: &Block, name: String) {
         let body = &block.body;
         let Some(source) = text_of(body, "source") else {
+            if let Some(written) = body.attribute("source") {
+                let detail = "the source of a module is read before anything has a value, so it must be a plain text";
+                let help = "OpenTofu fills in variables and locals here, which is not done here: write the path itself.";
+                let error = Diagnostic::error("Variables not allowed", detail);
+                self.diagnostics
+                    .push(error.at(&written.expr.span).help(help));
+                return;
+            }
             let detail = "the argument \"source\" is required and must be a plain string";
             return self.error(&block.span, "Missing required argument", detail);
         };

@@ -105,7 +105,11 @@ pub(super) fn provider_key(expr: &Expr) -> Option<ProviderKey> {
         ExprKind::Variable(name) => Some(key(name, None)),
         ExprKind::Literal(value) => value.as_str().map(provider_name),
         ExprKind::Traversal(base, steps) => match (&base.kind, steps.as_slice()) {
-            (ExprKind::Variable(name), [Step::Attr(alias, _)]) => Some(key(name, Some(alias))),
+            // With an index it is one of several of OpenTofu, which are taken as one.
+            (
+                ExprKind::Variable(name),
+                [Step::Attr(alias, _)] | [Step::Attr(alias, _), Step::Index(_)],
+            ) => Some(key(name, Some(alias))),
             _ => None,
         },
         ExprKind::Parens(inner) => provider_key(inner),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use skybridge_hcl::ast::{Attribute, Block, Body, ExprKind};
-use skybridge_hcl::{Diagnostic, Span};
+use skybridge_hcl::ast::{Attribute, Block, Body, Expr, ExprKind};
+use skybridge_hcl::{Diagnostic, Span, references};
 
 use super::Builder;
 use super::parts::{attribute_path, provider_key, root_name, unquoted};
@@ -109,7 +109,48 @@ impl Builder<'_> {
         self.duplicate(&summary, &what, &block.span, before);
     }
 
+    /// `for_each` in a provider block, which OpenTofu has: the instances are taken as one, unless it matters which
+    /// of them a resource has.
+    pub(super) fn repeated_provider(&mut self, name: &str, body: &mut Body) {
+        let Some(at) = body.attributes.iter().position(|a| a.name == "for_each") else {
+            return;
+        };
+        let place = body.attributes.remove(at).name_span;
+        let own = |expr: &Expr| references(expr).iter().any(|r| r.root == "each");
+        let differ: Vec<String> = (body.attributes.iter())
+            .filter(|a| own(&a.expr))
+            .map(|a| a.name.clone())
+            .collect();
+        if differ.iter().any(|argument| argument == "region") {
+            let detail = format!(
+                "OpenTofu makes several configurations of the provider \"{name}\" of this one, which differ in \"region\""
+            );
+            let help = "Write one provider block with an alias for each region.";
+            let error = Diagnostic::error("Several configurations of one provider", detail);
+            return self.diagnostics.push(error.at(&place).help(help));
+        }
+        body.attributes.retain(|a| !own(&a.expr));
+        let without = if differ.is_empty() {
+            String::new()
+        } else {
+            format!(", without what they differ in ({})", differ.join(", "))
+        };
+        let detail = format!(
+            "OpenTofu makes several configurations of the provider \"{name}\" of this one; they are taken as one{without}"
+        );
+        let warning = Diagnostic::warning("Several configurations of one provider", detail);
+        self.diagnostics.push(warning.at(&place));
+    }
+
     fn lifecycle(&mut self, body: &Body, resource: &mut Resource) {
+        if let Some(attribute) = body.attribute("enabled") {
+            let detail = "\"enabled\" is OpenTofu's, and not understood here";
+            let help =
+                "Write count = CONDITION ? 1 : 0 in the resource, and [0] where it is referred to.";
+            let error = Diagnostic::error("Unsupported argument", detail);
+            let error = error.at(&attribute.name_span).help(help);
+            return self.diagnostics.push(error);
+        }
         let attributes = [
             "create_before_destroy",
             "prevent_destroy",

@@ -1,6 +1,6 @@
 //! Reading a stack: everything that Terraform would read, as values for the lab, which reads no files.
 //!
-//! Configuration (`*.tf`, `*.tf.json`, `*.tfvars`, `*.tfvars.json`, `*.sky.hcl`, the module manifest) is
+//! Configuration (`*.tf`, `*.tf.json`, `*.tofu`, `*.tofu.json`, `*.tfvars`, `*.tfvars.json`, `*.sky.hcl`, the module manifest) is
 //! read from the whole directory, and from local module directories outside it that `source = "../…"`
 //! names. Other text files are read only when the configuration calls a function that reads files.
 //! Paths are relative to the directory with `.` and `..` resolved, as Terraform resolves them.
@@ -224,8 +224,8 @@ pub(crate) fn absolute(directory: &Path) -> Result<PathBuf, SourceError> {
 
 /// Directly in the stack's directory and not only values.
 fn is_own_configuration(path: &str) -> bool {
-    !path.contains('/')
-        && (path.ends_with(".tf") || path.ends_with(".tf.json") || path.ends_with(".sky.hcl"))
+    let ends = [".tf", ".tf.json", ".tofu", ".tofu.json", ".sky.hcl"];
+    !path.contains('/') && ends.iter().any(|end| path.ends_with(end))
 }
 
 #[cfg(test)]

@@ -45,6 +45,16 @@ fn configuration_is_read_and_the_rest_is_not() {
 }
 
 #[test]
+fn a_directory_of_opentofu_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write(root, "main.tofu", "locals {}");
+    write(root, "more.tofu.json", "{}");
+    let read = read(root, &Variables::default()).unwrap();
+    assert_eq!(names(&read), ["main.tofu", "more.tofu.json"]);
+}
+
+#[test]
 fn modules_outside_the_directory_are_followed() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

@@ -176,9 +176,16 @@ fn is_configuration(path: &str) -> bool {
     if name.starts_with('.') || name.ends_with('~') || name.starts_with('#') {
         return false;
     }
-    [".tf", ".tf.json", ".tfvars", ".tfvars.json", ".sky.hcl"]
-        .iter()
-        .any(|end| name.ends_with(end))
+    let ends = [
+        ".tf",
+        ".tf.json",
+        ".tofu",
+        ".tofu.json",
+        ".tfvars",
+        ".tfvars.json",
+        ".sky.hcl",
+    ];
+    ends.iter().any(|end| name.ends_with(end))
         || path.ends_with(".terraform/modules/modules.json")
         || path == ".terraform/environment"
 }
