@@ -27,6 +27,80 @@ fn errors(rows: &[(&str, &str)]) {
 }
 
 #[test]
+fn patterns_are_those_of_re2() {
+    // What Terraform 1.11.4 gives.
+    let rows = [
+        (
+            r#"^[^\\/"[\]:|<>+=;,?*@&_][^\\/[\]:|<>@&]{0,62}$"#,
+            "my.group",
+            r#"["my.group"]"#,
+        ),
+        (r"[/\w-\.]+\/([\w-]+)", "/a/b-c/gw-1", r#"[["gw-1"]]"#),
+        ("[a-c-e]+", "a-d-e-b", r#"["a-","-e-b"]"#),
+        ("[]a]+", "x]a", r#"["]a"]"#),
+        ("[--a&&b~~]+", "a&b~c-", r#"["a&b~","-"]"#),
+        ("[[:alpha:]-]+", "1a-b", r#"["a-b"]"#),
+        (r"\w+", "é_a1", r#"["_a1"]"#),
+        (r"\d+", "1٣2", r#"["1","2"]"#),
+        (r"[^\W\d]+", "a1_b", r#"["a","_b"]"#),
+        ("a{,2}", "a{,2}aa", r#"["a{,2}"]"#),
+        ("x{2}y{1,}", "xxyy", r#"["xxyy"]"#),
+        ("{a}", "{a}", r#"["{a}"]"#),
+        (r"\Qa.b\E+", "a.bb", r#"["a.bb"]"#),
+        (r"\bé", "aé é", r#"["é"]"#),
+        (r"[\d-x]+", "1-x", r#"["1-x"]"#),
+        ("[.-]", "a.b-c", r#"[".","-"]"#),
+    ];
+    for (pattern, text, expected) in rows {
+        let pattern = pattern.replace('\\', r"\\").replace('"', "\\\"");
+        let call = format!("regexall(\"{pattern}\", \"{text}\")");
+        let found = run(&call).unwrap_or_else(|e| panic!("{call}: {e}"));
+        let found = to_json(&found).replace("\\u0026", "&");
+        assert_eq!(found, expected, "{call}");
+    }
+}
+
+#[test]
+fn functions_of_providers_take_identifiers_apart_and_put_them_together() {
+    let id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v";
+    table(&[
+        (
+            &format!("provider::azurerm::parse_resource_id(\"{id}/subnets/a\").parent_resources"),
+            r#"{"virtualNetworks":"v"}"#,
+        ),
+        (
+            &format!(
+                "provider::azapi::parse_resource_id(\"Microsoft.Network/virtualNetworks\", \"{id}\")"
+            ),
+            r#"{"id":"/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v","name":"v","parent_id":"/subscriptions/s/resourceGroups/g","parts":{"providers":"Microsoft.Network","resourceGroups":"g","subscriptions":"s","virtualNetworks":"v"},"provider_namespace":"Microsoft.Network","resource_group_name":"g","subscription_id":"s","type":"Microsoft.Network/virtualNetworks"}"#,
+        ),
+        (
+            "provider::azapi::parse_resource_id(\"Microsoft.Resources/resourceGroups\", \"/subscriptions/s/resourceGroups/g\").resource_group_name",
+            "\"g\"",
+        ),
+        (
+            &format!(
+                "provider::azapi::build_resource_id(\"{id}\", \"Microsoft.Network/virtualNetworks/subnets\", \"a\")"
+            ),
+            &format!("\"{id}/subnets/a\""),
+        ),
+        (
+            "provider::azapi::resource_group_resource_id(\"s\", \"g\", \"Microsoft.Network/virtualNetworks\", [\"v\"])",
+            &format!("\"{id}\""),
+        ),
+        (
+            "provider::azurerm::normalise_resource_id(\"/Subscriptions/s/resourcegroups/g\")",
+            "\"/subscriptions/s/resourceGroups/g\"",
+        ),
+    ]);
+    assert!(
+        run("provider::time::rfc3339_parse(\"x\")")
+            .unwrap()
+            .is_unknown()
+    );
+}
+
+#[test]
 fn string_functions() {
     table(&[
         ("chomp(\"a\\r\\n\\n\")", "\"a\""),

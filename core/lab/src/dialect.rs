@@ -183,6 +183,11 @@ pub(crate) fn managed(ty: &str, attributes: &Value) -> Option<String> {
     oci::managed(ty, attributes)
 }
 
+/// The same, good within one stack only.
+pub(crate) fn identity_here(ty: &str, attributes: &Value) -> Option<String> {
+    azure::identity_here(ty, attributes)
+}
+
 fn oci_context(target: &Target) -> oci::ProviderContext {
     oci::ProviderContext::from_config(&target.provider_config)
 }

@@ -70,6 +70,8 @@ pub enum Hosts {
 /// What is remembered of a stack.
 #[derive(Debug, Default)]
 pub(crate) struct StackRecord {
+    /// When it came, counted in stacks: a later one may rest on an earlier one.
+    since: u64,
     pub(crate) state: StackState,
     pub(crate) lab_file: LabFile,
     pub(crate) ignored: Vec<IgnoredRow>,
@@ -542,13 +544,27 @@ impl Lab {
                 self.no_stack(client, directory);
                 return None;
             }
-            None => self.stacks.keys().rev().cloned().collect(),
+            None => {
+                let mut all: Vec<_> = self.stacks.iter().collect();
+                all.sort_by_key(|(_, record)| std::cmp::Reverse(record.since));
+                all.into_iter().map(|(name, _)| name.clone()).collect()
+            }
         };
         let steps = all.into_iter().map(Step::Destroy).collect();
         let mut job = Job::new(client, self.now, steps);
         job.stop = stop;
         job.is_down = true;
         Some(job)
+    }
+
+    /// The record of a stack; a new one comes after all others.
+    fn record(&mut self, directory: &str) -> &mut StackRecord {
+        let last = self.stacks.values().map(|record| record.since).max();
+        let record = self.stacks.entry(directory.to_owned());
+        record.or_insert_with(|| StackRecord {
+            since: last.map_or(0, |last| last + 1),
+            ..StackRecord::default()
+        })
     }
 
     /// What a job does next; `None` when it is through.
@@ -559,7 +575,7 @@ impl Lab {
                 Step::Destroy(directory) => directory.clone(),
             };
             if let Step::Apply(prepared) = &step {
-                let record = self.stacks.entry(directory.clone()).or_default();
+                let record = self.record(&directory);
                 record.lab_file = prepared.lab_file.clone();
                 record.ignored.clone_from(&prepared.ignored);
                 record.not_modelled.clone_from(&prepared.not_modelled);
@@ -642,7 +658,7 @@ impl Lab {
         }
         match step {
             Step::Apply(prepared) => {
-                let record = self.stacks.entry(prepared.source.directory).or_default();
+                let record = self.record(&prepared.source.directory);
                 record.state = result.state;
                 for row in not_modelled {
                     if !record.not_modelled.contains(&row) {
@@ -654,7 +670,7 @@ impl Lab {
                 self.stacks.remove(&directory);
             }
             Step::Destroy(directory) => {
-                self.stacks.entry(directory).or_default().state = result.state;
+                self.record(&directory).state = result.state;
             }
         }
         (Some(Stage::Between), true)

@@ -5,6 +5,11 @@ use skybridge_estate::{Estate, ResourceId};
 use skybridge_hcl::Value;
 use skybridge_terraform::{Mode, Schemas, StackState};
 
+/// In place of the name of an attribute: what a policy chooses, which may be any network of Azure.
+const EVERYWHERE: &str = "*";
+
+const VIRTUAL_NETWORK: &str = "Microsoft.Network/virtualNetworks";
+
 /// The networks, gateways and circuits to which resources that are not modelled lead, in order.
 pub(crate) fn loose_ends<'a>(
     estate: &Estate,
@@ -19,6 +24,13 @@ pub(crate) fn loose_ends<'a>(
             }
             let mut leads_to = Vec::new();
             match schemas.find(address.mode, &address.ty) {
+                Some(schema) if schema.carries.iter().any(|c| c == EVERYWHERE) => {
+                    let all = estate.of_kind(VIRTUAL_NETWORK);
+                    ends.extend(all.map(|network| LooseEnd {
+                        network: network.id.clone(),
+                        by: address.to_string(),
+                    }));
+                }
                 Some(schema) => named(&instance.attributes, &schema.carries, &mut leads_to),
                 // What it does is not known at all: it may carry packets to all that it names.
                 None => texts(&instance.attributes, &mut leads_to),
@@ -77,7 +89,7 @@ fn network_of(estate: &Estate, text: &str) -> Option<ResourceId> {
 
 fn is_network(kind: &str) -> bool {
     const NETWORKS: [&str; 4] = [
-        "Microsoft.Network/virtualNetworks",
+        VIRTUAL_NETWORK,
         "Microsoft.Network/expressRouteCircuits",
         "oci/vcn",
         "oci/drg",

@@ -34,6 +34,8 @@ pub(crate) struct Run {
     pub(crate) refusals: Vec<(Command, Refusal)>,
     /// What was put in although its cloud refused it.
     forced: BTreeSet<ResourceId>,
+    /// The names in their cloud of instances that are not modelled although their type is.
+    left_out: BTreeSet<String>,
     /// What ended in failure although its cloud accepted it, when that is only noted: the same
     /// diagnostics as the apply's.
     pub(crate) failures: Vec<Diagnostic>,
@@ -75,6 +77,7 @@ impl Run {
             on_refusal,
             refusals: Vec::new(),
             forced: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             failures: Vec::new(),
             extra: Vec::new(),
             extra_of_plan: Vec::new(),
@@ -221,9 +224,10 @@ impl Run {
                 before,
             ))),
         };
-        match mapped {
+        match mapped.map(|mapped| self.without_parts(mapped)) {
             Err(diagnostics) => self.refuse(&target, diagnostics),
             Ok(Mapped::NotModelled(what)) => {
+                self.left_out.extend(action_identity(&action));
                 let span = target.spans.find("");
                 self.not_modelled.push(NotModelledRow {
                     resource: target.address.to_string(),
@@ -336,6 +340,30 @@ impl Run {
                 false
             }
             Err(refusal) => self.on_refusal(now, control, id, refusal),
+        }
+    }
+
+    /// What would be put into something that is left out is left out with it.
+    fn without_parts(&self, mapped: Mapped) -> Mapped {
+        let Mapped::Commands(commands) = &mapped else {
+            return mapped;
+        };
+        let within = commands.iter().find_map(|command| match command {
+            Command::Put(put) => {
+                let id = put.id.as_ref()?.as_str().to_ascii_lowercase();
+                let mut wholes = self.left_out.iter();
+                wholes.find(|whole| {
+                    id.strip_prefix(whole.as_str())
+                        .is_some_and(|rest| rest.starts_with('/'))
+                })
+            }
+            Command::Delete { .. } | Command::Provider { .. } => None,
+        });
+        match within {
+            Some(whole) => {
+                Mapped::NotModelled(format!("it is part of {whole}, which is not modelled"))
+            }
+            None => mapped,
         }
     }
 
@@ -492,6 +520,16 @@ fn detail(ty: &str, attributes: &Value) -> String {
 }
 
 /// A refusal as a diagnostic at the resource.
+/// The name in its cloud of what an action makes or changes.
+fn action_identity(action: &Action) -> Option<String> {
+    let attributes = match action {
+        Action::Create { planned, .. } => planned,
+        Action::Update { after, .. } => after,
+        Action::Read { .. } | Action::Delete { .. } => return None,
+    };
+    crate::dialect::identity_here(&action.target().address.ty, attributes)
+}
+
 fn refused(target: &Target, refusal: &Refusal) -> Diagnostic {
     let mut diagnostic =
         Diagnostic::error(format!("{} refused", target.address), refusal.to_string())

@@ -4,7 +4,7 @@
 mod common;
 
 use common::Virtual;
-use skybridge_lab::document::{Diagnostic, Report};
+use skybridge_lab::document::{Diagnostic, Report, Verdict};
 use skybridge_lab::request::StackSource;
 
 const OCI: &str = r#"
@@ -184,4 +184,87 @@ resource "oci_core_instance" "this" {{
         "{:#?}",
         report.not_modelled
     );
+}
+
+#[test]
+fn a_peering_of_a_circuit_that_is_left_out_is_left_out_with_it() {
+    let report = brought_up(
+        r#"
+resource "random_pet" "this" {}
+resource "azurerm_resource_group" "this" {
+  name     = "rg-${random_pet.this.id}"
+  location = "westeurope"
+}
+resource "azurerm_express_route_port" "this" {
+  name                = "port"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = "westeurope"
+  peering_location    = "Equinix-Amsterdam-AM5"
+  bandwidth_in_gbps   = 10
+  encapsulation       = "Dot1Q"
+}
+resource "azurerm_express_route_circuit" "this" {
+  name                  = "circuit"
+  resource_group_name   = azurerm_resource_group.this.name
+  location              = "westeurope"
+  express_route_port_id = azurerm_express_route_port.this.id
+  bandwidth_in_gbps     = 5
+  sku {
+    tier   = "Standard"
+    family = "MeteredData"
+  }
+}
+resource "azurerm_express_route_circuit_peering" "this" {
+  peering_type                  = "AzurePrivatePeering"
+  express_route_circuit_name    = azurerm_express_route_circuit.this.name
+  resource_group_name           = azurerm_resource_group.this.name
+  vlan_id                       = 100
+  primary_peer_address_prefix   = "192.168.1.0/30"
+  secondary_peer_address_prefix = "192.168.2.0/30"
+}
+"#,
+    );
+    assert_eq!(weighty(&report).len(), 0, "{:#?}", report.diagnostics);
+    let named = |address: &str| report.not_modelled.iter().any(|r| r.resource == address);
+    assert!(named("azurerm_express_route_circuit_peering.this"));
+}
+
+#[test]
+fn what_a_network_manager_joins_by_policy_is_unknown() {
+    let network = |name: &str, number: u8| {
+        format!(
+            r#"
+resource "azurerm_virtual_network" "{name}" {{
+  name                = "{name}"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = "westeurope"
+  address_space       = ["10.{number}.0.0/16"]
+}}
+resource "azurerm_subnet" "{name}" {{
+  name                 = "s"
+  resource_group_name  = azurerm_resource_group.this.name
+  virtual_network_name = azurerm_virtual_network.{name}.name
+  address_prefixes     = ["10.{number}.1.0/24"]
+}}
+"#
+        )
+    };
+    let manager = r#"
+resource "azurerm_resource_group" "this" {
+  name     = "rg"
+  location = "westeurope"
+}
+resource "azurerm_network_manager_connectivity_configuration" "this" {
+  name                  = "mesh"
+  network_manager_id    = "/manager"
+  connectivity_topology = "Mesh"
+  applies_to_group {
+    group_connectivity = "DirectlyConnected"
+    network_group_id   = "/group"
+  }
+}
+"#;
+    let report = brought_up(&format!("{}{}{manager}", network("a", 1), network("b", 2)));
+    let verdicts: Vec<Verdict> = report.reachability.iter().map(|r| r.ok).collect();
+    assert_eq!(verdicts, [Verdict::Unknown; 2], "{:#?}", report.diagnostics);
 }

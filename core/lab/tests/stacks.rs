@@ -146,3 +146,55 @@ fn a_setting_that_both_stacks_change_at_once_is_no_conflict() {
     let errors = both.diagnostics.iter().filter(|d| d.level == "error");
     assert_eq!(errors.count(), 0, "{:#?}", both.diagnostics);
 }
+
+#[test]
+fn stacks_go_down_in_the_opposite_order_of_their_coming() {
+    let base = r#"
+resource "azurerm_resource_group" "this" {
+  name     = "rg"
+  location = "westeurope"
+}
+resource "azurerm_virtual_network" "this" {
+  name                = "v"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = "westeurope"
+  address_space       = ["10.0.0.0/16"]
+}
+resource "azurerm_subnet" "this" {
+  name                 = "s"
+  resource_group_name  = azurerm_resource_group.this.name
+  virtual_network_name = azurerm_virtual_network.this.name
+  address_prefixes     = ["10.0.1.0/24"]
+}
+"#;
+    let top = r#"
+data "azurerm_subnet" "this" {
+  name                 = "s"
+  resource_group_name  = "rg"
+  virtual_network_name = "v"
+}
+resource "azurerm_network_interface" "this" {
+  name                = "nic"
+  resource_group_name = "rg"
+  location            = "westeurope"
+  ip_configuration {
+    name                          = "first"
+    subnet_id                     = data.azurerm_subnet.this.id
+    private_ip_address_allocation = "Dynamic"
+  }
+}
+"#;
+    let source = |directory: &str, text: &str| StackSource {
+        directory: directory.to_owned(),
+        files: [("main.tf".to_owned(), text.to_owned())].into(),
+        ..StackSource::default()
+    };
+    let mut lab = Virtual::new();
+    lab.up(vec![source("/z", base)]);
+    lab.up(vec![source("/a", top)]);
+    let Response::Report(report) = lab.ask(Request::Down { directory: None }) else {
+        panic!("no report");
+    };
+    assert_eq!(report.diagnostics.len(), 0, "{:#?}", report.diagnostics);
+    assert_eq!(report.summary.resources, 0);
+}

@@ -52,6 +52,7 @@ mod outcome;
 mod overrides;
 mod placeholder;
 mod providers;
+mod random;
 mod refactor;
 mod said;
 pub mod schema;

@@ -6,6 +6,7 @@ use skybridge_hcl::{Kind, Type, Value};
 
 use crate::address::Address;
 use crate::body::block_type;
+use crate::random;
 use crate::schema::{BodySchema, TypeSchema};
 
 /// The attributes of a resource instance that is not modelled: what the configuration says, and a
@@ -20,7 +21,12 @@ pub fn placeholder_attributes(
     let name = address.to_string();
     match schema {
         Some(schema) => {
-            let object = fill(&schema.body, &name, config);
+            let mut object = fill(&schema.body, &name, config);
+            let arguments = config.as_map().cloned().unwrap_or_default();
+            for (attribute, value) in random::drawn(&address.ty, &name, &arguments) {
+                let value = value.placeholder(format!("{name}.{attribute}"));
+                object = object.with_attr(attribute, value);
+            }
             if schema.complete {
                 object
             } else {

@@ -11,6 +11,7 @@ use skybridge_hcl::{
 
 use crate::build::written_out;
 use crate::config::{Module, Variable};
+use crate::placeholder::hash;
 
 /// One `-var` or `-var-file`, in the order of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,18 +44,17 @@ enum Given {
 /// Patterns of variables that only name an account: nothing on the network depends on them.
 const ACCOUNT_VARIABLES: &str = include_str!("../../../data/terraform/account-variables.csv");
 
-fn account_meaning(name: &str) -> Option<&'static str> {
-    let rows = ACCOUNT_VARIABLES
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_once(','));
+fn account_meaning(name: &str) -> Option<(&'static str, &'static str)> {
+    let mut rows = ACCOUNT_VARIABLES.lines().skip(1);
     let name = name.to_lowercase();
-    rows.into_iter()
-        .find(|(pattern, _)| match pattern.strip_prefix('*') {
+    rows.find_map(|line| {
+        let (pattern, rest) = line.split_once(',')?;
+        let fits = match pattern.strip_prefix('*') {
             Some(suffix) => name.ends_with(suffix),
-            None => name == *pattern,
-        })
-        .map(|(_, meaning)| meaning)
+            None => name == pattern,
+        };
+        rest.split_once(',').filter(|_| fits)
+    })
 }
 
 /// The values of all root variables.
@@ -94,9 +94,9 @@ pub(crate) fn root_values(
                 .and_then(|value| convert(&value, &variable.ty).ok())
                 .filter(|value| variable.nullable || !value.is_null()),
             (None, None) => match account_meaning(name) {
-                Some(meaning) => {
+                Some((meaning, form)) => {
                     accounts.push((name, meaning, variable));
-                    Some(account(name, variable))
+                    Some(account(name, form, variable))
                 }
                 None if broken => None,
                 None => {
@@ -131,13 +131,18 @@ fn say_accounts(accounts: &[(&String, &str, &Variable)], diagnostics: &mut Vec<D
     diagnostics.push(notice.at(&first.span));
 }
 
-fn account(name: &str, variable: &Variable) -> Value {
+/// A stand-in in the form that conditions and patterns of published directories look for.
+fn account(name: &str, form: &str, variable: &Variable) -> Value {
     let ty = if variable.ty == Type::Dynamic {
         Type::String
     } else {
         variable.ty.clone()
     };
-    let text = Value::string(format!("placeholder-{name}"));
+    let text = format!("placeholder-{name}");
+    let text = Value::string(match form {
+        "uuid" => format!("00000000-0000-0000-0000-{:012x}", hash(&text) >> 16),
+        form => form.replace("{}", &text),
+    });
     let value = convert(&text, &ty).unwrap_or_else(|_| Value::unknown(ty));
     value.placeholder(format!("var.{name}"))
 }

@@ -452,6 +452,47 @@ fn outputs_of_a_repeated_module_are_found_by_a_legacy_index() {
 }
 
 #[test]
+fn what_is_drawn_at_random_has_the_form_that_was_asked_for() {
+    let main = r#"
+resource "random_integer" "i" {
+  min = 2
+  max = 4
+}
+resource "random_string" "s" {
+  length  = 6
+  upper   = false
+  special = false
+}
+resource "random_id" "d" {
+  byte_length = 2
+  prefix      = "p-"
+}
+resource "random_shuffle" "l" {
+  input        = ["a", "b"]
+  result_count = 1
+}
+resource "random_pet" "p" {}
+resource "random_uuid" "u" {}
+output "element" {
+  value = ["x", "x", "in", "in", "in"][random_integer.i.result]
+}
+output "forms" {
+  value = alltrue([
+    can(regex("^[a-z0-9]{6}$", random_string.s.result)),
+    can(regex("^p-[0-9a-f]{4}$", random_id.d.hex)),
+    can(regex("^p-[0-9]{1,5}$", random_id.d.dec)),
+    length(random_shuffle.l.result) == 1,
+    can(regex("^[a-z]+-[a-z]+$", random_pet.p.id)),
+    can(regex("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", random_uuid.u.result)),
+  ])
+}
+"#;
+    let found = outputs(&[("main.tf", main)], &VariableInputs::default());
+    assert_eq!(found["element"], "\"in\"");
+    assert_eq!(found["forms"], "true");
+}
+
+#[test]
 fn cycles_are_named() {
     says(
         "locals {\n a = local.b\n b = [local.c]\n c = local.a\n}\n",

@@ -200,8 +200,18 @@ pub fn id_of(ty: &str, config: &Value) -> Option<ResourceId> {
 /// An association is known by the field that it sets. `None` while a name is not known.
 #[must_use]
 pub fn identity(ty: &str, config: &Value) -> Option<String> {
+    named(ty, config, |value| !value.is_placeholder())
+}
+
+/// The same by any names, stand-ins among them: good within one stack.
+#[must_use]
+pub fn identity_here(ty: &str, config: &Value) -> Option<String> {
+    named(ty, config, |_| true)
+}
+
+fn named(ty: &str, config: &Value, takes: impl Fn(&Value) -> bool) -> Option<String> {
     let text = |name: &str| {
-        let value = config.attr(name).filter(|v| !v.is_placeholder())?;
+        let value = config.attr(name).filter(|v| takes(v))?;
         value.as_str().filter(|t| !t.is_empty())
     };
     let identity = if ty == types::RESOURCE_GROUP {

@@ -10,6 +10,8 @@ mod filesystem;
 mod format;
 mod net;
 mod numeric;
+mod pattern;
+mod provider;
 mod result;
 mod strings;
 mod types;
@@ -392,16 +394,7 @@ pub(crate) fn call(
             let diagnostic = Diagnostic::error("Unknown provider function", detail);
             return Err(evaluator.fail(diagnostic.at(name_span)));
         };
-        let detail = format!(
-            "{name}() is a function of the provider \"{provider}\", which is not asked here; its value stays unknown"
-        );
-        let warning = Diagnostic::warning("Function of a provider", detail).at(name_span);
-        evaluator.diagnostics.push(warning);
-        for value in &values {
-            marks.join(&value.deep_marks());
-        }
-        let unknown = Value::unknown(Type::Dynamic).placeholder(format!("{name}()"));
-        return Ok(unknown.with_marks(&marks));
+        return Ok(of_provider(evaluator, (provider, name), name_span, &values).with_marks(&marks));
     }
     let Some(function) = tables().into_iter().flatten().find(|f| f.name == name) else {
         let detail = format!("there is no function named \"{name}\"");
@@ -459,6 +452,30 @@ fn impure(name: &str, values: &[Value]) -> Result {
         marks.join(&value.marks());
     }
     Ok(Value::unknown_not_null(Type::String).with_marks(&marks))
+}
+
+/// A function that a provider brings along.
+fn of_provider(
+    evaluator: &mut Evaluator<'_>,
+    (provider, name): (&str, &str),
+    name_span: &Span,
+    values: &[Value],
+) -> Value {
+    let mut marks = Marks::default();
+    for value in values {
+        marks.join(&value.deep_marks());
+    }
+    let known = values.iter().all(Value::is_wholly_known);
+    if let Some(found) = known.then(|| provider::call(name, values)).flatten() {
+        return found.with_marks(&marks);
+    }
+    let detail = format!(
+        "{name}() is a function of the provider \"{provider}\", which is not asked here; its value stays unknown"
+    );
+    let warning = Diagnostic::warning("Function of a provider", detail).at(name_span);
+    evaluator.diagnostics.push(warning);
+    let unknown = Value::unknown(Type::Dynamic).placeholder(format!("{name}()"));
+    unknown.with_marks(&marks)
 }
 
 fn run(function: &Function, values: Vec<Value>, files: &dyn Files) -> Result {

@@ -7,7 +7,7 @@ use regex::Regex;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{
-    Call, CallError, Function, P, Result, boolean, dynamic, number, pure, string, strings,
+    Call, CallError, Function, P, Result, boolean, dynamic, number, pattern, pure, string, strings,
 };
 use crate::ty::Type;
 use crate::value::Value;
@@ -162,13 +162,8 @@ fn title(text: &str) -> String {
     out
 }
 
-pub(super) fn compile(pattern: &str, argument: usize) -> Result<Regex> {
-    // Terraform's syntax is RE2; this engine has the same semantics (no backtracking) and nearly
-    // the same syntax.
-    regex::RegexBuilder::new(pattern)
-        .size_limit(1 << 20)
-        .build()
-        .map_err(|e| CallError::arg(argument, format!("invalid regular expression: {e}")))
+pub(super) fn compile(text: &str, argument: usize) -> Result<Regex> {
+    pattern::compile(text).map_err(|e| CallError::arg(argument, e))
 }
 
 fn replace(c: &Call<'_>) -> Result {

@@ -340,7 +340,7 @@ fn security_rule(wish: &Wish<'_>, pointer: &str, peer: &str) -> Result<(), Refus
     wish.required(&format!("{pointer}/protocol"))?;
     let protocol = format!("{pointer}/protocol");
     if let Some(text) = wish.text(&protocol).filter(|_| !wish.is_unknown(&protocol))
-        && text != "all"
+        && !text.eq_ignore_ascii_case("all")
         && text.parse::<u8>().is_err()
     {
         let message = format!("protocol \"{text}\" is neither \"all\" nor an IP protocol number");

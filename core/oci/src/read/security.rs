@@ -85,7 +85,7 @@ impl Reader<'_> {
             return None;
         };
         let protocol = match rule.get("protocol") {
-            Some(Json::String(p)) if p == "all" => None,
+            Some(Json::String(p)) if p.eq_ignore_ascii_case("all") => None,
             Some(Json::String(p)) => p.parse().ok(),
             Some(p) => p.as_u64().and_then(|p| u8::try_from(p).ok()),
             None => None,

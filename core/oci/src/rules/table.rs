@@ -164,7 +164,7 @@ pub const TABLE: [Rule; 67] = [
     Rule {
         name: "oci.security-rule-protocol",
         level: REJECTED,
-        text: "A protocol is \"all\" or an IP protocol number.",
+        text: "A protocol is \"all\", in letters of either case as published directories have it, or an IP protocol number.",
         help: "TCP is 6, UDP 17, ICMP 1.",
         grade: Grade::Assumed,
         source: "recalled",
