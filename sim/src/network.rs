@@ -322,6 +322,8 @@ fn virtual_circuit(options: &Options, tenant: usize) -> oc::VirtualCircuit {
         private: true,
         drg: Some(id("drg", tenant)),
         lifecycle_state: "PROVISIONED".to_owned(),
+        provider: Some("Microsoft Azure".to_owned()),
+        is_layer2: true,
         service_key: Some(named("key", tenant)),
         bandwidth_mbps: 1000,
         mappings: mappings.map(mapping).to_vec(),

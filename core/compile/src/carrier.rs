@@ -40,7 +40,10 @@ pub(crate) struct Carriage {
 }
 
 /// The carrier that stands for a provider, and what it is called.
-fn carrier_of<'a>(builder: &Builder<'a>, provider: &str) -> (Option<&'a Carrier>, String) {
+pub(crate) fn carrier_of<'a>(
+    builder: &Builder<'a>,
+    provider: &str,
+) -> (Option<&'a Carrier>, String) {
     let carriers = &builder.inputs.extras.carriers;
     let named = |c: &&Carrier| c.providers.iter().any(|p| p.eq_ignore_ascii_case(provider));
     let any = |c: &&Carrier| c.providers.is_empty();
@@ -191,7 +194,7 @@ fn join_cloud(
     Some(name)
 }
 
-fn add_port(
+pub(crate) fn add_port(
     builder: &mut Builder<'_>,
     switch: &NodeName,
     location: &str,
@@ -211,7 +214,10 @@ fn add_port(
     }
 }
 
-fn switch_mut<'b>(builder: &'b mut Builder<'_>, name: &NodeName) -> Option<&'b mut Switch> {
+pub(crate) fn switch_mut<'b>(
+    builder: &'b mut Builder<'_>,
+    name: &NodeName,
+) -> Option<&'b mut Switch> {
     match &mut builder.blueprint.nodes.get_mut(name)?.kind {
         NodeKind::Switch(switch) => Some(switch),
         NodeKind::Router(_) | NodeKind::Host(_) | NodeKind::External(_) => None,

@@ -15,14 +15,14 @@ use crate::builder::{
     Builder, add_port, host_prefix, neighbour, plain_interface, router_node, table,
 };
 use crate::drg::{self, DrgEnd, ORACLE};
-use crate::{CrossConnectSettings, Leg, LegIndex, msee, tags};
+use crate::{CrossConnectSettings, Leg, LegIndex, fastconnect, msee, tags};
 
 /// The peer on the cross-connect.
 const FAR_PEER: &str = "azure";
 /// The peer inside OCI.
 const DRG_PEER: &str = "drg";
 
-fn node_name(region: &str, leg: Leg) -> NodeName {
+pub(crate) fn node_name(region: &str, leg: Leg) -> NodeName {
     format!("fc-edge-{}@{region}", leg.number()).into()
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn build(builder: &mut Builder<'_>) {
         let circuit = (builder.inputs.azure.circuits.iter())
             .find(|c| vc.service_key.as_deref() == Some(&c.service_key));
         let Some(circuit) = circuit else {
-            builder.gap(&vc.id, "no circuit in this estate has its service key");
+            fastconnect::build(builder, vc);
             continue;
         };
         let peering = (circuit.peerings.iter()).find(|p| p.name == "AzurePrivatePeering");
@@ -74,12 +74,40 @@ fn build_leg(
     leg: Leg,
     mapping: &Mapping,
 ) -> Option<LegIndex> {
+    let vlan = mapping.vlan.or_else(|| peering.map(|p| p.vlan))?;
+    let port: PortName = format!("xc/{}", circuit.location_id).into();
+    let line = Line {
+        port: &port,
+        tagging: Tagging::QinQ {
+            s_tag: circuit.s_tag,
+            c_tag: vlan,
+        },
+        tenant: circuit.id.to_string(),
+    };
+    let mut index = add_leg(builder, vc, leg, mapping, &line)?;
+    index.link = cross_connect(builder, vc, circuit, leg, (&index.node, &port));
+    Some(index)
+}
+
+/// What a leg of a virtual circuit comes in by.
+pub(crate) struct Line<'a> {
+    pub(crate) port: &'a PortName,
+    pub(crate) tagging: Tagging,
+    pub(crate) tenant: String,
+}
+
+/// Oracle's side of one leg: the edge router's table, interface and sessions. The caller links the port.
+pub(crate) fn add_leg(
+    builder: &mut Builder<'_>,
+    vc: &VirtualCircuit,
+    leg: Leg,
+    mapping: &Mapping,
+    line: &Line<'_>,
+) -> Option<LegIndex> {
     let label = builder.label(&vc.name, &vc.id);
     let name = node_name(&vc.region, leg);
-    let vlan = mapping.vlan.or_else(|| peering.map(|p| p.vlan))?;
     let vrf: VrfName = format!("vc/{label}").into();
     let interface: InterfaceName = vrf.as_str().into();
-    let port: PortName = format!("xc/{}", circuit.location_id).into();
     let location = format!("FastConnect {}", vc.region);
     let peer = far_peer(builder, vc, mapping, &vrf, &label, leg);
     let router = builder.router(&name, || {
@@ -90,19 +118,16 @@ fn build_leg(
             HopVisibility::Visible,
         )
     });
-    add_port(router, &name, &port);
+    add_port(router, &name, line.port);
     router.vrfs.insert(vrf.clone(), table(&label, 1));
     router.interfaces.insert(
         interface.clone(),
         Interface {
-            tagging: Tagging::QinQ {
-                s_tag: circuit.s_tag,
-                c_tag: vlan,
-            },
+            tagging: line.tagging,
             connected_routes: true,
             mtu: vc.mtu,
-            tenant: Some(circuit.id.to_string()),
-            ..plain_interface(&port, &vrf, vec![mapping.oracle])
+            tenant: Some(line.tenant.clone()),
+            ..plain_interface(line.port, &vrf, vec![mapping.oracle])
         },
     );
     router.bgp.insert(
@@ -115,7 +140,6 @@ fn build_leg(
             peers: [(FAR_PEER.to_owned(), peer)].into(),
         },
     );
-    let link = cross_connect(builder, vc, circuit, leg, (&name, &port));
     let gateway = vc
         .drg
         .as_ref()
@@ -131,7 +155,7 @@ fn build_leg(
         instance: label,
         peer: FAR_PEER.to_owned(),
         interface,
-        link,
+        link: None,
     })
 }
 

@@ -16,6 +16,7 @@
 //! | `peering.rs` | local peering of VCNs, remote peering of DRGs, what takes IPsec tunnels |
 //! | `exchange.rs` | routes of virtual circuits over remote peering |
 //! | `edge.rs` | FastConnect edge pairs and the cross-connects |
+//! | `fastconnect.rs` | virtual circuits to a site |
 //! | `filters.rs` | NSGs and security lists as packet filters |
 //! | `site.rs` | customer edge routers, the LAN of a site, its hosts |
 //! | `carrier.rs` | switches of layer 2 carriers between edges and MSEEs |
@@ -28,6 +29,7 @@ mod carrier;
 mod drg;
 mod edge;
 mod exchange;
+mod fastconnect;
 mod filters;
 mod gateway;
 mod hops;
@@ -256,6 +258,7 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     site::build(&mut builder);
     loose::build(&mut builder);
     loose::open_unknown_gateways(&mut builder);
+    fastconnect::open_far_sides(&mut builder);
     hosts::place_services(&mut builder);
     builder.finish()
 }

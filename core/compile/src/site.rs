@@ -21,11 +21,13 @@ use skybridge_blueprint::{
     RoutePolicy, Router, Secret, Tagging, VrfName,
 };
 use skybridge_estate::ResourceId;
+use skybridge_oci::model::{Mapping, VirtualCircuit};
 
 use crate::builder::{
     Builder, add_port, host_prefix, neighbour, plain_interface, router_node, table,
 };
 use crate::carrier::{self, CustomerEnd};
+use crate::fastconnect::{self, SiteEnd};
 use crate::hosts::{self, HostPlan};
 use crate::sites::{Site, SiteBfd, SiteHost, SiteNetwork, SiteRouter};
 use crate::{HostRef, Leg, SiteIndex, SiteLegIndex, SiteRouterIndex, SubnetIndex, msee, tags};
@@ -140,7 +142,11 @@ fn build_router(
         let circuit = builder.inputs.azure.circuits.iter().find(|c| &c.id == id)?;
         (circuit.provider != skybridge_azure::ORACLE_PROVIDER).then_some(circuit)
     });
+    let vc = (router.circuit.as_ref()).and_then(|id| fastconnect::of_site(builder, id));
     let mut spec = edge(builder, site, router, &name, circuit, number);
+    if let Some(vc) = vc {
+        add_fastconnect(builder, router, vc, &name, &mut spec);
+    }
     let meant = Box::new(spec.clone());
     let node = |kind| Node {
         owner: Owner::Customer,
@@ -176,6 +182,9 @@ fn build_router(
             && let Some(leg) = join_circuit(builder, site, router, &name, circuit, *path)
         {
             legs.push(leg);
+        }
+        if let Some(vc) = vc {
+            legs.extend(join_fastconnect(builder, site, router, &name, vc, *path));
         }
     }
     SiteRouterIndex {
@@ -280,7 +289,7 @@ fn edge(
             local: IpAddr::V4(customer),
             remote: IpAddr::V4(microsoft),
             role,
-            ..cloud_peer(builder, router, peering)
+            ..cloud_peer(builder, router, peering.shared_key.as_deref())
         };
         bgp.peers.insert(peer_name(router, *path), peer);
     }
@@ -288,9 +297,69 @@ fn edge(
     spec
 }
 
+/// The interfaces and sessions of a router towards the FastConnect edges.
+fn add_fastconnect(
+    builder: &mut Builder<'_>,
+    router: &SiteRouter,
+    vc: &VirtualCircuit,
+    name: &NodeName,
+    spec: &mut Router,
+) {
+    for path in &router.paths {
+        let mapping = fastconnect::mapping(vc, *path);
+        let Some((mapping, (customer, oracle))) =
+            mapping.and_then(|m| Some((m, fastconnect::ends(m)?)))
+        else {
+            continue;
+        };
+        let port = port_name(router, *path);
+        add_port(spec, name, &port);
+        let interface = fastconnect_interface(router, mapping, *path);
+        spec.interfaces.insert(
+            interface.clone(),
+            Interface {
+                tagging: fastconnect::tagging(mapping.vlan),
+                connected_routes: true,
+                mtu: builder.behaviour_s("site_ip_mtu"),
+                ..plain_interface(&port, &vrf(), vec![IpNet::V4(customer)])
+            },
+        );
+        let label = builder.label(&vc.name, &vc.id);
+        let usual = cloud_peer(builder, router, mapping.md5.as_deref());
+        let peer = BgpPeer {
+            interface,
+            local: IpAddr::V4(customer.addr()),
+            remote: IpAddr::V4(oracle),
+            remote_asn: vc.oracle_asn,
+            // Oracle's side has BFD where the circuit enables it.
+            bfd: usual.bfd.filter(|_| vc.bfd || router.bfd != SiteBfd::Usual),
+            role: PathRole {
+                peering: format!("{label}/private"),
+                path: path.label().to_owned(),
+                customer_visible: true,
+            },
+            ..usual
+        };
+        if let Some(bgp) = spec.bgp.get_mut(BGP) {
+            if bgp.peers.is_empty() {
+                bgp.router_id = customer.addr();
+            }
+            bgp.peers.insert(peer_name(router, *path), peer);
+        }
+    }
+}
+
+fn fastconnect_interface(router: &SiteRouter, mapping: &Mapping, path: Leg) -> InterfaceName {
+    let port = port_name(router, path);
+    match mapping.vlan {
+        Some(vlan) => format!("{port}.{vlan}").into(),
+        None => port.as_str().into(),
+    }
+}
+
 /// The session with an MSEE; the caller fills in where.
-fn cloud_peer(builder: &mut Builder<'_>, router: &SiteRouter, peering: &Peering) -> BgpPeer {
-    let key = peering.shared_key.clone().map(Secret::new);
+fn cloud_peer(builder: &mut Builder<'_>, router: &SiteRouter, key: Option<&str>) -> BgpPeer {
+    let key = key.map(|key| Secret::new(key.to_owned()));
     let bfd = match router.bfd {
         SiteBfd::Off => None,
         SiteBfd::On(parameters) => Some(parameters),
@@ -511,6 +580,38 @@ fn join_circuit(
         circuit: circuit.id.clone(),
         path,
         interface: interface_name(router, peering, path),
+        instance: BGP.to_owned(),
+        vrf: vrf(),
+        peer: peer_name(router, path),
+        carrier: carriage.carrier,
+        switch: carriage.switch,
+        access: carriage.access,
+        cross_connect: carriage.cross_connect,
+    })
+}
+
+/// Leads a path of a virtual circuit to the router.
+fn join_fastconnect(
+    builder: &mut Builder<'_>,
+    site: &Site,
+    router: &SiteRouter,
+    node: &NodeName,
+    vc: &VirtualCircuit,
+    path: Leg,
+) -> Option<SiteLegIndex> {
+    let mapping = fastconnect::mapping(vc, path)?;
+    let end = SiteEnd {
+        site: &site.name,
+        router: &router.name,
+        node,
+        port: port_name(router, path),
+        path,
+    };
+    let carriage = fastconnect::carry(builder, vc, &end)?;
+    Some(SiteLegIndex {
+        circuit: vc.id.clone(),
+        path,
+        interface: fastconnect_interface(router, mapping, path),
         instance: BGP.to_owned(),
         vrf: vrf(),
         peer: peer_name(router, path),

@@ -49,6 +49,12 @@ pub const PRIVATE_IP: &str = "oci/private-ip";
 
 /// `oci/remote-peering-connection`
 pub const REMOTE_PEERING: &str = "oci/remote-peering-connection";
+/// `oci/public-ip`: an address of the internet, which is not modelled.
+pub const PUBLIC_IP: &str = "oci/public-ip";
+/// `oci/cross-connect`
+pub const CROSS_CONNECT: &str = "oci/cross-connect";
+/// `oci/cross-connect-group`
+pub const CROSS_CONNECT_GROUP: &str = "oci/cross-connect-group";
 /// `oci/cpe`
 pub const CPE: &str = "oci/cpe";
 /// `oci/ipsec-connection`: kept; what takes its tunnels is unknown.
@@ -112,10 +118,12 @@ const fn slow(
 const IN_VCN: (&str, &str) = ("vcnId", VCN);
 const IN_DRG: (&str, &str) = ("drgId", DRG);
 const CIRCUIT: [&str; 3] = ["PENDING_PROVIDER", "PROVISIONED", "TERMINATING"];
+const ASSIGN: [&str; 3] = ["PROVISIONING", "ASSIGNED", "TERMINATING"];
+const CABLE: [&str; 3] = ["PENDING_CUSTOMER", "PROVISIONED", "TERMINATING"];
 const RUN: [&str; 3] = ["PROVISIONING", "RUNNING", "TERMINATING"];
 
 /// Every kind.
-const KINDS: [KindSpec; 26] = [
+const KINDS: [KindSpec; 29] = [
     slow(VCN, "vcn", None, USUAL, "VCN"),
     slow(SUBNET, "subnet", Some(IN_VCN), USUAL, "subnet"),
     quick(ROUTE_TABLE, "routetable", IN_VCN, "route table"),
@@ -200,6 +208,26 @@ const KINDS: [KindSpec; 26] = [
     KindSpec {
         parent: None,
         ..quick(CPE, "cpe", IN_DRG, "CPE")
+    },
+    KindSpec {
+        parent: None,
+        states: ASSIGN,
+        ..quick(PUBLIC_IP, "publicip", IN_VCN, "public IP")
+    },
+    KindSpec {
+        parent: None,
+        states: CABLE,
+        ..quick(CROSS_CONNECT, "crossconnect", IN_VCN, "cross-connect")
+    },
+    KindSpec {
+        parent: None,
+        states: CABLE,
+        ..quick(
+            CROSS_CONNECT_GROUP,
+            "crossconnectgroup",
+            IN_VCN,
+            "cross-connect group",
+        )
     },
     quick(IPSEC, "ipsecconnection", IN_DRG, "IPsec connection"),
     quick(

@@ -331,6 +331,10 @@ pub struct VirtualCircuit {
     pub drg: Option<ResourceId>,
     /// `lifecycleState`, such as `PROVISIONED`.
     pub lifecycle_state: String,
+    /// The provider's name; `None` over an own cross-connect.
+    pub provider: Option<String>,
+    /// The provider hands frames on as they are (layer 2), or there is none.
+    pub is_layer2: bool,
     /// The other provider's key: the ExpressRoute service key.
     pub service_key: Option<String>,
     /// Bandwidth, Mbit/s.

@@ -44,3 +44,9 @@ pub(crate) fn bandwidths_mbps(azure: bool) -> Vec<u32> {
     };
     catalogue().bandwidth_steps_mbps("oci", product)
 }
+
+/// True when a provider hands frames on as they are; so does a cross-connect of one's own.
+pub(crate) fn is_layer2(provider: Option<&str>) -> bool {
+    let found = provider.and_then(|p| services().iter().find(|s| s.provider == p));
+    found.is_none_or(|service| service.is_layer2)
+}

@@ -20,6 +20,9 @@ use crate::ocid::{HOME_REGION, region_of};
 use crate::providers;
 use crate::wish::touches;
 
+/// The rate of a circuit of which none is known: that of the least cross-connect.
+const PORT_MBPS: u32 = 10_000;
+
 /// What a reader carries along.
 #[derive(Debug)]
 struct Reader<'a> {
@@ -228,30 +231,23 @@ impl<'a> Reader<'a> {
 
     fn circuits(&mut self) -> Vec<VirtualCircuit> {
         let circuits: Vec<&Resource> = self.estate.of_kind(kinds::VIRTUAL_CIRCUIT).collect();
-        circuits
-            .into_iter()
-            .filter_map(|c| self.circuit(c))
-            .collect()
+        circuits.into_iter().map(|c| self.circuit(c)).collect()
     }
 
-    fn circuit(&mut self, circuit: &Resource) -> Option<VirtualCircuit> {
+    fn circuit(&mut self, circuit: &Resource) -> VirtualCircuit {
         let unknown = |pointer: &str| touches(&circuit.unknown, pointer);
         let private = circuit.text("/type") != Some("PUBLIC");
         if !private {
             self.gap(circuit, "public virtual circuits are not modelled");
         }
-        let provider = circuit.text("/providerName");
-        if provider != Some(providers::AZURE) {
-            let who = provider.unwrap_or("an own cross-connect");
-            self.gap(circuit, format!("the far side of {who} is not modelled"));
-        }
+        let provider = circuit.text("/providerName").map(str::to_owned);
         let shape = circuit
             .text("/bandwidthShapeName")
             .filter(|_| !unknown("/bandwidthShapeName"));
-        let Some(bandwidth_mbps) = shape.and_then(shape_mbps) else {
-            self.gap(circuit, "left out: its bandwidth is not known");
-            return None;
-        };
+        if unknown("/bandwidthShapeName") {
+            self.gap(circuit, "its bandwidth is not known");
+        }
+        let bandwidth_mbps = shape.and_then(shape_mbps).unwrap_or(PORT_MBPS);
         if unknown("/providerServiceKeyName") {
             self.gap(circuit, "its service key is not known");
         }
@@ -289,11 +285,13 @@ impl<'a> Reader<'a> {
         };
         let drg = circuit.doc.get("gatewayId").and_then(Json::as_str);
         let key = circuit.text("/providerServiceKeyName");
-        Some(VirtualCircuit {
+        VirtualCircuit {
             id: circuit.id.clone(),
             name: name(circuit),
             region: region(circuit),
             private,
+            is_layer2: providers::is_layer2(provider.as_deref()),
+            provider,
             drg: drg.filter(|_| !unknown("/gatewayId")).map(ResourceId::from),
             lifecycle_state: circuit
                 .text("/lifecycleState")
@@ -310,7 +308,7 @@ impl<'a> Reader<'a> {
             mtu: mtu(circuit.field("/ipMtu")).unwrap_or(1500),
             bgp_enabled: circuit.text("/bgpAdminState") != Some("DISABLED"),
             phase: circuit.phase,
-        })
+        }
     }
 }
 

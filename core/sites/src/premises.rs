@@ -41,7 +41,7 @@ pub struct Network {
 pub struct Router {
     /// Its name, unique in the site.
     pub name: String,
-    /// `azurerm_express_route_circuit`.
+    /// `azurerm_express_route_circuit`, or an `oci_core_virtual_circuit` that leads to no Azure.
     pub circuit: Address,
     /// The path that ends at it; both when not given.
     pub path: Option<Path>,

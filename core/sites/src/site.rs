@@ -166,7 +166,7 @@ fn router(context: &mut Context<'_>, block: &Block) -> Option<Router> {
     }
     let arguments = Arguments::new(context, block, &ROUTER);
     let whole = arguments.required(context, "circuit");
-    let types = ["azurerm_express_route_circuit"];
+    let types = ["azurerm_express_route_circuit", "oci_core_virtual_circuit"];
     let circuit = arguments.parsed(context, "circuit", |v| resource_of(v, &types));
     let path = arguments.text(context, "path", path);
     let attach = arguments.text(context, "attach", attach);

@@ -162,6 +162,8 @@ pub(crate) fn oci() -> oc::OciModel {
             private: true,
             drg: Some("drg".into()),
             lifecycle_state: "PROVISIONED".into(),
+            provider: Some("Microsoft Azure".to_owned()),
+            is_layer2: true,
             service_key: Some("key".into()),
             bandwidth_mbps: 1000,
             mappings: [

@@ -106,9 +106,13 @@ fn config(
 ) -> Result<CeConfig, ErrorDocument> {
     let labels = |leg: &SiteLegIndex| {
         let circuits = &lab.network.compiled.index.circuits;
-        circuits
-            .get(&leg.circuit)
-            .map_or_else(String::new, |c| c.label.clone())
+        let virtual_circuit = || {
+            let mut all = lab.network.oci.virtual_circuits.iter();
+            all.find(|vc| vc.id == leg.circuit)
+                .map(|vc| vc.name.clone())
+        };
+        let circuit = circuits.get(&leg.circuit).map(|c| c.label.clone());
+        circuit.or_else(virtual_circuit).unwrap_or_default()
     };
     let edge = edge(site, name, index, &labels);
     if edge.paths.is_empty() {

@@ -395,6 +395,12 @@ fn look_up(draft: &mut Draft<'_>, operation: &Operation, circuit: &Resource) {
         .text("/providerServiceKeyName")
         .filter(|_| !touches(&circuit.unknown, "/providerServiceKeyName"));
     let azure = circuit.text("/providerName") == Some(providers::AZURE);
+    if !azure {
+        // A partner's side is played: it provisions what is ordered. Over an own cross-connect there is nobody to wait for.
+        let due = draft.now + draft.scaled(kinds::VIRTUAL_CIRCUIT, OperationKind::Provider);
+        draft.next(operation, PROVISIONED, due);
+        return;
+    }
     let good = key.filter(|k| azure && key_is_good(draft.estate, k));
     let Some(key) = good else {
         // The client waits this long in all before it gives up; the circuit stays as it is.
@@ -435,11 +441,15 @@ fn look_up(draft: &mut Draft<'_>, operation: &Operation, circuit: &Resource) {
 
 /// The circuit works; Azure hears of its peering.
 fn provisioned(draft: &mut Draft<'_>, circuit: &Resource) {
-    let ready = with_phase(circuit.clone(), Phase::Ready);
+    let mut ready = with_phase(circuit.clone(), Phase::Ready);
+    if circuit.text("/providerName") != Some(providers::AZURE) {
+        set(&mut ready.computed, "providerState", json!("ACTIVE"));
+    }
     if let Some(attachment) = attachment(draft.estate, circuit) {
         draft.insert(with_phase(attachment.clone(), Phase::Ready));
     }
-    if let Some(key) = ready.text("/providerServiceKeyName") {
+    let azure = ready.text("/providerName") == Some(providers::AZURE);
+    if let Some(key) = ready.text("/providerServiceKeyName").filter(|_| azure) {
         let peering = Some(peering(&ready));
         draft.tell_provider(key, ProviderAction::Provision { peering });
     }

@@ -121,6 +121,18 @@ pub(super) fn remove(draft: &mut Draft<'_>, resource: &Resource) {
     {
         remove(draft, vnic);
     }
+    if resource.kind.as_str() == kinds::PRIVATE_IP {
+        let on_it = |ip: &&Resource| {
+            let named = ip
+                .doc
+                .get("privateIpId")
+                .and_then(serde_json::Value::as_str);
+            ip.text("/lifetime") == Some("EPHEMERAL") && named == Some(resource.id.as_str())
+        };
+        for ip in draft.estate.of_kind(kinds::PUBLIC_IP).filter(on_it) {
+            draft.remove(&ip.id);
+        }
+    }
     draft.remove(&resource.id);
 }
 
@@ -229,6 +241,12 @@ fn obstacle(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
             let connection = user(estate, kinds::IPSEC, &["/cpeId"], id);
             used("in-use", "is used by", connection)
         }
+        kinds::CROSS_CONNECT_GROUP => {
+            let pointers = ["/crossConnectGroupId"];
+            let member = user(estate, kinds::CROSS_CONNECT, &pointers, id);
+            used("in-use", "still holds", member).or_else(|| mapped(estate, resource))
+        }
+        kinds::CROSS_CONNECT => mapped(estate, resource),
         kinds::IPSEC_TUNNEL => {
             let message = format!("{label} goes with its IPsec connection");
             Some(Obstacle::new("with-connection", message))
@@ -248,6 +266,24 @@ fn obstacle(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
         ),
         _ => None,
     }
+}
+
+/// A virtual circuit runs over it.
+fn mapped(estate: &Estate, resource: &Resource) -> Option<Obstacle> {
+    let id = resource.id.as_str();
+    let over = |circuit: &&Resource| {
+        let mappings = circuit.field("/crossConnectMappings");
+        let mappings = mappings.and_then(serde_json::Value::as_array);
+        mappings.is_some_and(|all| {
+            all.iter().any(|m| {
+                let named = m.get("crossConnectOrCrossConnectGroupId");
+                named.and_then(serde_json::Value::as_str) == Some(id)
+            })
+        })
+    };
+    let circuit = estate.of_kind(kinds::VIRTUAL_CIRCUIT).find(over)?;
+    let message = format!("{} carries {}", resource.label(), circuit.label());
+    Some(Obstacle::of("in-use", message, circuit))
 }
 
 /// True for the objects that a VCN is created with.

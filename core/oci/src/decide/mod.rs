@@ -8,6 +8,7 @@ mod instance;
 pub(crate) mod legs;
 pub(crate) mod network;
 pub(crate) mod peering;
+mod public;
 mod vnic;
 
 use serde_json::{Map, Value as Json, json};
@@ -141,6 +142,8 @@ fn compute(draft: &mut Draft<'_>, wish: &Wish<'_>, spec: &KindSpec) -> Result<Js
         kinds::IPSEC => peering::ipsec(wish),
         kinds::IPSEC_TUNNEL => peering::tunnel(wish),
         kinds::INSTANCE => instance::instance(wish),
+        kinds::PUBLIC_IP => public::public_ip(wish),
+        kinds::CROSS_CONNECT => public::cross_connect(wish),
         kinds::VNIC => vnic::vnic(wish),
         kinds::VNIC_ATTACHMENT => vnic::attachment(wish),
         kinds::PRIVATE_IP => vnic::private_ip(wish),
@@ -207,6 +210,7 @@ fn create(draft: &mut Draft<'_>, put: &PutRequest) -> Result<(), Refusal> {
         kinds::INSTANCE => instance::add_vnic(draft, &mut resource, &region)?,
         kinds::VNIC_ATTACHMENT => vnic::attach(draft, &mut resource, &region)?,
         kinds::PRIVATE_IP => vnic::add_address(draft, &mut resource)?,
+        kinds::PUBLIC_IP => public::add_address(draft, &mut resource),
         kinds::VIRTUAL_CIRCUIT => circuit::add_attachment(draft, &resource, &region),
         kinds::LOCAL_PEERING_GATEWAY => peering::join(draft, &resource),
         kinds::REMOTE_PEERING => {

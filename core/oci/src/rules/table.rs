@@ -8,7 +8,7 @@ const REJECTED: Level = Level::Rejected(Cloud::Oci);
 
 /// Every rule of OCI. That the API itself refuses, and with which code, is recalled where the grade is
 /// `Assumed`.
-pub const TABLE: [Rule; 67] = [
+pub const TABLE: [Rule; 68] = [
     Rule {
         name: "oci.deletion",
         level: REJECTED,
@@ -112,6 +112,14 @@ pub const TABLE: [Rule; 67] = [
         help: "Name a VNIC in the same subnet.",
         grade: Grade::Documented,
         source: "oracle-private-ips-2025",
+    },
+    Rule {
+        name: "oci.public-ip",
+        level: REJECTED,
+        text: "A public IP is reserved, or ephemeral and on a primary private IP; a private IP has one at most.",
+        help: "Name a primary private IP without a public one, or reserve the public IP.",
+        grade: Grade::Documented,
+        source: "oracle-terraform-oci-8.28.0",
     },
     Rule {
         name: "oci.security-lists-per-subnet",

@@ -31,6 +31,7 @@ fn the_table_and_the_code_name_the_same_rules_and_sources_exist() {
         include_str!("../decide/instance.rs"),
         include_str!("../decide/network.rs"),
         include_str!("../decide/peering.rs"),
+        include_str!("../decide/public.rs"),
         include_str!("../decide/vnic.rs"),
     ];
     let used: BTreeSet<&str> = sources.into_iter().flat_map(names_in).collect();

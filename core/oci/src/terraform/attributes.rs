@@ -29,6 +29,9 @@ pub fn attributes(estate: &Estate, ty: &str, config: &Value, id: &ResourceId) ->
         let out = databases::with_addresses(ty, &json, out);
         return out.with_attr("id", Value::string(id.as_str()));
     }
+    if row(ty).is_some_and(|r| r.act == Place::Attachments) {
+        return attachments(estate, config, id);
+    }
     let filler = Filler { ty };
     let mut out = filler.body(&schema.body, config, &json, "");
     let address = resource
@@ -49,6 +52,22 @@ pub fn attributes(estate: &Estate, ty: &str, config: &Value, id: &ResourceId) ->
     }
     out.insert("id".to_owned(), Value::string(id));
     Value::object(out)
+}
+
+/// The attachments of a DRG of the type that is asked for.
+fn attachments(estate: &Estate, config: &Value, drg: &ResourceId) -> Value {
+    let kind = config.str_attr("attachment_type").unwrap_or("ALL");
+    let wanted = |a: &&Resource| {
+        let own = a.text("/networkDetails/type");
+        a.kind.as_str() == crate::kinds::DRG_ATTACHMENT && (kind == "ALL" || own == Some(kind))
+    };
+    let found = estate.children(drg).filter(wanted);
+    let list = found
+        .map(|a| Value::object_of([("id", Value::string(a.id.as_str()))]))
+        .collect();
+    let id = format!("{drg}/{kind}");
+    let all = config.clone().with_attr("id", Value::string(id));
+    all.with_attr("drg_all_attachments", Value::tuple(list))
 }
 
 /// Document and computed fields in one, computed ones first.

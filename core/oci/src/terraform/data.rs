@@ -20,7 +20,7 @@ use crate::ocid::{HOME_REGION, region_of, region_part, stable};
 use crate::providers;
 
 /// Data sources that are answered from catalogues and by rules of their own; [`lists`] has the others.
-const OF_THEIR_OWN: [&str; 14] = [
+const OF_THEIR_OWN: [&str; 15] = [
     "oci_identity_availability_domain",
     "oci_identity_availability_domains",
     "oci_identity_tenancy",
@@ -35,6 +35,7 @@ const OF_THEIR_OWN: [&str; 14] = [
     "oci_core_services",
     "oci_core_vnic_attachments",
     "oci_core_drg_route_tables",
+    "oci_core_public_ip",
 ];
 
 /// True when data sources of the type are read from the network and the catalogues.
@@ -87,6 +88,7 @@ pub fn read(
         "oci_core_services" => query.list("services", services(&context.region))?,
         "oci_core_vnic_attachments" => query.vnic_attachments()?,
         "oci_core_drg_route_tables" => query.drg_tables()?,
+        "oci_core_public_ip" => query.public_ip()?,
         _ => match (lists::one(ty), lists::list(ty)) {
             (Some((argument, kind)), _) => query.one(argument, kind)?,
             (None, Some((attribute, kind))) => query.of_kind(attribute, kind)?,
@@ -426,6 +428,16 @@ impl Query<'_> {
         let arguments = ["instance_id", "vnic_id"];
         all.retain(|json| arguments.iter().all(|a| wanted(json, a)));
         self.list("vnic_attachments", all)
+    }
+
+    /// By its id, its address or the private IP that it is assigned to.
+    fn public_ip(&self) -> Result<Json, Diagnostic> {
+        let asked = ["id", "ip_address", "private_ip_id"].map(|name| (name, self.text(name)));
+        let asked = asked.into_iter().find(|(_, text)| !text.is_empty());
+        let (name, wanted) = asked.ok_or_else(|| self.missing("a public IP without id"))?;
+        let mut all = self.estate.of_kind(kinds::PUBLIC_IP).map(whole);
+        let is_it = |json: &Json| json.get(field(name)).and_then(Json::as_str) == Some(wanted);
+        all.find(is_it).ok_or_else(|| self.missing(wanted))
     }
 
     fn drg_tables(&self) -> Result<Json, Diagnostic> {

@@ -8,7 +8,7 @@ use super::names::field;
 use crate::kinds;
 
 /// A data source of a list: type, the attribute with the list, kind.
-const LISTS: [(&str, &str, &str); 23] = [
+const LISTS: [(&str, &str, &str); 26] = [
     ("oci_core_vcns", "virtual_networks", kinds::VCN),
     ("oci_core_virtual_networks", "virtual_networks", kinds::VCN),
     ("oci_core_subnets", "subnets", kinds::SUBNET),
@@ -80,10 +80,21 @@ const LISTS: [(&str, &str, &str); 23] = [
         kinds::IPSEC_TUNNEL,
     ),
     ("oci_core_private_ips", "private_ips", kinds::PRIVATE_IP),
+    ("oci_core_public_ips", "public_ips", kinds::PUBLIC_IP),
+    (
+        "oci_core_cross_connects",
+        "cross_connects",
+        kinds::CROSS_CONNECT,
+    ),
+    (
+        "oci_core_cross_connect_groups",
+        "cross_connect_groups",
+        kinds::CROSS_CONNECT_GROUP,
+    ),
 ];
 
 /// A data source of one resource: type, the argument with its OCID, kind.
-const ONES: [(&str, &str, &str); 11] = [
+const ONES: [(&str, &str, &str); 13] = [
     ("oci_core_vnic", "vnic_id", kinds::VNIC),
     ("oci_core_vcn", "vcn_id", kinds::VCN),
     ("oci_core_subnet", "subnet_id", kinds::SUBNET),
@@ -111,6 +122,16 @@ const ONES: [(&str, &str, &str); 11] = [
         kinds::VIRTUAL_CIRCUIT,
     ),
     ("oci_core_drg", "drg_id", kinds::DRG),
+    (
+        "oci_core_cross_connect",
+        "cross_connect_id",
+        kinds::CROSS_CONNECT,
+    ),
+    (
+        "oci_core_cross_connect_group",
+        "cross_connect_group_id",
+        kinds::CROSS_CONNECT_GROUP,
+    ),
 ];
 
 /// The attribute with the list, and the kind of what is in it.

@@ -166,6 +166,11 @@ fn put(
     if databases::is_database(ty) {
         made = databases::as_instance(made);
     }
+    if made.doc.get("removeImportTrigger") == Some(&json!(true))
+        && let Some(map) = made.doc.as_object_mut()
+    {
+        map.insert("importDrgRouteDistributionId".to_owned(), Json::Null);
+    }
     let id = match row.act {
         Act::Own => match before {
             None => None,
@@ -187,10 +192,17 @@ fn put(
             made.doc = json!({ "drgRouteTableId": made.doc.get("drgRouteTableId") });
             Some(found.ok_or_else(|| missing("network_id"))?.id.clone())
         }
+        Act::Attachments => return Ok(Mapped::Recorded),
     };
     let alone = matches!(
         row.kind,
-        kinds::VCN | kinds::DRG | kinds::VIRTUAL_CIRCUIT | kinds::CPE
+        kinds::VCN
+            | kinds::DRG
+            | kinds::VIRTUAL_CIRCUIT
+            | kinds::CPE
+            | kinds::PUBLIC_IP
+            | kinds::CROSS_CONNECT
+            | kinds::CROSS_CONNECT_GROUP
     );
     if let Some(map) = made.doc.as_object_mut() {
         if id.is_none() && alone {
@@ -273,6 +285,7 @@ pub fn delete(estate: &Estate, ty: &str, attributes: &Value) -> Vec<Command> {
         }
         Act::SubnetTable => change(text("subnet_id"), json!({ "routeTableId": null })),
         Act::Attachment => change(text("id"), json!({ "drgRouteTableId": null })),
+        Act::Attachments => Vec::new(),
     }
 }
 
@@ -285,6 +298,7 @@ pub fn managed(ty: &str, config: &Value) -> Option<String> {
         Act::Default(field) => field,
         Act::SubnetTable => "subnet_id",
         Act::Attachment => "network_id",
+        Act::Attachments => return None,
     };
     let value = config.attr(argument).filter(|v| !v.is_placeholder())?;
     Some(format!("{}#{}", value.as_str()?, row.kind))
@@ -300,8 +314,10 @@ pub fn id_of(
     config: &Value,
 ) -> Option<ResourceId> {
     let row = row(ty)?;
-    if matches!(row.act, Act::SubnetTable) {
-        return config.str_attr("subnet_id").map(ResourceId::from);
+    match row.act {
+        Act::SubnetTable => return config.str_attr("subnet_id").map(ResourceId::from),
+        Act::Attachments => return config.str_attr("drg_id").map(ResourceId::from),
+        Act::Own | Act::Default(_) | Act::Attachment => {}
     }
     let mine = |r: &&Resource| {
         let origin = r.origin.as_ref();
@@ -327,12 +343,15 @@ pub fn settled(estate: &Estate, _ty: &str, attributes: &Value) -> Settled {
     let working = estate.operation_on(&resource.id).is_some();
     if state == "PENDING_PROVIDER" {
         let key = "/providerServiceKeyName";
-        let nobody_knows = crate::wish::touches(&resource.unknown, key);
-        if nobody_knows || resource.text("/providerName") != Some(providers::AZURE) {
+        let azure = resource.text("/providerName") == Some(providers::AZURE);
+        if azure && crate::wish::touches(&resource.unknown, key) {
             return Settled::Ready;
         }
         if working {
             return Settled::Pending;
+        }
+        if !azure {
+            return Settled::Ready;
         }
         let key = resource.text("/providerServiceKeyName").unwrap_or("(none)");
         return Settled::Failed(format!(

@@ -13,6 +13,8 @@ pub(super) enum Place {
     SubnetTable,
     /// An attachment that OCI made.
     Attachment,
+    /// Nothing: it lists the attachments of a DRG.
+    Attachments,
 }
 
 /// A resource type.
@@ -34,7 +36,7 @@ const fn act(ty: &'static str, kind: &'static str, act: Place) -> Row {
     Row { ty, kind, act }
 }
 
-const ROWS: [Row; 33] = [
+const ROWS: [Row; 38] = [
     own("oci_core_vcn", kinds::VCN),
     own("oci_core_virtual_network", kinds::VCN),
     own("oci_core_subnet", kinds::SUBNET),
@@ -82,6 +84,19 @@ const ROWS: [Row; 33] = [
     own("oci_core_instance", kinds::INSTANCE),
     own("oci_core_vnic_attachment", kinds::VNIC_ATTACHMENT),
     own("oci_core_private_ip", kinds::PRIVATE_IP),
+    own("oci_core_public_ip", kinds::PUBLIC_IP),
+    own("oci_core_cross_connect", kinds::CROSS_CONNECT),
+    own("oci_core_cross_connect_group", kinds::CROSS_CONNECT_GROUP),
+    act(
+        "oci_core_default_drg_route_table",
+        kinds::DRG_ROUTE_TABLE,
+        MANAGE,
+    ),
+    act(
+        "oci_core_drg_attachments_list",
+        kinds::DRG,
+        Place::Attachments,
+    ),
     own(DB_SYSTEM, kinds::INSTANCE),
     own(AUTONOMOUS, kinds::INSTANCE),
     own(

@@ -485,13 +485,6 @@ fn placeholders_become_pointers_and_a_type_that_is_not_modelled_says_so() {
     let unknown: Vec<_> = put.unknown.iter().map(String::as_str).collect();
     assert_eq!(unknown, ["/cidrBlocks/1"]);
     assert_eq!(put.doc["region"], "us-ashburn-1");
-    let mapped = create(
-        &estate,
-        "a",
-        "oci_core_cross_connect",
-        &config,
-        &spans,
-        &context,
-    );
+    let mapped = create(&estate, "a", "oci_core_vlan", &config, &spans, &context);
     assert!(matches!(mapped, Ok(Mapped::NotModelled(_))));
 }

@@ -1,7 +1,7 @@
 //! Secondary VNICs and private IPs: how they are made, moved and taken away.
 
 use serde_json::{Value as Json, json};
-use skybridge_estate::{Phase, ResourceId};
+use skybridge_estate::{Phase, Resource, ResourceId};
 
 use crate::kinds;
 use crate::model::OciModel;
@@ -145,4 +145,64 @@ fn a_secondary_address_moves_within_its_subnet_and_a_primary_one_stays() {
     let refusal = base.lab.change(&primary, there).unwrap_err();
     assert_eq!(refusal.rule, Some("oci.private-ip-moved"));
     assert_eq!(base.lab.delete(&primary).unwrap_err().status, 409);
+}
+
+#[test]
+fn a_public_ip_is_reserved_or_ephemeral_on_a_primary_address_and_goes_with_that() {
+    let mut base = base();
+    let vnic = base.primary();
+    let secondary = base.address(&vnic, None);
+    let is_primary = |ip: &&Resource| ip.field("/isPrimary") == Some(&json!(true));
+    let primary = base.lab.estate.children(&vnic).find(is_primary);
+    let primary = primary.unwrap().id.clone();
+    let doc = |lifetime: &str, on: Option<&ResourceId>| json!({ "lifetime": lifetime, "privateIpId": on.map(ResourceId::as_str) });
+    for wrong in [doc("SHORT", None), doc("EPHEMERAL", Some(&secondary))] {
+        let refusal = base.lab.try_create(kinds::PUBLIC_IP, wrong).unwrap_err();
+        assert_eq!(refusal.rule, Some("oci.public-ip"));
+    }
+    let alone = doc("EPHEMERAL", None);
+    let refusal = base.lab.try_create(kinds::PUBLIC_IP, alone).unwrap_err();
+    assert_eq!(refusal.code, "MissingParameter");
+    let kept = base.lab.create(kinds::PUBLIC_IP, doc("RESERVED", None));
+    let going = base
+        .lab
+        .create(kinds::PUBLIC_IP, doc("EPHEMERAL", Some(&primary)));
+    assert_eq!(base.lab.text(&going, "/assignedEntityId"), primary.as_str());
+    let again = doc("RESERVED", Some(&primary));
+    let refusal = base.lab.try_create(kinds::PUBLIC_IP, again).unwrap_err();
+    assert_eq!(refusal.status, 409);
+    let instance = base.instance.clone();
+    base.lab.delete(&instance).unwrap();
+    base.lab.pass(200);
+    assert!(base.lab.estate.resource(&going).is_none());
+    assert!(base.lab.estate.resource(&kept).is_some());
+}
+
+#[test]
+fn a_cross_connect_that_carries_a_circuit_stays() {
+    let mut base = base();
+    let group = base
+        .lab
+        .create(kinds::CROSS_CONNECT_GROUP, json!({ "displayName": "g" }));
+    let port = json!({ "crossConnectGroupId": group.as_str(), "locationName": "l",
+        "portSpeedShapeName": "10 Gbps" });
+    let port = base.lab.create(kinds::CROSS_CONNECT, port);
+    let drg = base.lab.drg();
+    let mapping = json!({ "crossConnectOrCrossConnectGroupId": group.as_str(), "vlan": 200,
+        "customerBgpPeeringIp": "10.9.0.1/30", "oracleBgpPeeringIp": "10.9.0.2/30" });
+    let circuit = json!({ "type": "PRIVATE", "gatewayId": drg.as_str(), "customerAsn": "65010",
+        "bandwidthShapeName": "1 Gbps", "crossConnectMappings": [mapping] });
+    let circuit = base.lab.create(kinds::VIRTUAL_CIRCUIT, circuit);
+    base.lab.pass(1000);
+    assert_eq!(base.lab.text(&circuit, "/lifecycleState"), "PROVISIONED");
+    assert_eq!(base.lab.text(&circuit, "/serviceType"), "COLOCATED");
+    assert_eq!(base.lab.delete(&group).unwrap_err().status, 409);
+    base.lab.delete(&port).unwrap();
+    assert_eq!(
+        base.lab.delete(&group).unwrap_err().rule,
+        Some("oci.deletion")
+    );
+    base.lab.delete(&circuit).unwrap();
+    base.lab.pass(1000);
+    base.lab.delete(&group).unwrap();
 }
