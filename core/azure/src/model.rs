@@ -231,6 +231,8 @@ pub struct Machine {
     pub id: ResourceId,
     /// Name.
     pub name: String,
+    /// The interface is its first, by which its own packets leave.
+    pub is_first: bool,
 }
 
 /// `Microsoft.Network/virtualNetworkGateways` of type ExpressRoute.

@@ -18,9 +18,9 @@ use skybridge_blueprint::{
 use crate::builder::{
     Builder, add_port, everywhere, host_prefix, mac, plain_interface, router_node, system, table,
 };
-use crate::vnet::{local_vrf, node_name, subnet_vrf};
+use crate::vnet::{local_vrf, nic_node, node_name, subnet_vrf};
 use crate::vnet_peering::own_end;
-use crate::{filters, tags};
+use crate::{appliances, filters, tags};
 
 /// The only port of what forwards on one leg.
 const LEG: &str = "eth0";
@@ -93,16 +93,29 @@ fn target(builder: &Builder<'_>, network: &VirtualNetwork, address: IpAddr) -> T
     let mut nics = azure.interfaces.iter();
     let nic =
         nics.find(|n| n.address == address && network.subnets.iter().any(|s| s.id == n.subnet));
-    match nic {
-        // Machines of ours do not forward for others: what an appliance does with a packet is not known.
-        Some(nic) if nic.ip_forwarding && nic.machine.is_some() => {
-            Target::Reached(NextHop::Drop(DropKind::NotModelled))
-        }
-        Some(nic) if nic.machine.is_some() => {
-            Target::Reached(NextHop::Drop(DropKind::NotForwarding))
-        }
-        Some(_) => Target::Reached(NextHop::Drop(DropKind::DeadTarget)),
-        None => Target::Nobody,
+    let Some(nic) = nic else {
+        return Target::Nobody;
+    };
+    let Some(machine) = &nic.machine else {
+        return Target::Reached(NextHop::Drop(DropKind::DeadTarget));
+    };
+    let node = nic_node(builder, nic, machine);
+    let may_forward = nic.ip_forwarding;
+    Target::Reached(appliances::next_hop(
+        builder,
+        (&machine.id, &node),
+        address,
+        may_forward,
+    ))
+}
+
+/// What is sent to a hop itself reaches its host. No cloud lists such a route.
+pub(crate) fn itself(address: IpAddr) -> StaticRoute {
+    StaticRoute {
+        prefix: host_prefix(address),
+        next_hop: NextHop::Table { vrf: local_vrf() },
+        preference: tags::SYSTEM,
+        source: RouteSource::Connected,
     }
 }
 
@@ -326,6 +339,7 @@ fn build_lane(
         let family = everywhere().into_iter();
         let family = family.filter(|p| p.addr().is_ipv4() == address.is_ipv4());
         only.routes = family.map(|p| system(p, hop.clone())).collect();
+        only.routes.push(itself(address));
         only
     });
     let own = vec![host_prefix(IpAddr::V4(ends[1]))];

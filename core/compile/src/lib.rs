@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `vnet.rs` | the distributed router of a virtual network, its subnets' tables |
 //! | `vnet_peering.rs` | peerings of virtual networks, with gateways that are lent |
+//! | `appliances.rs` | machines that forward for others |
 //! | `hops.rs` | firewalls, and how user routes lead to what forwards for others |
 //! | `gateway.rs` | the two instances of an ExpressRoute gateway and their sessions |
 //! | `msee.rs` | MSEE pairs: one VRF per circuit and peering |
@@ -24,6 +25,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod appliances;
 mod builder;
 mod carrier;
 mod drg;
@@ -45,6 +47,7 @@ mod vcn;
 mod vnet;
 mod vnet_peering;
 
+pub use appliances::Appliance;
 pub use hosts::{lift_ceilings, place_in_namespaces};
 pub use index::{
     CarriedLeg, CircuitIndex, GatewayIndex, HostIndex, Index, LegIndex, SiteIndex, SiteLegIndex,
@@ -88,6 +91,8 @@ pub struct Extras {
     pub carriers: Vec<sites::Carrier>,
     /// Properties of circuits' cross-connects.
     pub links: Vec<CrossConnectSettings>,
+    /// Machines that forward for others.
+    pub appliances: Vec<Appliance>,
     /// Networks that something joins that is not modelled.
     pub loose_ends: Vec<LooseEnd>,
 }

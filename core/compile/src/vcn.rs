@@ -16,6 +16,7 @@ use skybridge_oci::model::{
     AttachmentType, Drg, DrgAttachment, RouteRule, RouteTarget, Subnet, Vcn, Vnic,
 };
 
+use crate::appliances::{self, Leg};
 use crate::builder::{
     Builder, add_port, everywhere, host_prefix, neighbour, plain_interface, router_node, table,
 };
@@ -117,14 +118,7 @@ fn build_vcn(builder: &mut Builder<'_>, vcn: &Vcn) {
 /// A machine at its primary VNIC. A secondary one is an end of its own: what enters by it is answered by it, and
 /// the machine's own packets leave by the primary one.
 fn add_vnic(builder: &mut Builder<'_>, vcn: &Vcn, subnet: &Subnet, vnic: &Vnic) {
-    let machine = builder.label(&vnic.name, &vnic.instance);
-    let (node, origin) = match &vnic.attachment {
-        None => (machine, HostRef::Resource(vnic.instance.clone())),
-        Some((id, name)) => {
-            let node = format!("{machine}/{}", builder.label(name, id));
-            (node, HostRef::Resource(id.clone()))
-        }
-    };
+    let (node, origin) = vnic_node(builder, vnic);
     if vnic.attachment.is_some() || !vnic.secondary.is_empty() {
         builder.behaviour("oci_os_uses_further_addresses");
     }
@@ -140,9 +134,46 @@ fn add_vnic(builder: &mut Builder<'_>, vcn: &Vcn, subnet: &Subnet, vnic: &Vnic) 
         filter_out_of_host,
         filter_into_host,
         source_check: !vnic.skip_source_check,
-        ..host_plan(builder, vcn, subnet, node, origin, vnic.address)
+        ..host_plan(builder, vcn, subnet, node.to_string(), origin, vnic.address)
     };
+    if let Some(appliance) = appliances::of(builder, &vnic.instance) {
+        let leg = Leg {
+            appliance,
+            machine: builder.label(&vnic.name, &vnic.instance),
+            card: vnic.attachment.as_ref().map_or(&vnic.id, |(id, _)| id),
+            is_first: vnic.attachment.is_none(),
+        };
+        appliances::add_leg(builder, &plan, &leg);
+    }
     add_host(builder, plan);
+}
+
+/// The host at a VNIC, and what it came from.
+fn vnic_node(builder: &Builder<'_>, vnic: &Vnic) -> (NodeName, HostRef) {
+    let machine = builder.label(&vnic.name, &vnic.instance);
+    match &vnic.attachment {
+        None => (machine.into(), HostRef::Resource(vnic.instance.clone())),
+        Some((id, name)) => {
+            let node = format!("{machine}/{}", builder.label(name, id));
+            (node.into(), HostRef::Resource(id.clone()))
+        }
+    }
+}
+
+/// A private IP of the VCN as next hop: its VNIC passes packets of others when its source and destination check is
+/// off (Oracle, "Using a Private IP as a Route Target").
+fn private_ip(builder: &Builder<'_>, vcn: &Vcn, address: IpAddr) -> NextHop {
+    let mut vnics = builder.inputs.oci.vnics.iter();
+    let found = vnics.find(|v| {
+        let has = v.address == address || v.secondary.iter().any(|(_, a)| *a == address);
+        has && vcn.subnets.iter().any(|s| s.id == v.subnet)
+    });
+    let Some(vnic) = found else {
+        return NextHop::Drop(DropKind::NotModelled);
+    };
+    let (node, _) = vnic_node(builder, vnic);
+    let may_forward = vnic.skip_source_check;
+    appliances::next_hop(builder, (&vnic.instance, &node), address, may_forward)
 }
 
 /// The table of a VNIC that has a route table of its own (Oracle, "Per-resource Routing").
@@ -259,9 +290,8 @@ fn rule_table(builder: &Builder<'_>, vcn: &Vcn, label: &str, rules: &[RouteRule]
             RouteTarget::LocalPeering(gateway) => peering::next_hop(builder, gateway),
             RouteTarget::Internet(_) => NextHop::Drop(DropKind::Internet),
             RouteTarget::Missing(_) => NextHop::Drop(DropKind::DeadTarget),
-            RouteTarget::PrivateIp(_) | RouteTarget::NotModelled(_) => {
-                NextHop::Drop(DropKind::NotModelled)
-            }
+            RouteTarget::PrivateIp(address) => private_ip(builder, vcn, *address),
+            RouteTarget::NotModelled(_) => NextHop::Drop(DropKind::NotModelled),
         };
         vrf.routes.push(StaticRoute {
             prefix: rule.destination,

@@ -9,13 +9,15 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use skybridge_azure::model::{
-    NetworkInterface, NetworkPeering, PeeringState, Subnet, UserNextHop, UserRoute, VirtualNetwork,
+    Machine, NetworkInterface, NetworkPeering, PeeringState, Subnet, UserNextHop, UserRoute,
+    VirtualNetwork,
 };
 use skybridge_blueprint::{
     DropKind, HopVisibility, InterfaceName, LinkClass, LinkName, NextHop, NodeName, Owner,
     PortName, Role, RouteSource, StaticRoute, Vrf, VrfName,
 };
 
+use crate::appliances::{self, Leg};
 use crate::builder::{
     Builder, add_port, everywhere, host_prefix, plain_interface, router_node, system, table,
 };
@@ -164,8 +166,19 @@ fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -
     }
     for route in user_routes {
         vrf.routes.push(user_route(builder, vnet, route));
+        if let UserNextHop::VirtualAppliance(address) = route.next_hop
+            && subnets_hold(vnet, address)
+            && !vrf.routes.iter().any(|r| r.prefix == host_prefix(address))
+        {
+            vrf.routes.push(hops::itself(address));
+        }
     }
     vrf
+}
+
+fn subnets_hold(vnet: &VirtualNetwork, address: IpAddr) -> bool {
+    let mut ranges = vnet.subnets.iter().flat_map(|s| &s.prefixes);
+    ranges.any(|range| range.contains(&address))
 }
 
 /// True when a network has routes that nobody here knows: its own, those of a peer that is elsewhere, or of a
@@ -219,9 +232,15 @@ fn add_nic(
         builder.gap(&nic.id, format!("{} is not in its subnet", nic.address));
         return;
     };
+    let label = builder.label(&machine.name, &machine.id);
+    let origin = if machine.is_first {
+        &machine.id
+    } else {
+        &nic.id
+    };
     let plan = HostPlan {
-        node: builder.label(&machine.name, &machine.id).into(),
-        origin: HostRef::Resource(machine.id.clone()),
+        node: nic_node(builder, nic, machine),
+        origin: HostRef::Resource(origin.clone()),
         owner: Owner::Customer,
         location: vnet.location.clone(),
         network: vnet.id.clone(),
@@ -238,7 +257,30 @@ fn add_nic(
         source_check: !nic.ip_forwarding,
         synthetic: false,
     };
+    if let Some(appliance) = appliances::of(builder, &machine.id) {
+        let leg = Leg {
+            appliance,
+            machine: label,
+            card: &nic.id,
+            is_first: machine.is_first,
+        };
+        appliances::add_leg(builder, &plan, &leg);
+    }
     add_host(builder, plan);
+}
+
+/// The host at an interface: the machine at its first, and an end of its own at each other.
+pub(crate) fn nic_node(
+    builder: &Builder<'_>,
+    nic: &NetworkInterface,
+    machine: &Machine,
+) -> NodeName {
+    let label = builder.label(&machine.name, &machine.id);
+    if machine.is_first {
+        label.into()
+    } else {
+        format!("{label}/{}", nic.name).into()
+    }
 }
 
 fn add_extra(

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use skybridge_compile::{CrossConnectSettings, ExtraHost, Extras, HostRef, ServicePlacement};
+use skybridge_compile::{
+    Appliance, CrossConnectSettings, ExtraHost, Extras, HostRef, ServicePlacement,
+};
 use skybridge_estate::{Estate, ResourceId};
 use skybridge_sites::{Endpoint, HostPlace, LabFile, LinkTarget, Path};
 use skybridge_terraform::Address;
@@ -26,6 +28,19 @@ pub(crate) fn extras(estate: &Estate, files: &[&LabFile]) -> Extras {
                             format!("{}:{}", t.host, t.port)
                         }
                     }),
+                });
+            }
+        }
+        for appliance in &file.appliances {
+            if let Some(machine) = resource_at(estate, &file.stack, &appliance.host) {
+                let routes = appliance.routes.iter();
+                let routes = routes.filter_map(|(prefix, card)| {
+                    Some((*prefix, resource_at(estate, &file.stack, card)?))
+                });
+                extras.appliances.push(Appliance {
+                    machine,
+                    stateful: appliance.stateful,
+                    routes: routes.collect(),
                 });
             }
         }

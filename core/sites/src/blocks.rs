@@ -148,7 +148,7 @@ pub(crate) fn expectation(context: &mut Context<'_>, block: &Block) -> Option<Ex
     })
 }
 
-fn flag(value: &Value) -> Result<bool, String> {
+pub(crate) fn flag(value: &Value) -> Result<bool, String> {
     value
         .as_bool()
         .ok_or_else(|| "true or false is expected".to_owned())

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod appliances;
 mod arguments;
 mod blocks;
 mod limits;
@@ -20,8 +21,8 @@ mod units;
 
 pub use limits::limit_names;
 pub use model::{
-    Element, Endpoint, Expectation, Forward, LabFile, LabHost, LinkSettings, LinkTarget, Path,
-    Protocol, Service, Target, Within,
+    Appliance, Element, Endpoint, Expectation, Forward, LabFile, LabHost, LinkSettings, LinkTarget,
+    Path, Protocol, Service, Target, Within,
 };
 pub use premises::{
     Attach, Bfd, Carrier, HandOff, HostPlace, Network, Persona, PortMode, Router, Site,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use skybridge_estate::Place;
 use skybridge_terraform::Address;
 
@@ -20,6 +21,8 @@ pub struct LabFile {
     pub forwards: Vec<Forward>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
+    /// Machines that forward for others.
+    pub appliances: Vec<Appliance>,
     /// Hosts added to subnets and to networks of sites.
     pub hosts: Vec<LabHost>,
     /// Sites on premises.
@@ -63,6 +66,21 @@ pub struct Service {
     pub tcp: u16,
     /// The real server; without one the labelled test echo answers.
     pub to: Option<Target>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// `appliance "name" { host, stateful, routes }`
+#[derive(Clone, PartialEq, Debug)]
+pub struct Appliance {
+    /// Its name.
+    pub name: String,
+    /// The virtual machine or instance.
+    pub host: Address,
+    /// It passes only what belongs to connections that it has seen open.
+    pub stateful: bool,
+    /// Prefixes that it sends out by another interface card than its first, and the card.
+    pub routes: Vec<(IpNet, Address)>,
     /// Where it is written.
     pub place: Place,
 }

@@ -7,14 +7,22 @@ use skybridge_hcl::{Diagnostic, Files, Scope, Span, join_path, parse_body};
 
 use crate::arguments::{Context, LabScope, SiteNames};
 use crate::model::LabFile;
-use crate::{blocks, site};
+use crate::{appliances, blocks, site};
 
 /// How the name of a lab file ends.
 const SUFFIX: &str = ".sky.hcl";
 
 /// Blocks that a lab file may have.
-const BLOCKS: [&str; 8] = [
-    "service", "forward", "expect", "host", "limits", "link", "site", "carrier",
+const BLOCKS: [&str; 9] = [
+    "service",
+    "forward",
+    "expect",
+    "host",
+    "appliance",
+    "limits",
+    "link",
+    "site",
+    "carrier",
 ];
 
 /// Blocks that stand in a site.
@@ -76,6 +84,9 @@ pub fn read(files: &dyn Files, directory: &str, scope: &dyn Scope) -> (LabFile, 
                 .expectations
                 .extend(blocks::expectation(&mut context, block)),
             "host" => lab.hosts.extend(blocks::host(&mut context, block)),
+            "appliance" => lab
+                .appliances
+                .extend(appliances::appliance(&mut context, block)),
             "limits" => blocks::limits(&mut context, block, &mut lab),
             "link" => lab.links.extend(blocks::link(&mut context, block)),
             "site" => site::site(&mut context, block, &mut lab),

@@ -334,7 +334,15 @@ fn machine(estate: &Estate, nic: &ResourceId) -> Option<Machine> {
         .map(|m| Machine {
             id: m.id.clone(),
             name: m.name.clone(),
+            is_first: is_first(m, nic),
         })
+}
+
+/// True when an interface is the first that its machine names.
+fn is_first(machine: &Resource, nic: &ResourceId) -> bool {
+    let at = "/properties/networkProfile/networkInterfaces/0/id";
+    let first = Doc::of(machine).reference(at);
+    first.is_none_or(|id| kinds::same_id(&id, nic))
 }
 
 /// The machine that has a network interface.

@@ -51,6 +51,7 @@ pub(crate) fn azure() -> az::AzureModel {
             machine: Some(az::Machine {
                 id: "vm".into(),
                 name: "web".into(),
+                is_first: true,
             }),
         }],
         gateways: vec![az::Gateway {

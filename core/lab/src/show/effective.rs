@@ -86,7 +86,9 @@ const fn source(source: RouteSource, is_azure: bool) -> &'static str {
 
 /// What a rule of a VCN leads to, by the interface.
 fn target(interface: &InterfaceName) -> &'static str {
-    if interface.as_str().starts_with("lpg/") {
+    if interface.as_str().starts_with("forward/") {
+        "Private IP"
+    } else if interface.as_str().starts_with("lpg/") {
         "Local Peering Gateway"
     } else {
         "DRG"
@@ -103,7 +105,13 @@ fn next_hop(hop: &NextHop, source: RouteSource, is_azure: bool) -> (String, Stri
         }
         NextHop::Via { interface, .. } if !is_azure => (target(interface), String::new()),
         NextHop::Via { .. } if source == RouteSource::System => ("VNetPeering", String::new()),
-        NextHop::Via { address, .. } => ("VirtualAppliance", address.to_string()),
+        // A hop in a peered network has an interface of its own, called by its address.
+        NextHop::Via { interface, address } => {
+            let own = interface.as_str().strip_prefix("hop/");
+            let named = own.and_then(|name| name.rsplit('/').next());
+            let address = named.map_or_else(|| address.to_string(), str::to_owned);
+            ("VirtualAppliance", address)
+        }
         NextHop::Connected { .. } => ("Local", String::new()),
         NextHop::Drop(DropKind::None) => ("None", String::new()),
         NextHop::Drop(DropKind::Internet) => ("Internet", String::new()),

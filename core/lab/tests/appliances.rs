@@ -1,0 +1,115 @@
+//! Machines and load balancers that user routes lead to, judged by packets.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod common;
+
+use common::Virtual;
+use common::hubs::{Hub, machine, spoke, verdict, why};
+use skybridge_lab::document::Verdict;
+
+const FORWARDS: &str = "ip_forwarding_enabled = true";
+const HOP: &str = "azurerm_network_interface.nva.private_ip_address";
+
+/// Two spokes that reach each other by a machine in the hub only.
+fn two_spokes(interface: &str) -> Hub {
+    Hub::new()
+        .add(&machine("nva", "hub", "10.0.2.0/24", interface))
+        .add(&spoke("left", 1, &[["10.2.0.0/16", HOP]]))
+        .add(&spoke("right", 2, &[["10.1.0.0/16", HOP]]))
+}
+
+const APPLIANCE: &str = r#"
+appliance "nva" {
+  host = azurerm_linux_virtual_machine.nva
+}
+"#;
+
+#[test]
+fn what_a_machine_does_with_others_packets_is_unknown_until_the_lab_file_says_it() {
+    let report = two_spokes(FORWARDS).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Unknown);
+    let report = two_spokes(FORWARDS).lab(APPLIANCE).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
+    assert_eq!(verdict(&report, "right", "left"), Verdict::Holds);
+    // It is a machine still.
+    assert_eq!(verdict(&report, "left", "nva"), Verdict::Holds);
+    assert_eq!(verdict(&report, "nva", "right"), Verdict::Holds);
+}
+
+#[test]
+fn an_interface_without_ip_forwarding_drops_what_is_not_its_own_whatever_the_machine_would_do() {
+    for lab in ["", APPLIANCE] {
+        let report = two_spokes("").lab(lab).up(&mut Virtual::new());
+        assert_eq!(verdict(&report, "left", "right"), Verdict::Fails);
+        let why = why(&report, "left", "right");
+        assert!(why.contains("route not forwarding at vnet/hub"), "{why}");
+    }
+}
+
+#[test]
+fn a_stateful_appliance_drops_replies_whose_requests_went_elsewhere() {
+    let one_way = two_spokes(FORWARDS).add(
+        r#"
+resource "azurerm_virtual_network_peering" "left_right" {
+  name                      = "left-right"
+  resource_group_name       = azurerm_resource_group.this.name
+  virtual_network_name      = azurerm_virtual_network.left.name
+  remote_virtual_network_id = azurerm_virtual_network.right.id
+}
+
+resource "azurerm_virtual_network_peering" "right_left" {
+  name                      = "right-left"
+  resource_group_name       = azurerm_resource_group.this.name
+  virtual_network_name      = azurerm_virtual_network.right.name
+  remote_virtual_network_id = azurerm_virtual_network.left.id
+}
+"#,
+    );
+    let one_way = one_way.replace(
+        "address_prefix = \"10.2.0.0/16\"",
+        "address_prefix = \"10.9.0.0/16\"",
+    );
+    let report = one_way.clone().lab(APPLIANCE).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
+    let stateful = APPLIANCE.replace("nva\n", "nva\n  stateful = true\n");
+    let report = one_way.lab(&stateful).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Fails);
+    let why = why(&report, "left", "right");
+    assert!(why.contains("out of state at nva/forwarding"), "{why}");
+}
+
+#[test]
+fn the_security_group_of_its_interface_judges_what_an_appliance_passes_on() {
+    let group = r#"
+resource "azurerm_network_security_group" "nva" {
+  name                = "nva"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+
+  security_rule {
+    name                       = "no-left"
+    priority                   = 100
+    direction                  = "Inbound"
+    access                     = "Deny"
+    protocol                   = "*"
+    source_port_range          = "*"
+    destination_port_range     = "*"
+    source_address_prefix      = "10.1.0.0/16"
+    destination_address_prefix = "*"
+  }
+}
+
+resource "azurerm_network_interface_security_group_association" "nva" {
+  network_interface_id      = azurerm_network_interface.nva.id
+  network_security_group_id = azurerm_network_security_group.nva.id
+}
+"#;
+    let report = two_spokes(FORWARDS)
+        .add(group)
+        .lab(APPLIANCE)
+        .up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Fails);
+    assert!(why(&report, "left", "right").contains("no-left"));
+    // Replies of what it lets pass come back by the same card.
+    assert_eq!(verdict(&report, "right", "left"), Verdict::Holds);
+}
