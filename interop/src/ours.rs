@@ -163,6 +163,7 @@ pub(crate) fn router(
             "main".into(),
             Vrf {
                 ecmp_max: 1,
+                symmetric: false,
                 ..Vrf::default()
             },
         )]),

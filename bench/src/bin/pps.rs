@@ -464,6 +464,7 @@ fn spec(at: usize, rules: u16) -> Result<Spec> {
     let vrf = Vrf {
         routes,
         ecmp_max: 4,
+        symmetric: false,
         label: "tenant".to_owned(),
     };
     Ok(Spec {

@@ -48,9 +48,19 @@ pub const FIREWALL_POLICY: &str = "Microsoft.Network/firewallPolicies";
 pub const RULE_GROUP: &str = "Microsoft.Network/firewallPolicies/ruleCollectionGroups";
 /// Addresses that firewall rules name together.
 pub const IP_GROUP: &str = "Microsoft.Network/ipGroups";
+/// Load balancer.
+pub const BALANCER: &str = "Microsoft.Network/loadBalancers";
+/// Backend pool of a load balancer.
+pub const POOL: &str = "Microsoft.Network/loadBalancers/backendAddressPools";
+/// An address in a backend pool. In ARM it is a part of the pool's document.
+pub const POOL_ADDRESS: &str = "Microsoft.Network/loadBalancers/backendAddressPools/addresses";
+/// Health probe of a load balancer.
+pub const PROBE: &str = "Microsoft.Network/loadBalancers/probes";
+/// Rule of a load balancer.
+pub const BALANCING_RULE: &str = "Microsoft.Network/loadBalancers/loadBalancingRules";
 
 /// Every type that [`crate::Azure`] decides.
-pub const ALL: [&str; 23] = [
+pub const ALL: [&str; 28] = [
     VNET,
     SUBNET,
     VNET_PEERING,
@@ -74,6 +84,11 @@ pub const ALL: [&str; 23] = [
     FIREWALL_POLICY,
     RULE_GROUP,
     IP_GROUP,
+    BALANCER,
+    POOL,
+    POOL_ADDRESS,
+    PROBE,
+    BALANCING_RULE,
 ];
 
 /// The type as this crate spells it; ARM compares types without case.

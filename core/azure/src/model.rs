@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 use skybridge_base::{Asn, VlanId};
 use skybridge_estate::{Phase, ResourceId};
 
-pub use hops::{Firewall, FirewallRule, PrivateRanges};
+pub use hops::{BalancingRule, Firewall, FirewallRule, Frontend, LoadBalancer, PrivateRanges};
 
 /// Everything of Azure in an estate.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -30,6 +30,8 @@ pub struct AzureModel {
     pub circuits: Vec<Circuit>,
     /// Connections between gateways and circuits.
     pub connections: Vec<Connection>,
+    /// Load balancers.
+    pub balancers: Vec<LoadBalancer>,
     /// Firewalls in virtual networks.
     pub firewalls: Vec<Firewall>,
     /// What could not be read, for `not_modelled`.

@@ -140,6 +140,8 @@ pub struct Vrf {
     pub routes: Vec<StaticRoute>,
     /// Greatest number of equal next hops used together; 1 is no multipath.
     pub ecmp_max: u8,
+    /// Both directions of a flow choose the same of several next hops.
+    pub symmetric: bool,
     /// For people: what the table is called where it comes from.
     pub label: String,
 }

@@ -208,6 +208,7 @@ pub(crate) fn table(label: &str, ecmp_max: u8) -> Vrf {
     Vrf {
         routes: Vec::new(),
         ecmp_max,
+        symmetric: false,
         label: label.to_owned(),
     }
 }

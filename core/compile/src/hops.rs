@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use skybridge_azure::model::{
-    Firewall, NetworkPeering, PeeringState, PrivateRanges, UserNextHop, VirtualNetwork,
+    BalancingRule, Firewall, Frontend, NetworkPeering, PeeringState, PrivateRanges, UserNextHop,
+    VirtualNetwork,
 };
 use skybridge_blueprint::{
     DropKind, HopVisibility, Interface, InterfaceName, LinkClass, LinkName, NextHop, NodeKind,
@@ -90,23 +91,105 @@ fn target(builder: &Builder<'_>, network: &VirtualNetwork, address: IpAddr) -> T
             address,
         });
     }
-    let mut nics = azure.interfaces.iter();
+    if let Some(rule) = ha_ports(builder, network, address) {
+        return Target::Reached(match members(builder, network, rule) {
+            Ok(_) => NextHop::Table {
+                vrf: balanced_vrf(address),
+            },
+            Err(kind) => NextHop::Drop(kind),
+        });
+    }
+    card(builder, network, address).map_or(Target::Nobody, Target::Reached)
+}
+
+/// What becomes of others' packets at an interface card of a network.
+fn card(builder: &Builder<'_>, network: &VirtualNetwork, address: IpAddr) -> Option<NextHop> {
+    let mut nics = builder.inputs.azure.interfaces.iter();
     let nic =
         nics.find(|n| n.address == address && network.subnets.iter().any(|s| s.id == n.subnet));
-    let Some(nic) = nic else {
-        return Target::Nobody;
-    };
+    let nic = nic?;
     let Some(machine) = &nic.machine else {
-        return Target::Reached(NextHop::Drop(DropKind::DeadTarget));
+        return Some(NextHop::Drop(DropKind::DeadTarget));
     };
     let node = nic_node(builder, nic, machine);
-    let may_forward = nic.ip_forwarding;
-    Target::Reached(appliances::next_hop(
-        builder,
-        (&machine.id, &node),
-        address,
-        may_forward,
-    ))
+    let forwards = nic.ip_forwarding;
+    let machine = (&machine.id, &node);
+    Some(appliances::next_hop(builder, machine, address, forwards))
+}
+
+/// The rule of a load balancer that takes everything at a frontend of this network.
+fn ha_ports<'a>(
+    builder: &Builder<'a>,
+    network: &VirtualNetwork,
+    address: IpAddr,
+) -> Option<&'a BalancingRule> {
+    let here =
+        |f: &&Frontend| f.address == address && network.subnets.iter().any(|s| s.id == f.subnet);
+    builder.inputs.azure.balancers.iter().find_map(|balancer| {
+        let frontend = balancer.frontends.iter().find(here)?;
+        let mut rules = balancer.rules.iter();
+        rules.find(|r| r.protocol.is_none() && r.frontend.eq_ignore_ascii_case(&frontend.name))
+    })
+}
+
+/// The machines behind a rule, all of which take others' packets; or why a packet may not get through.
+fn members(
+    builder: &Builder<'_>,
+    network: &VirtualNetwork,
+    rule: &BalancingRule,
+) -> Result<Vec<NextHop>, DropKind> {
+    if rule.unknown {
+        return Err(DropKind::NotModelled);
+    }
+    let mut hops = Vec::new();
+    for member in &rule.members {
+        match card(builder, network, *member) {
+            Some(hop @ NextHop::Via { .. }) => hops.push(hop),
+            // One of several that does not forward takes some flows and not others.
+            Some(NextHop::Drop(DropKind::NotForwarding)) if rule.members.len() == 1 => {
+                return Err(DropKind::NotForwarding);
+            }
+            // A card without a running machine fails its probe.
+            Some(NextHop::Drop(DropKind::DeadTarget)) => {}
+            Some(_) | None => return Err(DropKind::NotModelled),
+        }
+    }
+    if hops.is_empty() {
+        return Err(DropKind::DeadTarget);
+    }
+    Ok(hops)
+}
+
+fn balanced_vrf(address: IpAddr) -> VrfName {
+    format!("lb/{address}").into()
+}
+
+/// Load balancers that are hops: a table each, with the machines as equal next hops. A flow keeps its machine in
+/// both directions, as HA ports with one interface have it (load-balancer-ha-ports-overview, "flow symmetry").
+pub(crate) fn build_balancers(builder: &mut Builder<'_>) {
+    let azure = builder.inputs.azure;
+    for network in &azure.vnets {
+        for frontend in azure.balancers.iter().flat_map(|b| &b.frontends) {
+            let rule = ha_ports(builder, network, frontend.address);
+            let Some(Ok(hops)) = rule.map(|rule| members(builder, network, rule)) else {
+                continue;
+            };
+            // No probe is sent: who runs counts as healthy.
+            builder.behaviour("azure_lb_running_is_healthy");
+            builder.behaviour("azure_lb_ha_ports_carry_icmp");
+            let mut only = table("load balancer", u8::MAX);
+            only.symmetric = true;
+            let family = everywhere().into_iter();
+            let family = family.filter(|p| p.addr().is_ipv4() == frontend.address.is_ipv4());
+            only.routes = family
+                .flat_map(|p| hops.iter().map(move |hop| system(p, hop.clone())))
+                .collect();
+            let name = node_name(builder, network);
+            if let Some(router) = builder.router_mut(&name) {
+                router.vrfs.insert(balanced_vrf(frontend.address), only);
+            }
+        }
+    }
 }
 
 /// What is sent to a hop itself reaches its host. No cloud lists such a route.

@@ -253,6 +253,7 @@ pub fn compile(inputs: &Inputs<'_>) -> Compiled {
     vnet::build(&mut builder);
     vnet_peering::build(&mut builder);
     hops::build_firewalls(&mut builder);
+    hops::build_balancers(&mut builder);
     hops::build_lanes(&mut builder);
     vcn::build(&mut builder);
     msee::build(&mut builder);

@@ -24,6 +24,21 @@ pub fn hash(seed: u64, tuple: &FiveTuple) -> u64 {
     mix(h, 0)
 }
 
+/// The tuple of a flow whichever way a packet of it goes: the lesser end as the source.
+#[must_use]
+pub fn either_way(tuple: FiveTuple) -> FiveTuple {
+    if (tuple.src, tuple.src_port) <= (tuple.dst, tuple.dst_port) {
+        return tuple;
+    }
+    FiveTuple {
+        src: tuple.dst,
+        dst: tuple.src,
+        src_port: tuple.dst_port,
+        dst_port: tuple.src_port,
+        ..tuple
+    }
+}
+
 /// `0..len` by `hash`; 0 when `len` is 0.
 #[must_use]
 pub fn choose(hash: u64, len: usize) -> usize {

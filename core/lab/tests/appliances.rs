@@ -113,3 +113,115 @@ resource "azurerm_network_interface_security_group_association" "nva" {
     // Replies of what it lets pass come back by the same card.
     assert_eq!(verdict(&report, "right", "left"), Verdict::Holds);
 }
+
+/// Two machines in the hub behind a load balancer that takes everything.
+fn balanced(rule: &str) -> Hub {
+    let hop = "azurerm_lb.nva.frontend_ip_configuration[0].private_ip_address";
+    let pool = |name: &str| {
+        format!(
+            r#"
+resource "azurerm_network_interface_backend_address_pool_association" "{name}" {{
+  network_interface_id    = azurerm_network_interface.{name}.id
+  ip_configuration_name   = "main"
+  backend_address_pool_id = azurerm_lb_backend_address_pool.nva.id
+}}
+"#
+        )
+    };
+    Hub::new()
+        .add(&machine("one", "hub", "10.0.2.0/24", FORWARDS))
+        .add(&machine("two", "hub", "10.0.3.0/24", FORWARDS))
+        .add(&pool("one"))
+        .add(&pool("two"))
+        .add(&format!(
+            r#"
+resource "azurerm_lb" "nva" {{
+  name                = "nva"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+  sku                 = "Standard"
+
+  frontend_ip_configuration {{
+    name                          = "main"
+    subnet_id                     = azurerm_subnet.one.id
+    private_ip_address_allocation = "Static"
+    private_ip_address            = "10.0.2.100"
+  }}
+}}
+
+resource "azurerm_lb_backend_address_pool" "nva" {{
+  name            = "nva"
+  loadbalancer_id = azurerm_lb.nva.id
+}}
+
+resource "azurerm_lb_probe" "nva" {{
+  name            = "ssh"
+  loadbalancer_id = azurerm_lb.nva.id
+  port            = 22
+}}
+
+resource "azurerm_lb_rule" "nva" {{
+  name                           = "all"
+  loadbalancer_id                = azurerm_lb.nva.id
+  frontend_ip_configuration_name = "main"
+  backend_address_pool_ids       = [azurerm_lb_backend_address_pool.nva.id]
+  probe_id                       = azurerm_lb_probe.nva.id
+{rule}
+}}
+"#
+        ))
+        .add(&spoke("left", 1, &[["10.2.0.0/16", hop]]))
+        .add(&spoke("right", 2, &[["10.1.0.0/16", hop]]))
+}
+
+const HA_PORTS: &str = r#"
+  protocol      = "All"
+  frontend_port = 0
+  backend_port  = 0
+"#;
+
+const BOTH: &str = r#"
+appliance "one" {
+  host     = azurerm_linux_virtual_machine.one
+  stateful = true
+}
+
+appliance "two" {
+  host     = azurerm_linux_virtual_machine.two
+  stateful = true
+}
+"#;
+
+#[test]
+fn ha_ports_keep_a_flow_on_one_machine_in_both_directions() {
+    let mut lab = Virtual::new();
+    // Stateful machines drop what they have not seen open: many flows pass only if each keeps its machine.
+    for index in 0..8 {
+        let expected: String = (0..index + 1)
+            .map(|i| {
+                format!(
+                    "\nexpect \"flow {i}\" {{\n  from = azurerm_linux_virtual_machine.left\n  to = azurerm_linux_virtual_machine.right\n  tcp = {}\n}}\n",
+                    5000 + i
+                )
+            })
+            .collect();
+        let report = balanced(HA_PORTS).lab(BOTH).lab(&expected).up(&mut lab);
+        assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
+        assert_eq!(verdict(&report, "right", "left"), Verdict::Holds);
+        for row in &report.expectations {
+            assert_eq!(row.holds, Verdict::Holds, "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_load_balancer_is_a_hop_only_with_ha_ports_and_machines_that_forward() {
+    let report = balanced(HA_PORTS).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Unknown);
+    let one = BOTH.split("appliance \"two\"").next().unwrap();
+    let report = balanced(HA_PORTS).lab(one).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Unknown);
+    let plain = "protocol = \"Tcp\"\n  frontend_port = 443\n  backend_port = 443\n";
+    let report = balanced(plain).lab(BOTH).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Unknown);
+}

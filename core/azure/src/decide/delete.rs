@@ -5,6 +5,7 @@ use skybridge_catalogue::{Deletion, DeletionOutcome, LifecycleOp, catalogue};
 use skybridge_estate::{Estate, OperationKind, Phase, Refusal, Resource, ResourceId, Txn, Write};
 
 use super::gateway::sits_in;
+use super::interface::configurations;
 use super::put::begin;
 use super::{connection, done_at, refuse_when_busy};
 use crate::doc::Doc;
@@ -124,6 +125,7 @@ fn condition(estate: &Estate, resource: &Resource) -> (&'static str, Vec<Resourc
             let heirs = referrers(estate, "/properties/basePolicy/id", resource);
             either(firewalls.into_iter().chain(heirs).collect(), "in-use")
         }
+        kinds::POOL | kinds::PROBE => either(parts_users(estate, resource), "in-use"),
         kinds::IP_GROUP => either(group_users(estate, resource), "in-use"),
         kinds::GATEWAY => either(
             ids(connection::of_gateway(estate, resource)),
@@ -151,7 +153,7 @@ fn condition(estate: &Estate, resource: &Resource) -> (&'static str, Vec<Resourc
     }
 }
 
-/// Network interfaces, gateways and firewalls in a subnet.
+/// Network interfaces, gateways, firewalls and load balancers in a subnet.
 pub(super) fn subnet_users(estate: &Estate, subnet: &ResourceId) -> Vec<ResourceId> {
     let Some(subnet) = estate.resource(subnet) else {
         return Vec::new();
@@ -167,6 +169,13 @@ pub(super) fn subnet_users(estate: &Estate, subnet: &ResourceId) -> Vec<Resource
         .collect();
     users.sort_by_key(|r| (r.kind.as_str() != kinds::NIC, &r.id));
     users.into_iter().map(|r| r.id.clone()).collect()
+}
+
+/// Rules of a load balancer that name a pool or a probe.
+fn parts_users(estate: &Estate, part: &Resource) -> Vec<ResourceId> {
+    let rules = estate.naming(&part.id);
+    let rules = rules.filter(|r| r.kind.as_str() == kinds::BALANCING_RULE);
+    rules.map(|r| r.id.clone()).collect()
 }
 
 /// Collections of rules that name a group of addresses.
@@ -198,7 +207,7 @@ fn referrers(estate: &Estate, pointer: &str, target: &Resource) -> Vec<ResourceI
 fn address_users(estate: &Estate, address: &Resource) -> Vec<ResourceId> {
     let has = |r: &&Resource| {
         let doc = Doc::of(r);
-        doc.items("/properties/ipConfigurations")
+        configurations(&doc)
             .iter()
             .filter_map(|at| doc.reference(&format!("{at}/properties/publicIPAddress/id")))
             .any(|id| kinds::same_id(&id, &address.id))
@@ -220,9 +229,7 @@ pub(super) fn remove(estate: &Estate, resource: &Resource, txn: &mut Txn) {
     for child in estate.children(&resource.id) {
         remove(estate, child, txn);
     }
-    let configs = Doc::of(resource)
-        .items("/properties/ipConfigurations")
-        .len();
+    let configs = configurations(&Doc::of(resource)).len();
     for index in 0..configs {
         let key = super::interface::holder(&resource.id, index);
         txn.writes.push(Write::Release { key });

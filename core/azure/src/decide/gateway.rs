@@ -5,6 +5,7 @@ use serde_json::json;
 use skybridge_catalogue::catalogue;
 use skybridge_estate::{Estate, Refusal, Resource};
 
+use super::interface::configurations;
 use super::put::{Outcome, Request};
 use crate::doc::{Doc, prefix, subnet_prefixes};
 use crate::kinds;
@@ -80,10 +81,10 @@ fn check_subnet(request: &Request<'_>, subnet: &Resource, at: &str) -> Result<()
     }
 }
 
-/// True when a gateway's first IP configuration is in `subnet`.
+/// True when something's IP configurations or frontends are in `subnet`.
 pub(crate) fn sits_in(gateway: &Resource, subnet: &Resource) -> bool {
     let doc = Doc::of(gateway);
-    doc.items("/properties/ipConfigurations")
+    configurations(&doc)
         .iter()
         .filter_map(|at| doc.reference(&format!("{at}/properties/subnet/id")))
         .any(|id| kinds::same_id(&id, &subnet.id))

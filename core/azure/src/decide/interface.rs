@@ -57,7 +57,8 @@ fn mac_octets(id: &ResourceId) -> String {
     format!("00-0D-3A-{a:02X}-{b:02X}-{c:02X}")
 }
 
-fn ip_config(
+/// The address of one configuration of an interface or frontend.
+pub(super) fn ip_config(
     request: &Request<'_>,
     txn: &mut Txn,
     index: usize,
@@ -187,6 +188,13 @@ fn usable(net: Ipv4Net) -> std::ops::RangeInclusive<u32> {
     first..=u32::from(net.broadcast()).saturating_sub(1)
 }
 
+/// The pointers of all that has an address: configurations of interfaces, frontends of load balancers.
+pub(super) fn configurations(doc: &Doc<'_>) -> Vec<String> {
+    let mut items = doc.items("/properties/ipConfigurations");
+    items.extend(doc.items("/properties/frontendIPConfigurations"));
+    items
+}
+
 /// What else has an address of a subnet.
 fn holder_of<'a>(
     request: &'a Request<'_>,
@@ -195,14 +203,16 @@ fn holder_of<'a>(
 ) -> Option<&'a ResourceId> {
     let has = |nic: &&Resource| {
         let doc = Doc::of(nic);
-        matches!(nic.kind.as_str(), kinds::NIC | kinds::FIREWALL)
-            && doc.items("/properties/ipConfigurations").iter().any(|at| {
-                let in_subnet = doc
-                    .reference(&format!("{at}/properties/subnet/id"))
-                    .is_some_and(|id| kinds::same_id(&id, &subnet.id));
-                let same = doc.parse(&format!("{at}/properties/privateIPAddress")) == Some(address);
-                in_subnet && same
-            })
+        matches!(
+            nic.kind.as_str(),
+            kinds::NIC | kinds::FIREWALL | kinds::BALANCER
+        ) && configurations(&doc).iter().any(|at| {
+            let in_subnet = doc
+                .reference(&format!("{at}/properties/subnet/id"))
+                .is_some_and(|id| kinds::same_id(&id, &subnet.id));
+            let same = doc.parse(&format!("{at}/properties/privateIPAddress")) == Some(address);
+            in_subnet && same
+        })
     };
     let mut others = request.estate.naming(&subnet.id);
     others

@@ -3,6 +3,7 @@
 //! A PUT is checked ([`put`]), a DELETE follows `data/deletions.csv` ([`delete`]), a provider moves
 //! circuits ([`provider`]), and due operations take their step ([`step`]).
 
+mod balancer;
 mod circuit;
 mod connection;
 mod delete;

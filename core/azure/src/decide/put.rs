@@ -9,7 +9,7 @@ use skybridge_estate::{
 };
 
 use super::{
-    circuit, connection, done_at, firewall, gateway, interface, merge, network, peering,
+    balancer, circuit, connection, done_at, firewall, gateway, interface, merge, network, peering,
     refuse_when_busy, security, vnet_peering,
 };
 use crate::doc::Doc;
@@ -94,6 +94,8 @@ pub(super) fn put(estate: &Estate, put: &PutRequest, now: Instant) -> Result<Txn
         kinds::AUTHORIZATION => circuit::authorization(&request, &mut txn),
         kinds::FIREWALL => firewall::firewall(&request, &mut txn),
         kinds::FIREWALL_POLICY => firewall::policy(&request),
+        kinds::BALANCER => balancer::balancer(&request, &mut txn),
+        kinds::BALANCING_RULE => balancer::rule(&request),
         kinds::NETWORK_RULES | kinds::APPLICATION_RULES | kinds::NAT_RULES => {
             firewall::collection(&request)
         }

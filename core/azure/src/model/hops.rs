@@ -26,6 +26,49 @@ pub struct Firewall {
     pub private_ranges: PrivateRanges,
 }
 
+/// `Microsoft.Network/loadBalancers` with frontends in virtual networks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoadBalancer {
+    /// Id.
+    pub id: ResourceId,
+    /// Name.
+    pub name: String,
+    /// Frontends with private addresses.
+    pub frontends: Vec<Frontend>,
+    /// Its rules.
+    pub rules: Vec<BalancingRule>,
+}
+
+/// A private frontend of a load balancer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frontend {
+    /// Name.
+    pub name: String,
+    /// Its subnet.
+    pub subnet: ResourceId,
+    /// Its address.
+    pub address: IpAddr,
+}
+
+/// A rule of a load balancer (`loadBalancingRules`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BalancingRule {
+    /// Name.
+    pub name: String,
+    /// The frontend.
+    pub frontend: String,
+    /// IP protocol number; `None` is all: an HA ports rule, whose ports are 0.
+    pub protocol: Option<u8>,
+    /// Port at the frontend.
+    pub frontend_port: u16,
+    /// Port at the machines.
+    pub backend_port: u16,
+    /// Addresses of the machines.
+    pub members: Vec<IpAddr>,
+    /// Rests on what is not known: a member's address, or a field.
+    pub unknown: bool,
+}
+
 /// One rule of a firewall.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FirewallRule {

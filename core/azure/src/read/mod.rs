@@ -1,5 +1,6 @@
 //! From the estate to [`AzureModel`].
 
+mod balancers;
 mod circuits;
 mod firewalls;
 mod networks;
@@ -28,6 +29,7 @@ impl AzureModel {
             gateways: circuits::gateways(estate, &mut gaps),
             circuits: circuits::circuits(estate, &mut gaps),
             connections: circuits::connections(estate, &mut gaps),
+            balancers: balancers::balancers(estate, &mut gaps),
             firewalls: firewalls::firewalls(estate, &mut gaps),
             gaps: Vec::new(),
         };

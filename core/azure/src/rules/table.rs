@@ -7,7 +7,7 @@ use super::Rule;
 const REJECTED: Level = Level::Rejected(Cloud::Azure);
 
 /// Every rule of Azure. Error codes graded `Assumed` are named here, not seen.
-pub const TABLE: [Rule; 79] = [
+pub const TABLE: [Rule; 81] = [
     refused(
         "azure.kind-not-modelled",
         "Types that this program does not model are refused by name.",
@@ -523,6 +523,22 @@ pub const TABLE: [Rule; 79] = [
         ("AzureFirewallSubnetTooSmall", 400, Grade::Assumed),
         Grade::Documented,
         "azurerm-firewall-4.79",
+    ),
+    refused(
+        "azure.lb-frontend-missing",
+        "A rule names a frontend of its load balancer.",
+        "Correct the name of the frontend.",
+        ("InvalidResourceReference", 400, Grade::Assumed),
+        Grade::Assumed,
+        "recalled",
+    ),
+    refused(
+        "azure.lb-ha-ports-basic",
+        "HA ports (protocol All) need a Standard load balancer.",
+        "Set sku = \"Standard\".",
+        ("LoadBalancingRuleHaPortsNotSupported", 400, Grade::Assumed),
+        Grade::Documented,
+        "msdocs-lb-ha-ports",
     ),
     refused(
         "azure.firewall-has-policy",

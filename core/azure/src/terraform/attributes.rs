@@ -55,6 +55,11 @@ fn terraform_id(
         let group = config.str_attr("application_security_group_id")?;
         return Some(format!("{id}|{group}"));
     }
+    if ty == "azurerm_network_interface_backend_address_pool_association" {
+        let pool = config.str_attr("backend_address_pool_id")?;
+        let name = config.str_attr("ip_configuration_name")?;
+        return Some(format!("{id}/ipConfigurations/{name}|{pool}"));
+    }
     if ty == "azurerm_virtual_hub_connection" {
         let hub = config.str_attr("virtual_hub_id")?;
         let name = config.str_attr("name")?;
@@ -98,6 +103,13 @@ fn computed(estate: &Estate, ty: &str, resource: &Resource, out: Value) -> Value
         }
         "azurerm_network_interface" => interface(estate, resource, out),
         "azurerm_firewall" => firewall(&doc, out),
+        "azurerm_lb" => balancer(resource, out),
+        "azurerm_lb_rule" => {
+            let name = text("/properties/frontendIPConfigurationName");
+            let parent = resource.parent.as_ref();
+            let id = parent.map_or_else(String::new, |lb| frontend_id(lb, name));
+            out.with_attr("frontend_ip_configuration_id", Value::string(id))
+        }
         "azurerm_linux_virtual_machine" | "azurerm_windows_virtual_machine" => {
             machine(estate, resource, out)
         }
@@ -217,6 +229,43 @@ fn firewall(doc: &Doc<'_>, out: Value) -> Value {
     });
     let configs = Value::tuple(with_address.collect());
     out.with_attr("ip_configuration", configs)
+}
+
+pub(super) fn frontend_id(balancer: &ResourceId, name: &str) -> String {
+    format!("{balancer}/frontendIPConfigurations/{name}")
+}
+
+/// The private addresses of a load balancer's frontends.
+pub(super) fn frontend_addresses<'a>(doc: &Doc<'a>) -> Vec<&'a str> {
+    let items = doc.items("/properties/frontendIPConfigurations");
+    let address = |at: &String| doc.text(&format!("{at}/properties/privateIPAddress"));
+    items.iter().filter_map(address).collect()
+}
+
+fn balancer(resource: &Resource, out: Value) -> Value {
+    let doc = Doc::of(resource);
+    let frontends = out
+        .list_attr("frontend_ip_configuration")
+        .iter()
+        .enumerate();
+    let frontends = frontends.map(|(i, frontend)| {
+        let at = format!("/properties/frontendIPConfigurations/{i}/properties/privateIPAddress");
+        let name = frontend.str_attr("name").unwrap_or_default();
+        let id = frontend_id(&resource.id, name);
+        let frontend = frontend.clone().with_attr("id", Value::string(id));
+        match doc.text(&at) {
+            Some(address) => frontend.with_attr("private_ip_address", Value::string(address)),
+            None => frontend,
+        }
+    });
+    let frontends = Value::tuple(frontends.collect());
+    let addresses: Vec<Value> = frontend_addresses(&doc)
+        .into_iter()
+        .map(Value::string)
+        .collect();
+    out.with_attr("frontend_ip_configuration", frontends)
+        .with_attr("private_ip_address", first(&addresses))
+        .with_attr("private_ip_addresses", Value::list(Type::String, addresses))
 }
 
 fn machine(estate: &Estate, resource: &Resource, out: Value) -> Value {

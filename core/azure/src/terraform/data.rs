@@ -12,7 +12,7 @@ use skybridge_hcl::{Diagnostic, Type, Value};
 use skybridge_terraform::{Address, Mode, Schemas, placeholder_attributes};
 
 use super::SUBSCRIPTION_ID;
-use super::attributes::value_of;
+use super::attributes::{frontend_addresses, frontend_id, value_of};
 use crate::doc::{Doc, subnet_prefixes};
 use crate::kinds::{self, resource_id};
 
@@ -22,7 +22,7 @@ pub(super) static SCHEMAS: LazyLock<Schemas> = LazyLock::new(Schemas::builtin);
 const DIRECTORY_ID: &str = "00000000-0000-0000-0000-000000000002";
 
 /// Data sources with attributes of their own; [`by_name`] has the others.
-const OF_THEIR_OWN: [&str; 9] = [
+const OF_THEIR_OWN: [&str; 11] = [
     "azurerm_client_config",
     "azurerm_subscription",
     "azurerm_resource_group",
@@ -32,6 +32,8 @@ const OF_THEIR_OWN: [&str; 9] = [
     "azurerm_virtual_network_gateway",
     "azurerm_express_route_circuit",
     "azurerm_firewall",
+    "azurerm_lb",
+    "azurerm_lb_backend_address_pool",
 ];
 
 /// True when data sources of the type are read from the network.
@@ -92,6 +94,17 @@ pub fn read(estate: &Estate, ty: &str, config: &Value) -> Result<Value, Diagnost
         }
         "azurerm_express_route_circuit" => {
             circuit(find(estate, kinds::CIRCUIT, &["name"], config)?)
+        }
+        "azurerm_lb" => balancer(find(estate, kinds::BALANCER, &["name"], config)?),
+        "azurerm_lb_backend_address_pool" => {
+            let balancer = config.str_attr("loadbalancer_id").unwrap_or_default();
+            let name = config.str_attr("name").unwrap_or_default();
+            let id = kinds::child_id(&balancer.into(), kinds::POOL, name);
+            let Some(pool) = estate.resource(&id) else {
+                let detail = format!("{id} does not exist in this network");
+                return Err(Diagnostic::error("Resource not found", detail));
+            };
+            json!({"id": pool.id})
         }
         "azurerm_firewall" => firewall(find(estate, kinds::FIREWALL, &["name"], config)?),
         _ => match by_name(ty).and_then(|kind| find(estate, kind, &["name"], config).ok()) {
@@ -208,6 +221,33 @@ fn common(resource: &Resource, mut more: Json) -> Json {
         map.insert("tags".to_owned(), tags.unwrap_or_else(|| json!({})));
     }
     more
+}
+
+fn balancer(resource: &Resource) -> Json {
+    let doc = Doc::of(resource);
+    let addresses = frontend_addresses(&doc);
+    let frontends = doc.items("/properties/frontendIPConfigurations");
+    let frontends = frontends.iter().map(|at| {
+        let text = |field: &str| doc.text(&format!("{at}/{field}")).unwrap_or_default();
+        json!({
+            "id": frontend_id(&resource.id, text("name")),
+            "name": text("name"),
+            "subnet_id": text("properties/subnet/id"),
+            "public_ip_address_id": text("properties/publicIPAddress/id"),
+            "private_ip_address": text("properties/privateIPAddress"),
+            "private_ip_address_allocation": text("properties/privateIPAllocationMethod"),
+        })
+    });
+    let frontends: Vec<Json> = frontends.collect();
+    common(
+        resource,
+        json!({
+            "sku": resource.text("/sku/name"),
+            "private_ip_address": addresses.first(),
+            "private_ip_addresses": addresses,
+            "frontend_ip_configuration": frontends,
+        }),
+    )
 }
 
 fn firewall(resource: &Resource) -> Json {

@@ -6,6 +6,7 @@
 //! Associations patch the document of the subnet or network interface that they name.
 
 mod attributes;
+mod balancers;
 mod build;
 mod data;
 mod hops;
@@ -24,6 +25,7 @@ use types::{Association, Row, row};
 
 pub use attributes::attributes;
 pub use data::{is_read, read};
+pub(crate) use types::POOLS;
 
 /// The subscription that every resource of a Terraform stack lives in.
 pub const SUBSCRIPTION_ID: &str = "00000000-0000-0000-0000-000000000001";
@@ -94,6 +96,7 @@ pub fn create(
             "/properties/networkSecurityGroup",
             "/properties/routeTable",
             "/properties/applicationGroups",
+            "/properties/loadBalancerPools",
         ];
         keeping(&mut made.doc, &fields);
     }

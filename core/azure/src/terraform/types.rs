@@ -4,7 +4,7 @@ use serde_json::json;
 use skybridge_hcl::Value;
 
 use super::build::Made;
-use super::hops;
+use super::{balancers, hops};
 use crate::kinds;
 
 /// Resource groups hold nothing that the network needs.
@@ -153,7 +153,8 @@ const ROWS: [Row; 18] = [
 ];
 
 pub(super) fn row(ty: &str) -> Option<&'static Row> {
-    ROWS.iter().chain(&hops::ROWS).find(|r| r.ty == ty)
+    let mut all = ROWS.iter().chain(&hops::ROWS).chain(&balancers::ROWS);
+    all.find(|r| r.ty == ty)
 }
 
 /// A resource that is a field of another one's document.
@@ -170,6 +171,10 @@ pub(super) struct Association {
 /// interface is in several.
 pub(super) const GROUPS: &str = "applicationGroups";
 
+/// The field of an interface with the backend pools that associations put it into, by the names of load balancer
+/// and pool.
+pub(crate) const POOLS: &str = "loadBalancerPools";
+
 impl Association {
     /// Where in the owner's properties the association stands: the field, or one of its entries.
     pub(super) fn fields(&self, config: &Value) -> Vec<String> {
@@ -178,6 +183,12 @@ impl Association {
             let used = config.str_attr(self.used).unwrap_or_default();
             let name = used.rsplit('/').next().unwrap_or(used);
             fields.push(name.to_ascii_lowercase());
+        }
+        if self.property == POOLS {
+            let used = config.str_attr(self.used).unwrap_or_default();
+            let balancer = kinds::segment(used, "loadBalancers").unwrap_or_default();
+            let pool = used.rsplit('/').next().unwrap_or(used);
+            fields.push(format!("{balancer}.{pool}").to_ascii_lowercase());
         }
         fields
     }
@@ -202,6 +213,9 @@ impl Association {
                 "application_security_group_id",
                 GROUPS,
             ),
+            "azurerm_network_interface_backend_address_pool_association" => {
+                ("network_interface_id", "backend_address_pool_id", POOLS)
+            }
             // A network knows its hub; what the hub routes is not modelled.
             "azurerm_virtual_hub_connection" => (
                 "remote_virtual_network_id",

@@ -98,6 +98,11 @@ fn target(interface: &InterfaceName) -> &'static str {
 /// Next hop type and address (virtual-networks-udr-overview; OCI names the target).
 fn next_hop(hop: &NextHop, source: RouteSource, is_azure: bool) -> (String, String) {
     let (kind, address) = match hop {
+        // A load balancer's frontend has a table, called by its address.
+        NextHop::Table { vrf } if vrf.as_str().starts_with("lb/") => {
+            let address = vrf.as_str().strip_prefix("lb/").unwrap_or_default();
+            ("VirtualAppliance", address.to_owned())
+        }
         NextHop::Table { .. } if is_azure => ("VnetLocal", String::new()),
         NextHop::Table { .. } => ("VCN local", String::new()),
         NextHop::Via { address, .. } if source == RouteSource::Bgp => {

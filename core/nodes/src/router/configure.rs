@@ -77,7 +77,9 @@ impl Router {
         let mut changed = BTreeMap::new();
         for (name, vrf) in &spec.vrfs {
             if let Some(index) = self.table_by_name.get(name).copied() {
-                let fib = &mut self.tables[usize::from(index.0)].fib;
+                let table = &mut self.tables[usize::from(index.0)];
+                table.symmetric = vrf.symmetric;
+                let fib = &mut table.fib;
                 let prefixes = fib.set_ecmp_max(vrf.ecmp_max);
                 changed.insert(index, prefixes.into_iter().collect());
                 continue;
@@ -87,6 +89,7 @@ impl Router {
             self.tables.push(TableState {
                 name: name.clone(),
                 fib: Fib::new(vrf.ecmp_max),
+                symmetric: vrf.symmetric,
             });
         }
         let gone: Vec<_> = self

@@ -112,7 +112,13 @@ impl Router {
             let hop = match found.hops {
                 [one] => *one,
                 several => {
-                    let hash = ecmp::hash(self.ecmp_seed, &transit.info.ecmp_tuple());
+                    let tuple = transit.info.ecmp_tuple();
+                    let tuple = if self.table(table).symmetric {
+                        ecmp::either_way(tuple)
+                    } else {
+                        tuple
+                    };
+                    let hash = ecmp::hash(self.ecmp_seed, &tuple);
                     let at = ecmp::choose(hash, several.len());
                     *several.get(at).ok_or(DropReason::NoRoute)?
                 }

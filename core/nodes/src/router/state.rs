@@ -148,6 +148,7 @@ pub(super) const fn link_local(mac: MacAddr) -> Ipv6Addr {
 pub(super) struct TableState {
     pub(super) name: VrfName,
     pub(super) fib: Fib,
+    pub(super) symmetric: bool,
 }
 
 /// A policer with its name.

@@ -347,6 +347,7 @@ pub fn spec(
             Vrf {
                 routes,
                 ecmp_max: 4,
+                symmetric: false,
                 label: String::new(),
             },
         )]),

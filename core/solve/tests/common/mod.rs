@@ -56,6 +56,7 @@ impl Net {
     pub fn router(&mut self, name: &str) {
         let vrf = Vrf {
             ecmp_max: 4,
+            symmetric: false,
             ..Vrf::default()
         };
         let router = Router {

@@ -309,6 +309,7 @@ fn routes(router: &mut Router, shape: Shape, at: usize, rng: &mut Rng) {
     let vrf = |routes| Vrf {
         routes,
         ecmp_max,
+        symmetric: true,
         label: String::new(),
     };
     if shape.leaks {

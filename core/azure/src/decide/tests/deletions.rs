@@ -6,9 +6,9 @@ use skybridge_estate::{Pace, Phase, ProviderAction};
 
 use super::hops;
 use crate::kinds::{
-    APPLICATION_RULES, AUTHORIZATION, CIRCUIT, CONNECTION, FIREWALL, FIREWALL_POLICY, GATEWAY,
-    IP_GROUP, MACHINE, NAT_RULES, NETWORK_RULES, NIC, NSG, PEERING, PUBLIC_IP, ROUTE_TABLE,
-    RULE_GROUP, SUBNET, VNET,
+    APPLICATION_RULES, AUTHORIZATION, BALANCER, BALANCING_RULE, CIRCUIT, CONNECTION, FIREWALL,
+    FIREWALL_POLICY, GATEWAY, IP_GROUP, MACHINE, NAT_RULES, NETWORK_RULES, NIC, NSG, PEERING, POOL,
+    POOL_ADDRESS, PROBE, PUBLIC_IP, ROUTE_TABLE, RULE_GROUP, SUBNET, VNET,
 };
 use crate::testing::{Owner, circuit, nic, reference};
 
@@ -96,6 +96,25 @@ fn bring_about(o: &mut Owner, kind: &str, condition: &str) -> Option<&'static [&
         (FIREWALL_POLICY | IP_GROUP, "idle") => o.make(kind, &["x"], location),
         (FIREWALL_POLICY, "in-use") => hops::with_policy(o),
         (IP_GROUP, "in-use") => hops::policy(o),
+        (BALANCER, "any") => hops::balancer(o, "Standard"),
+        (POOL | PROBE, "idle") => {
+            hops::balancer(o, "Standard");
+            return Some(&["x", "p"]);
+        }
+        (POOL_ADDRESS, "any") => {
+            hops::balancer(o, "Standard");
+            return Some(&["x", "p", "a"]);
+        }
+        (POOL | PROBE, "in-use") => {
+            hops::balancer(o, "Standard");
+            o.make(BALANCING_RULE, &["x", "r"], hops::rule("front"));
+            return Some(&["x", "p"]);
+        }
+        (BALANCING_RULE, "any") => {
+            hops::balancer(o, "Standard");
+            o.make(BALANCING_RULE, &["x", "r"], hops::rule("front"));
+            return Some(&["x", "r"]);
+        }
         (RULE_GROUP, "any") => {
             hops::policy(o);
             return Some(&["x", "g"]);
@@ -153,7 +172,7 @@ fn every_deletion_does_what_its_row_says() {
         }
         exercised += 1;
     }
-    assert_eq!(exercised, 32);
+    assert_eq!(exercised, 39);
 }
 
 #[test]

@@ -4,7 +4,8 @@ use serde_json::{Value as Json, json};
 use skybridge_estate::Refusal;
 
 use crate::kinds::{
-    FIREWALL, FIREWALL_POLICY, IP_GROUP, NETWORK_RULES, NIC, RULE_GROUP, SUBNET, VNET,
+    BALANCER, BALANCING_RULE, FIREWALL, FIREWALL_POLICY, IP_GROUP, NETWORK_RULES, NIC, POOL,
+    POOL_ADDRESS, PROBE, RULE_GROUP, SUBNET, VNET,
 };
 use crate::testing::{Owner, nic, reference, subnet, vnet};
 
@@ -41,9 +42,37 @@ pub(super) fn with_policy(o: &mut Owner) {
     o.make(FIREWALL, &["x"], doc);
 }
 
+/// A load balancer with a frontend, a pool with an address, and a probe.
+pub(super) fn balancer(o: &mut Owner, sku: &str) {
+    o.hub();
+    let subnet = reference(SUBNET, &["hub", "app"]);
+    let frontend = json!({"name": "front", "properties": {"subnet": subnet}});
+    let doc = json!({"location": "eastus", "sku": {"name": sku},
+        "properties": {"frontendIPConfigurations": [frontend]}});
+    o.make(BALANCER, &["x"], doc);
+    o.make(POOL, &["x", "p"], json!({}));
+    o.make(
+        PROBE,
+        &["x", "p"],
+        json!({"properties": {"protocol": "Tcp", "port": 22}}),
+    );
+    let address = json!({"properties": {"ipAddress": "10.1.1.9"}});
+    o.make(POOL_ADDRESS, &["x", "p", "a"], address);
+}
+
+/// An HA ports rule at a frontend.
+pub(super) fn rule(frontend: &str) -> Json {
+    json!({"properties": {
+        "frontendIPConfigurationName": frontend, "protocol": "All",
+        "frontendPort": 0, "backendPort": 0,
+        "probe": reference(PROBE, &["x", "p"]),
+        "backendAddressPools": [reference(POOL, &["x", "p"])],
+    }})
+}
+
 type Case = (&'static str, fn(&mut Owner) -> Result<(), Refusal>);
 
-pub(super) const CASES: [Case; 4] = [
+pub(super) const CASES: [Case; 6] = [
     ("azure.nic-in-firewall-subnet", |o| {
         network(o, "10.0.1.0/26");
         o.put(NIC, &["n"], nic(&HUB))
@@ -55,6 +84,14 @@ pub(super) const CASES: [Case; 4] = [
     ("azure.firewall-subnet-size", |o| {
         network(o, "10.0.1.0/27");
         o.put(FIREWALL, &["x"], firewall(&HUB))
+    }),
+    ("azure.lb-frontend-missing", |o| {
+        balancer(o, "Standard");
+        o.put(BALANCING_RULE, &["x", "r"], rule("back"))
+    }),
+    ("azure.lb-ha-ports-basic", |o| {
+        balancer(o, "Basic");
+        o.put(BALANCING_RULE, &["x", "r"], rule("front"))
     }),
     ("azure.firewall-has-policy", |o| {
         with_policy(o);
