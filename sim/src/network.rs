@@ -174,6 +174,7 @@ fn add_azure(azure: &mut az::AzureModel, options: &Options, tenant: usize) {
         machine: Some(az::Machine {
             id: id("vm", tenant),
             name: named("web", tenant),
+            is_first: true,
         }),
     });
     azure.gateways.push(az::Gateway {

@@ -101,6 +101,7 @@ fn spec() -> Spec {
             Vrf {
                 routes: vec![route],
                 ecmp_max: 2,
+                symmetric: false,
                 label: String::new(),
             },
         )]),

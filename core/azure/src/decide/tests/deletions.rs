@@ -6,9 +6,8 @@ use skybridge_estate::{Pace, Phase, ProviderAction};
 
 use super::hops;
 use crate::kinds::{
-    APPLICATION_RULES, AUTHORIZATION, BALANCER, BALANCING_RULE, CIRCUIT, CONNECTION, FIREWALL,
-    FIREWALL_POLICY, GATEWAY, IP_GROUP, MACHINE, NAT_RULES, NETWORK_RULES, NIC, NSG, PEERING, POOL,
-    POOL_ADDRESS, PROBE, PUBLIC_IP, ROUTE_TABLE, RULE_GROUP, SUBNET, VNET,
+    AUTHORIZATION, CIRCUIT, CONNECTION, GATEWAY, MACHINE, NIC, NSG, PEERING, PUBLIC_IP,
+    ROUTE_TABLE, SUBNET, VNET,
 };
 use crate::testing::{Owner, circuit, nic, reference};
 
@@ -82,45 +81,8 @@ fn bring_about(o: &mut Owner, kind: &str, condition: &str) -> Option<&'static [&
             o.oracle_circuit();
             o.make(AUTHORIZATION, &["er", "x"], json!({}));
         }
-        (FIREWALL, "any") => {
-            hops::network(o, "10.0.1.0/26");
-            o.make(FIREWALL, &["x"], hops::firewall(&hops::HUB));
-        }
-        (NETWORK_RULES | APPLICATION_RULES | NAT_RULES, "any") => {
-            hops::network(o, "10.0.1.0/26");
-            o.make(FIREWALL, &["x"], hops::firewall(&hops::HUB));
-            let doc = json!({"properties": {"priority": 100}});
-            o.make(kind, &["x", "c"], doc);
-            return Some(&["x", "c"]);
-        }
-        (FIREWALL_POLICY | IP_GROUP, "idle") => o.make(kind, &["x"], location),
-        (FIREWALL_POLICY, "in-use") => hops::with_policy(o),
-        (IP_GROUP, "in-use") => hops::policy(o),
-        (BALANCER, "any") => hops::balancer(o, "Standard"),
-        (POOL | PROBE, "idle") => {
-            hops::balancer(o, "Standard");
-            return Some(&["x", "p"]);
-        }
-        (POOL_ADDRESS, "any") => {
-            hops::balancer(o, "Standard");
-            return Some(&["x", "p", "a"]);
-        }
-        (POOL | PROBE, "in-use") => {
-            hops::balancer(o, "Standard");
-            o.make(BALANCING_RULE, &["x", "r"], hops::rule("front"));
-            return Some(&["x", "p"]);
-        }
-        (BALANCING_RULE, "any") => {
-            hops::balancer(o, "Standard");
-            o.make(BALANCING_RULE, &["x", "r"], hops::rule("front"));
-            return Some(&["x", "r"]);
-        }
-        (RULE_GROUP, "any") => {
-            hops::policy(o);
-            return Some(&["x", "g"]);
-        }
         (MACHINE, "any") => o.make(MACHINE, &["x"], json!({})),
-        _ => return None,
+        _ => return hops::bring_about(o, kind, condition),
     }
     Some(match kind {
         VNET => &["hub"],

@@ -4,8 +4,8 @@ use serde_json::{Value as Json, json};
 use skybridge_estate::Refusal;
 
 use crate::kinds::{
-    BALANCER, BALANCING_RULE, FIREWALL, FIREWALL_POLICY, IP_GROUP, NETWORK_RULES, NIC, POOL,
-    POOL_ADDRESS, PROBE, RULE_GROUP, SUBNET, VNET,
+    APPLICATION_RULES, BALANCER, BALANCING_RULE, FIREWALL, FIREWALL_POLICY, IP_GROUP, NAT_RULES,
+    NETWORK_RULES, NIC, POOL, POOL_ADDRESS, PROBE, RULE_GROUP, SUBNET, VNET,
 };
 use crate::testing::{Owner, nic, reference, subnet, vnet};
 
@@ -68,6 +68,56 @@ pub(super) fn rule(frontend: &str) -> Json {
         "probe": reference(PROBE, &["x", "p"]),
         "backendAddressPools": [reference(POOL, &["x", "p"])],
     }})
+}
+
+/// As the deletions' own, for what forwards for others.
+pub(super) fn bring_about(
+    o: &mut Owner,
+    kind: &str,
+    condition: &str,
+) -> Option<&'static [&'static str]> {
+    let location = json!({"location": "eastus"});
+    match (kind, condition) {
+        (FIREWALL, "any") => {
+            network(o, "10.0.1.0/26");
+            o.make(FIREWALL, &["x"], firewall(&HUB));
+        }
+        (NETWORK_RULES | APPLICATION_RULES | NAT_RULES, "any") => {
+            network(o, "10.0.1.0/26");
+            o.make(FIREWALL, &["x"], firewall(&HUB));
+            let doc = json!({"properties": {"priority": 100}});
+            o.make(kind, &["x", "c"], doc);
+            return Some(&["x", "c"]);
+        }
+        (FIREWALL_POLICY | IP_GROUP, "idle") => o.make(kind, &["x"], location),
+        (FIREWALL_POLICY, "in-use") => with_policy(o),
+        (IP_GROUP, "in-use") => policy(o),
+        (BALANCER, "any") => balancer(o, "Standard"),
+        (POOL | PROBE, "idle") => {
+            balancer(o, "Standard");
+            return Some(&["x", "p"]);
+        }
+        (POOL_ADDRESS, "any") => {
+            balancer(o, "Standard");
+            return Some(&["x", "p", "a"]);
+        }
+        (POOL | PROBE, "in-use") => {
+            balancer(o, "Standard");
+            o.make(BALANCING_RULE, &["x", "r"], rule("front"));
+            return Some(&["x", "p"]);
+        }
+        (BALANCING_RULE, "any") => {
+            balancer(o, "Standard");
+            o.make(BALANCING_RULE, &["x", "r"], rule("front"));
+            return Some(&["x", "r"]);
+        }
+        (RULE_GROUP, "any") => {
+            policy(o);
+            return Some(&["x", "g"]);
+        }
+        _ => return None,
+    }
+    Some(&["x"])
 }
 
 type Case = (&'static str, fn(&mut Owner) -> Result<(), Refusal>);
