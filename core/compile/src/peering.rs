@@ -278,8 +278,11 @@ impl<'a> Tables<'a> {
             return;
         };
         let source = &self.drgs[from.0];
-        let unknown = self.open.contains_key(&from) || self.tunnels.contains_key(&from);
-        if unknown {
+        let tunnels = self.tunnels.get(&from).cloned().unwrap_or_default();
+        if !tunnels.is_empty() {
+            self.tunnels.entry(at).or_default().extend(tunnels);
+        }
+        if self.open.contains_key(&from) {
             let why = "some of the routes that come by it are not known";
             self.open
                 .entry(at)

@@ -1,7 +1,8 @@
 //! The distributed router of an OCI virtual cloud network.
 //!
 //! A table per subnet (its route table), a table `local` that leads to the VNICs, and a table per way in
-//! from the DRG. Traffic inside the VCN uses the implicit local route whatever the rules say.
+//! from the DRG. Traffic inside the VCN uses the implicit local route where no rule is as long (intra-VCN routing); inside
+//! a subnet no rule counts.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -67,7 +68,9 @@ fn build_vcn(builder: &mut Builder<'_>, vcn: &Vcn) {
     let name = node_name(builder, vcn);
     let tables: Vec<(VrfName, Vrf)> = (vcn.subnets.iter())
         .map(|subnet| {
-            let vrf = table_of(builder, vcn, &subnet.name, Some(&subnet.route_table));
+            let mut vrf = table_of(builder, vcn, &subnet.name, Some(&subnet.route_table));
+            // Packets inside a subnet are nobody else's: no rule takes them elsewhere.
+            vrf.routes.push(local(subnet.cidr_block, tags::LOCAL));
             (subnet_vrf(builder, subnet), vrf)
         })
         .collect();
@@ -267,17 +270,23 @@ pub(crate) fn table_of(
     vrf
 }
 
+/// A way to the VNICs.
+fn local(prefix: IpNet, preference: u8) -> StaticRoute {
+    StaticRoute {
+        prefix,
+        next_hop: NextHop::Table { vrf: local_vrf() },
+        preference,
+        source: RouteSource::System,
+    }
+}
+
 /// A table of rules, with the implicit local routes.
 fn rule_table(builder: &Builder<'_>, vcn: &Vcn, label: &str, rules: &[RouteRule]) -> Vrf {
     let mut vrf = table(label, 1);
-    for block in &vcn.cidr_blocks {
-        vrf.routes.push(StaticRoute {
-            prefix: *block,
-            next_hop: NextHop::Table { vrf: local_vrf() },
-            preference: tags::LOCAL,
-            source: RouteSource::System,
-        });
-    }
+    // A rule for a block of the VCN itself wins over the local route of the same length (Oracle, "VCN Route Tables").
+    let blocks = vcn.cidr_blocks.iter();
+    vrf.routes
+        .extend(blocks.map(|block| local(*block, tags::SYSTEM)));
     for rule in rules {
         let next_hop = match &rule.target {
             RouteTarget::Drg(drg) => match attachment_of(builder, &vcn.id) {

@@ -229,8 +229,19 @@ resource "oci_core_public_ip" "a" {
   private_ip_id  = data.oci_core_private_ips.a.private_ips[0].id
 }
 
+data "oci_core_drg_route_table_route_rules" "vcns" {
+  provider           = oci.x
+  drg_route_table_id = oci_core_default_drg_route_table.vcns.id
+  route_type         = "STATIC"
+}
+
+data "oci_core_peer_region_for_remote_peerings" "all" {
+}
+
 output "found" {
   value = join(" ", [
+    length(data.oci_core_drg_route_table_route_rules.vcns.drg_route_rules),
+    contains(data.oci_core_peer_region_for_remote_peerings.all.peer_region_for_remote_peerings.*.name, "uk-london-1"),
     length(oci_core_drg_attachments_list.circuits.drg_all_attachments),
     length(data.oci_core_cross_connects.all.cross_connects),
     oci_core_public_ip.a.assigned_entity_id == data.oci_core_private_ips.a.private_ips[0].id,
@@ -243,7 +254,7 @@ output "found" {
     let report = lab.up(vec![network(&format!("{OWN}{more}"), &stopped)]);
     assert_eq!(
         report.summary.outputs,
-        [("found".to_owned(), "1 2 true 198".to_owned())],
+        [("found".to_owned(), "0 true 1 2 true 198".to_owned())],
         "{:#?}",
         report.diagnostics
     );

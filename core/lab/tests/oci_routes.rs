@@ -225,3 +225,78 @@ fn a_vcn_attachment_offers_the_rules_of_the_route_table_that_it_names() {
     );
     assert_eq!(verdict(&report, "behind", "spoke"), Verdict::Holds);
 }
+
+#[test]
+fn a_rule_for_the_networks_own_block_wins_between_subnets_and_not_inside_one() {
+    let more = r#"
+resource "oci_core_local_peering_gateway" "a" {
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.a.id
+  peer_id        = oci_core_local_peering_gateway.b.id
+}
+
+resource "oci_core_local_peering_gateway" "b" {
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.b.id
+}
+
+resource "oci_core_subnet" "other" {
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.a.id
+  cidr_block     = "10.1.2.0/24"
+}
+"#;
+    let machine = |name: &str, subnet: &str| {
+        format!(
+            r#"
+resource "oci_core_instance" "{name}" {{
+  compartment_id      = "c"
+  availability_domain = "1"
+  display_name        = "{name}"
+  shape               = "VM.Standard.E5.Flex"
+
+  create_vnic_details {{
+    subnet_id = oci_core_subnet.{subnet}.id
+  }}
+}}
+"#
+        )
+    };
+    let lab = |reachable: &str| {
+        format!(
+            r#"
+expect "inside the subnet" {{
+  from = oci_core_instance.near
+  to   = oci_core_instance.a
+}}
+
+expect "to another subnet" {{
+  from      = oci_core_instance.a
+  to        = oci_core_instance.other
+  reachable = {reachable}
+}}
+"#
+        )
+    };
+    let with = |rules: &[(&str, &str)], reachable: &str| {
+        let text = [
+            vcn("a", 1, "", rules),
+            vcn("b", 2, "", &[]),
+            more.to_owned(),
+            machine("near", "a"),
+            machine("other", "other"),
+        ];
+        let mut source = source(text.concat());
+        source
+            .files
+            .insert("lab.sky.hcl".to_owned(), lab(reachable));
+        source
+    };
+    let own = [("10.1.0.0/16", "oci_core_local_peering_gateway.a.id")];
+    for (rules, reachable) in [(&own[..], "false"), (&[], "true")] {
+        let report = Virtual::new().up(vec![with(rules, reachable)]);
+        for name in ["inside the subnet", "to another subnet"] {
+            assert_eq!(expected(&report, name), Verdict::Holds, "{report:#?}");
+        }
+    }
+}

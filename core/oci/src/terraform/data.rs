@@ -20,7 +20,7 @@ use crate::ocid::{HOME_REGION, region_of, region_part, stable};
 use crate::providers;
 
 /// Data sources that are answered from catalogues and by rules of their own; [`lists`] has the others.
-const OF_THEIR_OWN: [&str; 15] = [
+const OF_THEIR_OWN: [&str; 18] = [
     "oci_identity_availability_domain",
     "oci_identity_availability_domains",
     "oci_identity_tenancy",
@@ -36,6 +36,9 @@ const OF_THEIR_OWN: [&str; 15] = [
     "oci_core_vnic_attachments",
     "oci_core_drg_route_tables",
     "oci_core_public_ip",
+    "oci_core_drg_route_table_route_rules",
+    "oci_core_network_security_group_vnics",
+    "oci_core_peer_region_for_remote_peerings",
 ];
 
 /// True when data sources of the type are read from the network and the catalogues.
@@ -89,6 +92,12 @@ pub fn read(
         "oci_core_vnic_attachments" => query.vnic_attachments()?,
         "oci_core_drg_route_tables" => query.drg_tables()?,
         "oci_core_public_ip" => query.public_ip()?,
+        "oci_core_drg_route_table_route_rules" => query.static_rules()?,
+        "oci_core_network_security_group_vnics" => query.members()?,
+        "oci_core_peer_region_for_remote_peerings" => {
+            let names = region_names().into_iter().map(|n| json!({ "name": n }));
+            query.list("peer_region_for_remote_peerings", names.collect())?
+        }
         _ => match (lists::one(ty), lists::list(ty)) {
             (Some((argument, kind)), _) => query.one(argument, kind)?,
             (None, Some((attribute, kind))) => query.of_kind(attribute, kind)?,
@@ -428,6 +437,40 @@ impl Query<'_> {
         let arguments = ["instance_id", "vnic_id"];
         all.retain(|json| arguments.iter().all(|a| wanted(json, a)));
         self.list("vnic_attachments", all)
+    }
+
+    /// The static rules of a DRG route table. The dynamic ones are found by packets: who asks for them is told nothing.
+    fn static_rules(&self) -> Result<Json, Diagnostic> {
+        if self.text("route_type") != "STATIC" {
+            return Err(not_modelled(self.ty));
+        }
+        let table = ResourceId::from(self.text("drg_route_table_id"));
+        let rules = self.estate.children(&table).map(|rule| {
+            let mut json = whole(rule);
+            for (name, value) in [
+                ("routeType", json!("STATIC")),
+                ("isBlackhole", json!(false)),
+            ] {
+                crate::decide::set(&mut json, name, value);
+            }
+            json
+        });
+        self.list("drg_route_rules", rules.collect())
+    }
+
+    /// The VNICs of a network security group.
+    fn members(&self) -> Result<Json, Diagnostic> {
+        let group = self.text("network_security_group_id");
+        let is_in = |vnic: &&Resource| {
+            let groups = vnic.field("/nsgIds").and_then(Json::as_array);
+            groups.is_some_and(|all| all.iter().any(|g| g.as_str() == Some(group)))
+        };
+        let members = self.estate.of_kind(kinds::VNIC).filter(is_in);
+        let members = members.map(|vnic| {
+            let instance = vnic.parent.as_ref().map(ResourceId::as_str);
+            json!({ "vnicId": vnic.id.as_str(), "resourceId": instance })
+        });
+        self.list("network_security_group_vnics", members.collect())
     }
 
     /// By its id, its address or the private IP that it is assigned to.

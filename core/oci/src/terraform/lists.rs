@@ -94,7 +94,7 @@ const LISTS: [(&str, &str, &str); 26] = [
 ];
 
 /// A data source of one resource: type, the argument with its OCID, kind.
-const ONES: [(&str, &str, &str); 13] = [
+const ONES: [(&str, &str, &str); 14] = [
     ("oci_core_vnic", "vnic_id", kinds::VNIC),
     ("oci_core_vcn", "vcn_id", kinds::VCN),
     ("oci_core_subnet", "subnet_id", kinds::SUBNET),
@@ -122,6 +122,11 @@ const ONES: [(&str, &str, &str); 13] = [
         kinds::VIRTUAL_CIRCUIT,
     ),
     ("oci_core_drg", "drg_id", kinds::DRG),
+    (
+        "oci_core_ipsec_connection_tunnel",
+        "tunnel_id",
+        kinds::IPSEC_TUNNEL,
+    ),
     (
         "oci_core_cross_connect",
         "cross_connect_id",
