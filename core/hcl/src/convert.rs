@@ -233,7 +233,34 @@ fn elements(items: &[Value], element: &Type) -> Result<(Type, Vec<Value>), Conve
     for (index, item) in items.iter().enumerate() {
         out.push(convert(item, &element).map_err(|e| e.under(&format!("[{index}]")))?);
     }
-    Ok((plain(&element), out))
+    alike(plain(&element), &mut out)?;
+    Ok((alike_type(&element, &out), out))
+}
+
+/// What `any` inside the type of elements stands for is the same in all of them.
+fn alike<'v>(
+    element: Type,
+    items: impl IntoIterator<Item = &'v mut Value>,
+) -> Result<(), ConvertError> {
+    if element == Type::Dynamic || !element.has_dynamic() {
+        return Ok(());
+    }
+    let items: Vec<&mut Value> = items.into_iter().collect();
+    let ty = shared(items.iter().map(|v| &**v), &Type::Dynamic)?;
+    for item in items {
+        *item = convert(item, &ty)?;
+    }
+    Ok(())
+}
+
+/// The type of elements that were made alike.
+fn alike_type<'v>(element: &Type, items: impl IntoIterator<Item = &'v Value>) -> Type {
+    let element = plain(element);
+    let first = items.into_iter().next();
+    match first {
+        Some(first) if element != Type::Dynamic && element.has_dynamic() => first.ty(),
+        _ => element,
+    }
 }
 
 /// The element type: as constrained, or the one that all values share.
@@ -263,7 +290,8 @@ fn mapping(value: &Value, map: &BTreeMap<String, Value>, ty: &Type) -> Result<Va
                 let item = convert(item, &element).map_err(|e| e.under(&format!("[{key:?}]")))?;
                 out.insert(key.clone(), item);
             }
-            Ok(Value::map(plain(&element), out))
+            alike(plain(&element), out.values_mut())?;
+            Ok(Value::map(alike_type(&element, out.values()), out))
         }
         Type::Object(fields) => {
             let mut out = BTreeMap::new();

@@ -162,6 +162,7 @@ fn directives(line: &str) -> Option<String> {
 
 /// A block that begins and goes on in one line.
 fn one_line_block(line: &str) -> Option<String> {
+    let line = without_texts(line);
     let (head, inner) = line.split_once('{')?;
     let name = head.split_whitespace().next()?;
     let is_header = head.split_whitespace().all(|word| {
@@ -182,6 +183,10 @@ fn one_line_block(line: &str) -> Option<String> {
             "A block on one line holds a single argument, and no block: put \"{argument}\" on lines of its own inside \"{name}\" (or write {argument} = …, if it is an argument)."
         )
     } else if inner.ends_with('}') {
+        let more = inner.matches(" = ").count() > 1 || inner.contains(',');
+        if !more {
+            return None;
+        }
         format!(
             "A block on one line holds a single argument: put each argument of \"{name}\" on a line of its own."
         )
@@ -190,6 +195,21 @@ fn one_line_block(line: &str) -> Option<String> {
             "A block whose first argument stands on its own line must end there: begin a new line after the {{ of \"{name}\"."
         )
     })
+}
+
+/// A line with nothing in its quotes.
+fn without_texts(line: &str) -> String {
+    let mut out = String::new();
+    let (mut in_text, mut escaped) = (false, false);
+    for c in line.chars() {
+        let ends = c == '"' && !escaped;
+        if ends || !in_text {
+            out.push(c);
+        }
+        in_text ^= ends;
+        escaped = in_text && c == '\\' && !escaped;
+    }
+    out
 }
 
 /// Brackets, texts and comments of a source, as far as they tell what is not closed.
