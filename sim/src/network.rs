@@ -161,6 +161,7 @@ fn add_azure(azure: &mut az::AzureModel, options: &Options, tenant: usize) {
             subnet("apps", "10.12.2.0/24"),
         ],
         is_open: false,
+        hub: None,
         peerings: Vec::new(),
     });
     azure.interfaces.push(az::NetworkInterface {
@@ -183,6 +184,7 @@ fn add_azure(azure: &mut az::AzureModel, options: &Options, tenant: usize) {
         vnet: id("vnet", tenant),
         subnet: id("gateways", tenant),
         sku: "UltraPerformance".to_owned(),
+        scale_units: 1,
         asn: Asn(65515),
         instance_addresses: [Ipv4Addr::new(10, 12, 1, 12), Ipv4Addr::new(10, 12, 1, 13)],
         msee_addresses: [Ipv4Addr::new(10, 12, 1, 4), Ipv4Addr::new(10, 12, 1, 5)],

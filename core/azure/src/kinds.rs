@@ -46,6 +46,17 @@ pub const NAT_RULES: &str = "Microsoft.Network/azureFirewalls/natRuleCollections
 pub const FIREWALL_POLICY: &str = "Microsoft.Network/firewallPolicies";
 /// Rule collections of a firewall policy.
 pub const RULE_GROUP: &str = "Microsoft.Network/firewallPolicies/ruleCollectionGroups";
+/// Virtual WAN.
+pub const WAN: &str = "Microsoft.Network/virtualWans";
+/// Hub of a virtual WAN.
+pub const HUB: &str = "Microsoft.Network/virtualHubs";
+/// Connection of a virtual network to a hub.
+pub const HUB_CONNECTION: &str = "Microsoft.Network/virtualHubs/hubVirtualNetworkConnections";
+/// ExpressRoute gateway of a hub.
+pub const HUB_GATEWAY: &str = "Microsoft.Network/expressRouteGateways";
+/// Connection of a hub's gateway to a circuit.
+pub const HUB_GATEWAY_CONNECTION: &str =
+    "Microsoft.Network/expressRouteGateways/expressRouteConnections";
 /// Addresses that firewall rules name together.
 pub const IP_GROUP: &str = "Microsoft.Network/ipGroups";
 /// Load balancer.
@@ -60,7 +71,7 @@ pub const PROBE: &str = "Microsoft.Network/loadBalancers/probes";
 pub const BALANCING_RULE: &str = "Microsoft.Network/loadBalancers/loadBalancingRules";
 
 /// Every type that [`crate::Azure`] decides.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 33] = [
     VNET,
     SUBNET,
     VNET_PEERING,
@@ -89,6 +100,11 @@ pub const ALL: [&str; 28] = [
     POOL_ADDRESS,
     PROBE,
     BALANCING_RULE,
+    WAN,
+    HUB,
+    HUB_CONNECTION,
+    HUB_GATEWAY,
+    HUB_GATEWAY_CONNECTION,
 ];
 
 /// The type as this crate spells it; ARM compares types without case.

@@ -47,7 +47,7 @@ pub struct Gap {
     pub what: String,
 }
 
-/// `Microsoft.Network/virtualNetworks`.
+/// `Microsoft.Network/virtualNetworks`, or a hub of a virtual WAN, which is a network of Azure's own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VirtualNetwork {
     /// Id.
@@ -60,10 +60,19 @@ pub struct VirtualNetwork {
     pub address_space: Vec<IpNet>,
     /// Subnets by id.
     pub subnets: Vec<Subnet>,
-    /// It has routes that are not modelled: those of a VPN gateway or of a virtual hub.
+    /// It has routes that are not modelled, such as those of a VPN gateway.
     pub is_open: bool,
+    /// What it is a hub of, if it is one.
+    pub hub: Option<VirtualHub>,
     /// Its side of peerings with other networks, by id.
     pub peerings: Vec<NetworkPeering>,
+}
+
+/// What a hub belongs to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VirtualHub {
+    /// Its virtual WAN, when it is of this estate.
+    pub wan: Option<ResourceId>,
 }
 
 /// How far a peering of virtual networks is (`peeringState`).
@@ -77,7 +86,7 @@ pub enum PeeringState {
     Elsewhere,
 }
 
-/// One side of a peering (`virtualNetworkPeerings`).
+/// One side of a peering (`virtualNetworkPeerings`), or of a connection to a hub.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetworkPeering {
     /// Id.
@@ -88,6 +97,10 @@ pub struct NetworkPeering {
     pub state: PeeringState,
     /// Ranges of the other network, as far as they are known.
     pub ranges: Vec<IpNet>,
+    /// Ranges that a hub at the other end leads on to: gateway routes, as those that it learns.
+    pub transit: Vec<IpNet>,
+    /// Ranges of which nobody here knows whether the hub leads to them.
+    pub open_transit: Vec<IpNet>,
     /// Both sides allow access (`allowVirtualNetworkAccess`).
     pub has_access: bool,
     /// Takes packets that do not come from the other network's own ranges (`allowForwardedTraffic`).
@@ -250,6 +263,8 @@ pub struct Gateway {
     pub subnet: ResourceId,
     /// SKU name, such as `UltraPerformance`.
     pub sku: String,
+    /// How many scale units a gateway of a hub has; else 1.
+    pub scale_units: u32,
     /// `bgpSettings.asn`, 65515 unless changed.
     pub asn: Asn,
     /// Addresses of the two instances in the GatewaySubnet.

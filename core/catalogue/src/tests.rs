@@ -11,7 +11,7 @@ fn every_file_parses_and_has_the_rows_it_should() {
     assert_eq!(c.providers.len(), 898);
     assert_eq!(c.pairs.len(), 12);
     assert_eq!(c.bandwidths.len(), 42);
-    assert_eq!(c.gateway_skus.len(), 22);
+    assert_eq!(c.gateway_skus.len(), 23);
     assert_eq!(c.limits.len(), 105);
     assert_eq!(c.communities.len(), 265);
     assert_eq!(c.regions.len(), 63);

@@ -215,7 +215,8 @@ fn azure_addresses(
 fn virtual_network_tag(builder: &Builder<'_>, network: &VirtualNetwork, set: &mut AddressSet) {
     set.prefixes.extend(network.address_space.iter().copied());
     let peers = network.peerings.iter().filter(|p| p.has_access);
-    set.prefixes.extend(peers.flat_map(|p| p.ranges.iter()));
+    let ranges = peers.flat_map(|p| p.ranges.iter().chain(&p.transit).chain(&p.open_transit));
+    set.prefixes.extend(ranges);
     for subnet in &network.subnets {
         let routes = (builder.inputs.azure.route_tables.iter())
             .filter(|t| subnet.route_table.as_ref() == Some(&t.id))

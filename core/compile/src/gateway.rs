@@ -161,7 +161,7 @@ fn instance(
         )
     });
     let vrf = main_vrf();
-    let policer = throughput(builder, &gateway.sku);
+    let policer = throughput(builder, gateway);
     let ranges: Vec<IpNet> = announced(home.network).collect();
     let router = builder.router_mut(&name)?;
     if let Some(policer) = policer {
@@ -276,8 +276,10 @@ fn platform_session(
 /// What a gateway announces: the network's ranges, and those of peers that it is lent to.
 fn announced(network: &VirtualNetwork) -> impl Iterator<Item = IpNet> {
     let own = network.address_space.iter();
-    let lent = network.peerings.iter().filter(|p| p.lends_gateway);
-    own.chain(lent.flat_map(|p| &p.ranges)).copied()
+    let lent = network.peerings.iter();
+    let lent = lent.filter(|p| p.lends_gateway || network.hub.is_some());
+    own.chain(lent.flat_map(|p| p.ranges.iter().chain(&p.transit)))
+        .copied()
 }
 
 /// Into every subnet's table, but nothing inside the network's own ranges or those of its peers: system routes
@@ -601,12 +603,11 @@ fn inside(peering: &str, path: &str) -> PathRole {
 
 /// The throughput ceiling of a gateway SKU; it meets traffic into the network only, and each of the two
 /// instances has half of it.
-fn throughput(builder: &mut Builder<'_>, sku: &str) -> Option<Policer> {
-    let sku = catalogue().gateway_sku("expressroute", sku)?;
-    let rate_bps = u64::from(sku.mbps) * 1_000_000 / 2;
-    Some(msee::policer(
-        builder,
-        rate_bps,
-        sku.pps.map(|pps| u64::from(pps) / 2),
-    ))
+fn throughput(builder: &mut Builder<'_>, gateway: &Gateway) -> Option<Policer> {
+    let sku = (catalogue().gateway_sku("expressroute", &gateway.sku))
+        .or_else(|| catalogue().gateway_sku("expressroute-hub", &gateway.sku))?;
+    let units = u64::from(gateway.scale_units);
+    let rate_bps = u64::from(sku.mbps) * units * 1_000_000 / 2;
+    let rate_pps = sku.pps.map(|pps| u64::from(pps) * units / 2);
+    Some(msee::policer(builder, rate_bps, rate_pps))
 }

@@ -10,6 +10,7 @@
 //! | `vnet_peering.rs` | peerings of virtual networks, with gateways that are lent |
 //! | `appliances.rs` | machines that forward for others |
 //! | `hops.rs` | firewalls, and how user routes lead to what forwards for others |
+//! | `hubs.rs` | hubs of virtual WANs: what they lead on to |
 //! | `gateway.rs` | the two instances of an ExpressRoute gateway and their sessions |
 //! | `msee.rs` | MSEE pairs: one VRF per circuit and peering |
 //! | `vcn.rs` | the distributed router of a VCN |
@@ -36,6 +37,7 @@ mod filters;
 mod gateway;
 mod hops;
 mod hosts;
+mod hubs;
 mod index;
 mod loose;
 mod msee;

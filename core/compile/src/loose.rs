@@ -1,4 +1,4 @@
-//! Networks that something joins to others and that nobody models, such as a Virtual WAN hub: what becomes of
+//! Networks that something joins to others and that nobody models, such as a VPN gateway: what becomes of
 //! their packets that have no other route is unknown, not "no".
 
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use skybridge_blueprint::{
 use skybridge_estate::ResourceId;
 
 use crate::builder::{Builder, everywhere};
-use crate::{Inputs, drg, edge, tags, vcn, vnet};
+use crate::{Inputs, drg, edge, hubs, tags, vcn, vnet};
 
 /// A network, and what joins it to something unknown.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -73,9 +73,18 @@ fn served(builder: &Builder<'_>, circuit: &ResourceId) -> Vec<ResourceId> {
 fn open_azure(builder: &mut Builder<'_>, network: &ResourceId) -> bool {
     let azure = builder.inputs.azure;
     if let Some(vnet) = azure.vnets.iter().find(|v| &v.id == network) {
-        let name = vnet::node_name(builder, vnet);
-        open_tables(builder, &name, &vnet::local_vrf(), &vnet::reserved());
-        doubt_learned(builder, &name);
+        let (networks, circuits) = match &vnet.hub {
+            Some(_) => hubs::around(azure, network),
+            None => (vec![vnet], Vec::new()),
+        };
+        for vnet in networks {
+            let name = vnet::node_name(builder, vnet);
+            open_tables(builder, &name, &vnet::local_vrf(), &vnet::reserved());
+            doubt_learned(builder, &name);
+        }
+        for circuit in azure.circuits.iter().filter(|c| circuits.contains(&c.id)) {
+            open_circuit(builder, circuit);
+        }
         return true;
     }
     let circuit = azure.circuits.iter().find(|c| &c.id == network);

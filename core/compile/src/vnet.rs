@@ -22,7 +22,7 @@ use crate::builder::{
     Builder, add_port, everywhere, host_prefix, plain_interface, router_node, system, table,
 };
 use crate::hosts::{HostPlan, add_host, spare_address};
-use crate::{ExtraHost, HostRef, SubnetIndex, filters, hops, tags, vnet_peering};
+use crate::{ExtraHost, HostRef, SubnetIndex, filters, hops, hubs, tags, vnet_peering};
 
 /// Most equal routes used together from one virtual network (expressroute-faqs).
 pub(crate) const ECMP_MAX: u8 = 4;
@@ -78,6 +78,8 @@ fn build_vnet(builder: &mut Builder<'_>, vnet: &VirtualNetwork) {
     let tables: Vec<(VrfName, Vrf)> = (vnet.subnets.iter())
         .map(|s| (subnet_vrf(s), subnet_table(builder, vnet, s)))
         .collect();
+    let mut local = table("VNet interfaces", 1);
+    local.routes.extend(hubs::onward(builder, vnet));
     let router = builder.router(&name, || {
         router_node(
             Owner::Azure,
@@ -86,7 +88,7 @@ fn build_vnet(builder: &mut Builder<'_>, vnet: &VirtualNetwork) {
             HopVisibility::Transparent,
         )
     });
-    router.vrfs.insert(local_vrf(), table("VNet interfaces", 1));
+    router.vrfs.insert(local_vrf(), local);
     router.vrfs.extend(tables);
     for subnet in &vnet.subnets {
         builder.index.subnets.insert(
@@ -142,6 +144,10 @@ fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -
         let next_hop = vnet_peering::next_hop(builder, vnet, subnet, peering);
         let routes = peering.ranges.iter().map(|r| system(*r, next_hop.clone()));
         vrf.routes.extend(routes);
+        if propagates(builder, subnet) {
+            vrf.routes
+                .extend(hubs::transit(builder, peering, &next_hop));
+        }
     }
     for prefix in everywhere() {
         vrf.routes

@@ -67,6 +67,24 @@ pub(crate) fn next_hop(
     } else {
         Lane::Direct
     };
+    through(builder, network, peering, lane)
+}
+
+/// Where the router of a hub leads what it gets from one of its networks or from another hub.
+pub(crate) fn onward(
+    builder: &Builder<'_>,
+    hub: &VirtualNetwork,
+    peering: &NetworkPeering,
+) -> NextHop {
+    through(builder, hub, peering, Lane::Direct)
+}
+
+fn through(
+    builder: &Builder<'_>,
+    network: &VirtualNetwork,
+    peering: &NetworkPeering,
+    lane: Lane,
+) -> NextHop {
     NextHop::Via {
         interface: interface(builder, &peering.remote, lane),
         address: IpAddr::V4(own_end(&peering.remote, &network.id)),

@@ -98,8 +98,12 @@ impl Control {
                 id.clone(),
                 1,
             ));
-            if let Some(gateway) = resource.text("/properties/virtualNetworkGateway1/id") {
-                wanted.push((connection_pool(&gateway.into()), id.clone(), 0));
+            let gateway = resource.text("/properties/virtualNetworkGateway1/id");
+            let gateway = gateway.map(ResourceId::from);
+            let of_hub = resource.kind.as_str() == skybridge_azure::kinds::HUB_GATEWAY_CONNECTION;
+            let gateway = gateway.or_else(|| resource.parent.clone().filter(|_| of_hub));
+            if let Some(gateway) = gateway {
+                wanted.push((connection_pool(&gateway), id.clone(), 0));
             }
             match resource.kind.as_str() {
                 skybridge_oci::kinds::DRG => wanted.push((DRG_POOL.to_owned(), id.clone(), 0)),

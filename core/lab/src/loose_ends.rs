@@ -77,8 +77,7 @@ fn texts<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
 /// The network that an id names, or the one that holds what it names: the virtual network of a subnet, the
 /// circuit of a peering.
 fn network_of(estate: &Estate, text: &str) -> Option<ResourceId> {
-    let is_id = text.starts_with('/') || text.starts_with("ocid1.");
-    let mut resource = is_id.then(|| estate.resource(&text.into())).flatten()?;
+    let mut resource = nearest(estate, text)?;
     loop {
         if is_network(resource.kind.as_str()) {
             return Some(resource.id.clone());
@@ -87,9 +86,27 @@ fn network_of(estate: &Estate, text: &str) -> Option<ResourceId> {
     }
 }
 
+/// The resource that an id names, or of an ARM id the nearest one around what it names, such as the hub of a
+/// route table that nobody models.
+fn nearest<'a>(estate: &'a Estate, text: &str) -> Option<&'a skybridge_estate::Resource> {
+    if !text.starts_with('/') {
+        let is_id = text.starts_with("ocid1.");
+        return is_id.then(|| estate.resource(&text.into())).flatten();
+    }
+    let mut rest = text;
+    loop {
+        if let Some(found) = estate.resource(&rest.into()) {
+            return Some(found);
+        }
+        let (around, _) = rest.rsplit_once('/')?;
+        rest = around.rsplit_once('/')?.0;
+    }
+}
+
 fn is_network(kind: &str) -> bool {
-    const NETWORKS: [&str; 4] = [
+    const NETWORKS: [&str; 5] = [
         VIRTUAL_NETWORK,
+        "Microsoft.Network/virtualHubs",
         "Microsoft.Network/expressRouteCircuits",
         "oci/vcn",
         "oci/drg",

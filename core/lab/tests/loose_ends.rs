@@ -9,7 +9,7 @@ use common::edits::Edited;
 use common::{Virtual, read};
 use skybridge_lab::document::{Report, Verdict};
 
-/// A Virtual WAN hub with its ExpressRoute gateway.
+/// A Virtual WAN hub with its ExpressRoute gateway and, beside it, one that nobody models.
 const HUB: &str = r#"
 resource "azurerm_virtual_wan" "wan" {
   name                = "wan"
@@ -31,6 +31,13 @@ resource "azurerm_express_route_gateway" "hub" {
   location            = azurerm_resource_group.this.location
   virtual_hub_id      = azurerm_virtual_hub.hub.id
   scale_units         = 1
+}
+
+resource "azurerm_vpn_gateway" "hub" {
+  name                = "hub"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+  virtual_hub_id      = azurerm_virtual_hub.hub.id
 }
 "#;
 

@@ -30,8 +30,7 @@ fn a_type_is_marked_as_modelled_exactly_when_a_dialect_takes_it() {
 /// What becomes of a type, in words.
 fn meaning(mode: Mode, ty: &str, category: Category) -> &'static str {
     // Kept, so that what it may carry is unknown and not false; nothing else of it is modelled.
-    const OPEN: [&str; 4] = [
-        "azurerm_virtual_hub_connection",
+    const OPEN: [&str; 3] = [
         "oci_core_ipsec",
         "oci_core_ipsec_connection_tunnel_management",
         "oci_core_cpe",

@@ -25,21 +25,14 @@ pub(super) fn connection(request: &Request<'_>) -> Result<Outcome, Refusal> {
     }
     request.require(GATEWAY)?;
     request.require(CIRCUIT)?;
-    let pointer = "/properties/routingWeight";
-    let weight_max = catalogue().limit_in(request.estate, "azure", "connection_weight_max", "");
-    if let (Some(weight), Some(weight_max)) = (doc.number(pointer), weight_max)
-        && weight > weight_max
-    {
-        let message = format!("weight {weight} is above {weight_max}");
-        return Err(refuse("azure.connection-weight", pointer, message));
-    }
+    check_weight(request)?;
     let gateway = request.reference(GATEWAY, kinds::GATEWAY)?;
     let circuit = request.reference(CIRCUIT, kinds::CIRCUIT)?;
     if let Some(gateway) = gateway {
         check_gateway(request, gateway)?;
     }
     if let Some(circuit) = circuit {
-        check_circuit(circuit)?;
+        check_circuit(circuit, CIRCUIT)?;
     }
     if let (Some(gateway), Some(circuit), None) = (gateway, circuit, request.existing) {
         check_limits(request, gateway, circuit)?;
@@ -67,7 +60,20 @@ fn check_gateway(request: &Request<'_>, gateway: &Resource) -> Result<(), Refusa
     Ok(())
 }
 
-fn check_circuit(circuit: &Resource) -> Result<(), Refusal> {
+pub(super) fn check_weight(request: &Request<'_>) -> Result<(), Refusal> {
+    let pointer = "/properties/routingWeight";
+    let weight_max = catalogue().limit_in(request.estate, "azure", "connection_weight_max", "");
+    if let (Some(weight), Some(weight_max)) = (request.doc.number(pointer), weight_max)
+        && weight > weight_max
+    {
+        let message = format!("weight {weight} is above {weight_max}");
+        return Err(refuse("azure.connection-weight", pointer, message));
+    }
+    Ok(())
+}
+
+/// The circuit that `pointer` leads to is provisioned.
+pub(super) fn check_circuit(circuit: &Resource, pointer: &str) -> Result<(), Refusal> {
     if provider_state(&Doc::of(circuit)) == ProviderState::Provisioned {
         return Ok(());
     }
@@ -79,7 +85,7 @@ fn check_circuit(circuit: &Resource) -> Result<(), Refusal> {
     );
     Err(Refusal {
         retryable: true,
-        ..refuse("azure.connection-circuit-not-provisioned", CIRCUIT, message)
+        ..refuse("azure.connection-circuit-not-provisioned", pointer, message)
     })
 }
 
@@ -172,7 +178,13 @@ pub(super) fn of_gateway<'a>(estate: &'a Estate, gateway: &Resource) -> Vec<&'a 
     linked(estate, GATEWAY, gateway)
 }
 
-/// The connections of a circuit.
+/// The connections of a circuit, those of hubs' gateways too.
 pub(super) fn of_circuit<'a>(estate: &'a Estate, circuit: &Resource) -> Vec<&'a Resource> {
+    let peerings = estate.children(&circuit.id);
+    let of_hubs = peerings.flat_map(|peering| estate.naming(&peering.id));
+    let of_hubs = of_hubs.filter(|r| r.kind.as_str() == kinds::HUB_GATEWAY_CONNECTION);
     linked(estate, CIRCUIT, circuit)
+        .into_iter()
+        .chain(of_hubs)
+        .collect()
 }

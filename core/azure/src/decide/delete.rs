@@ -127,6 +127,19 @@ fn condition(estate: &Estate, resource: &Resource) -> (&'static str, Vec<Resourc
         }
         kinds::POOL | kinds::PROBE => either(parts_users(estate, resource), "in-use"),
         kinds::IP_GROUP => either(group_users(estate, resource), "in-use"),
+        kinds::WAN => either(
+            referrers(estate, "/properties/virtualWan/id", resource),
+            "in-use",
+        ),
+        kinds::HUB => {
+            let gateways = referrers(estate, "/properties/virtualHub/id", resource);
+            let children = estate.children(&resource.id).map(|r| r.id.clone());
+            either(children.chain(gateways).collect(), "in-use")
+        }
+        kinds::HUB_GATEWAY => {
+            let children = estate.children(&resource.id).map(|r| r.id.clone());
+            either(children.collect(), "has-connections")
+        }
         kinds::GATEWAY => either(
             ids(connection::of_gateway(estate, resource)),
             "has-connections",

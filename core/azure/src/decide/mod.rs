@@ -9,6 +9,7 @@ mod connection;
 mod delete;
 mod firewall;
 mod gateway;
+mod hub;
 mod interface;
 mod merge;
 mod network;

@@ -9,8 +9,8 @@ use skybridge_estate::{
 };
 
 use super::{
-    balancer, circuit, connection, done_at, firewall, gateway, interface, merge, network, peering,
-    refuse_when_busy, security, vnet_peering,
+    balancer, circuit, connection, done_at, firewall, gateway, hub, interface, merge, network,
+    peering, refuse_when_busy, security, vnet_peering,
 };
 use crate::doc::Doc;
 use crate::kinds;
@@ -92,6 +92,10 @@ pub(super) fn put(estate: &Estate, put: &PutRequest, now: Instant) -> Result<Txn
         kinds::CIRCUIT => circuit::circuit(&request, &mut txn),
         kinds::PEERING => peering::peering(&request, &mut txn),
         kinds::AUTHORIZATION => circuit::authorization(&request, &mut txn),
+        kinds::HUB => hub::hub(&request),
+        kinds::HUB_CONNECTION => hub::connection(&request),
+        kinds::HUB_GATEWAY => hub::gateway(&request),
+        kinds::HUB_GATEWAY_CONNECTION => hub::gateway_connection(&request),
         kinds::FIREWALL => firewall::firewall(&request, &mut txn),
         kinds::FIREWALL_POLICY => firewall::policy(&request),
         kinds::BALANCER => balancer::balancer(&request, &mut txn),

@@ -2,3 +2,4 @@ mod deletions;
 mod hops;
 mod lifecycles;
 mod refusals;
+mod wan;

@@ -51,6 +51,7 @@ fn gateway(estate: &Estate, resource: &Resource, doc: &Doc<'_>) -> Option<Gatewa
         vnet: subnet.parent.clone()?,
         subnet: subnet.id.clone(),
         sku: doc.text("/properties/sku/name")?.to_owned(),
+        scale_units: 1,
         asn: Asn(asn
             .and_then(|a| u32::try_from(a).ok())
             .unwrap_or(GATEWAY_ASN)),

@@ -3,12 +3,14 @@
 mod balancers;
 mod circuits;
 mod firewalls;
+mod hubs;
 mod networks;
 mod security;
 
 use skybridge_estate::{Estate, Phase, Resource};
 
 pub(crate) use circuits::{gateway_addresses, is_expressroute, provider_state, tier};
+pub(crate) use hubs::{default_table, hub_prefix};
 pub(crate) use networks::{machine_has, machine_of};
 pub(crate) use security::{port_range, protocol_number};
 
@@ -33,6 +35,7 @@ impl AzureModel {
             firewalls: firewalls::firewalls(estate, &mut gaps),
             gaps: Vec::new(),
         };
+        hubs::add(estate, &mut model, &mut gaps);
         for resource in estate.resources() {
             if is_foreign(resource) {
                 gap(

@@ -23,23 +23,20 @@ pub(super) fn vnets(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<VirtualNetwork>
             location: region_name(doc.text("/location").unwrap_or_default()),
             address_space: prefixes(resource, &doc.texts(space), doc.has_unknown(space), gaps),
             subnets: subnets(estate, resource, gaps),
-            is_open: is_open(estate, resource, gaps),
+            is_open: is_open(estate, resource),
+            hub: None,
             peerings: network_peerings(estate, resource, gaps),
         });
     }
     out
 }
 
-/// True when a network has a VPN gateway or is connected to a virtual hub.
-fn is_open(estate: &Estate, vnet: &Resource, gaps: &mut Vec<Gap>) -> bool {
-    let hub = Doc::of(vnet).is_given("/properties/virtualHubConnection/id");
-    if hub {
-        gap(gaps, vnet, "what its virtual hub routes is not modelled");
-    }
+/// True when a network has a VPN gateway.
+fn is_open(estate: &Estate, vnet: &Resource) -> bool {
     let gateways = estate.of_kind(kinds::GATEWAY).filter(|g| exists(g));
     let mut vpn = gateways.filter(|g| !super::is_expressroute(&Doc::of(g)));
     let at = "/properties/ipConfigurations/0/properties/subnet/id";
-    hub || vpn.any(|g| {
+    vpn.any(|g| {
         let subnet = Doc::of(g).reference(at).and_then(|id| estate.resource(&id));
         subnet.is_some_and(|s| s.parent.as_ref() == Some(&vnet.id))
     })
@@ -116,6 +113,8 @@ fn network_peerings(estate: &Estate, vnet: &Resource, gaps: &mut Vec<Gap>) -> Ve
             remote: found.map_or(remote, |far| far.id.clone()),
             state,
             ranges,
+            transit: Vec::new(),
+            open_transit: Vec::new(),
             has_access,
             takes_forwarded: has(Some(peering), "allowForwardedTraffic"),
             wants_gateway,

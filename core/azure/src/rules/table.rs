@@ -7,7 +7,7 @@ use super::Rule;
 const REJECTED: Level = Level::Rejected(Cloud::Azure);
 
 /// Every rule of Azure. Error codes graded `Assumed` are named here, not seen.
-pub const TABLE: [Rule; 81] = [
+pub const TABLE: [Rule; 87] = [
     refused(
         "azure.kind-not-modelled",
         "Types that this program does not model are refused by name.",
@@ -647,6 +647,54 @@ pub const TABLE: [Rule; 81] = [
         "Set allow_gateway_transit on the peering of the network with the gateway.",
         Grade::Documented,
         "msdocs-vnet-peering-2016-10-17",
+    ),
+    refused(
+        "azure.hub-prefix-size",
+        "The address prefix of a hub is a /24 or larger.",
+        "Give the hub a /24 or larger.",
+        ("InvalidVirtualHubAddressPrefix", 400, Grade::Assumed),
+        Grade::Documented,
+        "msdocs-vwan-faq",
+    ),
+    refused(
+        "azure.hub-connection-twice",
+        "A virtual network is connected to one hub.",
+        "Remove the other connection first.",
+        ("VnetAlreadyConnectedToHub", 400, Grade::Assumed),
+        Grade::Documented,
+        "msdocs-vwan-faq",
+    ),
+    refused(
+        "azure.hub-connection-gateway",
+        "A virtual network that is connected to a hub has no gateway of its own.",
+        "Remove the network's gateway; the hub's gateway serves it.",
+        ("VnetHasGateway", 400, Grade::Assumed),
+        Grade::Documented,
+        "msdocs-vwan-expressroute",
+    ),
+    refused(
+        "azure.hub-overlap",
+        "The prefix of a hub overlaps with no network connected to it.",
+        "Give the hub or the network another prefix.",
+        ("HubAddressSpaceOverlap", 400, Grade::Assumed),
+        Grade::Documented,
+        "msdocs-vwan-faq",
+    ),
+    refused(
+        "azure.hub-gateway-one",
+        "A hub has one ExpressRoute gateway.",
+        "Add scale units to the one that it has.",
+        ("HubHasExpressRouteGateway", 400, Grade::Assumed),
+        Grade::Assumed,
+        "deduced",
+    ),
+    refused(
+        "azure.hub-gateway-units",
+        "An ExpressRoute gateway in a hub has 1 to 10 scale units of 2 Gbit/s.",
+        "Ask for 1 to 10.",
+        ("InvalidScaleUnits", 400, Grade::Assumed),
+        Grade::Documented,
+        "msdocs-vwan-expressroute",
     ),
     found(
         Level::Advice,

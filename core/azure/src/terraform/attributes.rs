@@ -60,11 +60,6 @@ fn terraform_id(
         let name = config.str_attr("ip_configuration_name")?;
         return Some(format!("{id}/ipConfigurations/{name}|{pool}"));
     }
-    if ty == "azurerm_virtual_hub_connection" {
-        let hub = config.str_attr("virtual_hub_id")?;
-        let name = config.str_attr("name")?;
-        return Some(format!("{hub}/hubVirtualNetworkConnections/{name}"));
-    }
     Some(id.to_string())
 }
 
@@ -124,6 +119,17 @@ fn computed(estate: &Estate, ty: &str, resource: &Resource, out: Value) -> Value
                     "express_route_gateway_bypass",
                     Value::bool(bypass == Some(true)),
                 )
+        }
+        "azurerm_virtual_hub" => {
+            let asn = doc
+                .number("/properties/virtualRouterAsn")
+                .unwrap_or_default();
+            let table = crate::read::default_table(&resource.id);
+            let ips = doc.texts("/properties/virtualRouterIps");
+            let ips = ips.iter().map(|(_, text)| Value::string(text)).collect();
+            out.with_attr("default_route_table_id", Value::string(table))
+                .with_attr("virtual_router_asn", Value::number(asn))
+                .with_attr("virtual_router_ips", Value::list(Type::String, ips))
         }
         "azurerm_virtual_network" => inline_subnets(resource, out),
         "azurerm_route_table" => {

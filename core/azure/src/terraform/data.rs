@@ -22,7 +22,7 @@ pub(super) static SCHEMAS: LazyLock<Schemas> = LazyLock::new(Schemas::builtin);
 const DIRECTORY_ID: &str = "00000000-0000-0000-0000-000000000002";
 
 /// Data sources with attributes of their own; [`by_name`] has the others.
-const OF_THEIR_OWN: [&str; 11] = [
+const OF_THEIR_OWN: [&str; 12] = [
     "azurerm_client_config",
     "azurerm_subscription",
     "azurerm_resource_group",
@@ -31,6 +31,7 @@ const OF_THEIR_OWN: [&str; 11] = [
     "azurerm_public_ip",
     "azurerm_virtual_network_gateway",
     "azurerm_express_route_circuit",
+    "azurerm_virtual_hub",
     "azurerm_firewall",
     "azurerm_lb",
     "azurerm_lb_backend_address_pool",
@@ -92,6 +93,20 @@ pub fn read(estate: &Estate, ty: &str, config: &Value) -> Result<Value, Diagnost
             let gateway_type = resource.text("/properties/gatewayType");
             common(resource, json!({"sku": sku, "type": gateway_type}))
         }
+        "azurerm_virtual_hub" => {
+            let resource = find(estate, kinds::HUB, &["name"], config)?;
+            let field = |name: &str| resource.field(&format!("/properties/{name}"));
+            common(
+                resource,
+                json!({
+                    "address_prefix": field("addressPrefix"),
+                    "virtual_wan_id": field("virtualWan/id"),
+                    "virtual_router_asn": field("virtualRouterAsn"),
+                    "virtual_router_ips": field("virtualRouterIps"),
+                    "default_route_table_id": crate::read::default_table(&resource.id),
+                }),
+            )
+        }
         "azurerm_express_route_circuit" => {
             circuit(find(estate, kinds::CIRCUIT, &["name"], config)?)
         }
@@ -142,6 +157,7 @@ fn by_name(ty: &str) -> Option<&'static str> {
         "azurerm_ip_group" => kinds::IP_GROUP,
         "azurerm_network_interface" => kinds::NIC,
         "azurerm_virtual_machine" => kinds::MACHINE,
+        "azurerm_virtual_wan" => kinds::WAN,
         "azurerm_virtual_network_gateway_connection" => kinds::CONNECTION,
         _ => return None,
     };

@@ -10,6 +10,7 @@ mod balancers;
 mod build;
 mod data;
 mod hops;
+mod hubs;
 mod types;
 
 use std::collections::BTreeSet;
@@ -84,7 +85,8 @@ pub fn create(
     let Some(row) = row(ty) else {
         return Ok(Mapped::NotModelled(format!("{ty} is not modelled")));
     };
-    if let Some(why) = types::left_out(ty, config) {
+    let elsewhere = hubs::left_out(estate, ty, config);
+    if let Some(why) = types::left_out(ty, config).or(elsewhere) {
         return Ok(Mapped::NotModelled(why));
     }
     let id = wanted_id(row, config).map_err(|name| missing(address, name, spans))?;
@@ -99,9 +101,6 @@ pub fn create(
             "/properties/loadBalancerPools",
         ];
         keeping(&mut made.doc, &fields);
-    }
-    if row.kind == kinds::VNET {
-        keeping(&mut made.doc, &["/properties/virtualHubConnection"]);
     }
     let name = id.leaf().to_owned();
     Ok(Mapped::Commands(vec![Command::Put(

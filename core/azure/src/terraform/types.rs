@@ -4,7 +4,7 @@ use serde_json::json;
 use skybridge_hcl::Value;
 
 use super::build::Made;
-use super::{balancers, hops};
+use super::{balancers, hops, hubs};
 use crate::kinds;
 
 /// Resource groups hold nothing that the network needs.
@@ -153,7 +153,7 @@ const ROWS: [Row; 18] = [
 ];
 
 pub(super) fn row(ty: &str) -> Option<&'static Row> {
-    let mut all = ROWS.iter().chain(&hops::ROWS).chain(&balancers::ROWS);
+    let mut all = (ROWS.iter().chain(&hops::ROWS)).chain(balancers::ROWS.iter().chain(&hubs::ROWS));
     all.find(|r| r.ty == ty)
 }
 
@@ -216,12 +216,6 @@ impl Association {
             "azurerm_network_interface_backend_address_pool_association" => {
                 ("network_interface_id", "backend_address_pool_id", POOLS)
             }
-            // A network knows its hub; what the hub routes is not modelled.
-            "azurerm_virtual_hub_connection" => (
-                "remote_virtual_network_id",
-                "virtual_hub_id",
-                "virtualHubConnection",
-            ),
             _ => return None,
         };
         Some(Self {

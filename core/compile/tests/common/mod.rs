@@ -36,6 +36,7 @@ pub(crate) fn azure() -> az::AzureModel {
             },
         ],
         is_open: false,
+        hub: None,
         peerings: Vec::new(),
     };
     az::AzureModel {
@@ -60,6 +61,7 @@ pub(crate) fn azure() -> az::AzureModel {
             vnet: "vnet".into(),
             subnet: "gws".into(),
             sku: "UltraPerformance".into(),
+            scale_units: 1,
             asn: Asn(65515),
             instance_addresses: [Ipv4Addr::new(10, 12, 1, 12), Ipv4Addr::new(10, 12, 1, 13)],
             msee_addresses: [Ipv4Addr::new(10, 12, 1, 4), Ipv4Addr::new(10, 12, 1, 5)],

@@ -4,7 +4,7 @@ use serde_json::json;
 use skybridge_catalogue::{DeletionOutcome, catalogue};
 use skybridge_estate::{Pace, Phase, ProviderAction};
 
-use super::hops;
+use super::{hops, wan};
 use crate::kinds::{
     AUTHORIZATION, CIRCUIT, CONNECTION, GATEWAY, MACHINE, NIC, NSG, PEERING, PUBLIC_IP,
     ROUTE_TABLE, SUBNET, VNET,
@@ -82,7 +82,10 @@ fn bring_about(o: &mut Owner, kind: &str, condition: &str) -> Option<&'static [&
             o.make(AUTHORIZATION, &["er", "x"], json!({}));
         }
         (MACHINE, "any") => o.make(MACHINE, &["x"], json!({})),
-        _ => return hops::bring_about(o, kind, condition),
+        _ => {
+            let of_hops = hops::bring_about(o, kind, condition);
+            return of_hops.or_else(|| wan::bring_about(o, kind, condition));
+        }
     }
     Some(match kind {
         VNET => &["hub"],
@@ -134,7 +137,7 @@ fn every_deletion_does_what_its_row_says() {
         }
         exercised += 1;
     }
-    assert_eq!(exercised, 39);
+    assert_eq!(exercised, 47);
 }
 
 #[test]

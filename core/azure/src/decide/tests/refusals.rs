@@ -88,7 +88,7 @@ fn many(o: &mut Owner, kind: &str, count: usize, doc: &Json) -> Answer {
 
 const NETWORK_CASES: [Case; 23] = [
     ("azure.kind-not-modelled", |o| {
-        o.put("Microsoft.Network/virtualHubs", &["h"], json!({}))
+        o.put("Microsoft.Network/vpnGateways", &["h"], json!({}))
     }),
     ("azure.peering-overlap", |o| {
         o.make(VNET, &["a"], vnet(&["10.0.0.0/16"]));
@@ -415,6 +415,7 @@ fn every_refusing_rule_refuses_with_its_code() {
         .chain(&CIRCUIT_CASES)
         .chain(&RULE_CASES)
         .chain(&super::hops::CASES)
+        .chain(&super::wan::CASES)
     {
         let mut o = Owner::new(Pace::Instant);
         let Err(refusal) = request(&mut o) else {
