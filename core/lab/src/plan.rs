@@ -167,6 +167,7 @@ fn row(address: &Address, planned: &PlannedInstance) -> ResourceChange {
         modelled: !planned.placeholder,
         file: place.map(|p| p.file.to_string()),
         line: place.map(|p| p.line),
+        action_reason: planned.reason.map(|reason| reason.as_str().to_owned()),
         change,
     }
 }

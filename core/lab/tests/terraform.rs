@@ -307,6 +307,9 @@ fn lines_of(what: &str, change: &Json, out: &mut BTreeSet<String>) {
     if let Some(address) = change.get("previous_address").filter(|a| !a.is_null()) {
         out.insert(format!("{what} was {address}"));
     }
+    if let Some(reason) = change.get("action_reason").filter(|r| !r.is_null()) {
+        out.insert(format!("{what} because {reason}"));
+    }
 }
 
 fn type_words(ty: &Json) -> String {
@@ -386,7 +389,9 @@ fn ours(plan: &PlanReport, outputs: Option<&OutputsReport>) -> BTreeSet<String> 
     let stack = &document["stacks"][0];
     for row in stack["resource_changes"].as_array().into_iter().flatten() {
         let mut change = row["change"].clone();
-        change["previous_address"] = row["previous_address"].clone();
+        for name in ["previous_address", "action_reason"] {
+            change[name] = row[name].clone();
+        }
         let address = row["address"].as_str().unwrap();
         lines_of(&format!("resource {address}"), &change, &mut out);
     }

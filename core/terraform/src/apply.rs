@@ -435,6 +435,7 @@ impl Apply {
             self.check_destroyable(&address);
             let mut planned = PlannedInstance::leaving(Change::Delete, instance);
             planned.moved_from = self.moved.get(&address).cloned();
+            planned.reason = Some(self.reason_gone(&address));
             self.plan.insert(address, planned);
         }
         for (address, instance) in &self.forgotten {

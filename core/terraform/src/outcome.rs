@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use skybridge_hcl::{Diagnostic, Spans, Value};
 
 use crate::address::Address;
+use crate::reason::Reason;
 use crate::state::{InstanceState, OutputState, StackState};
 
 /// What is planned for an instance.
@@ -37,6 +38,8 @@ pub struct PlannedInstance {
     pub attributes: Value,
     /// Its attributes as they are, when it is there.
     pub before: Option<Value>,
+    /// Why it is deleted or replaced.
+    pub reason: Option<Reason>,
     /// Its address before a `moved` block, or a count that came or went, renamed it.
     pub moved_from: Option<Address>,
     /// Whether a replacement is made before what it replaces goes.
@@ -97,6 +100,7 @@ impl PlannedInstance {
     pub(crate) fn leaving(change: Change, instance: InstanceState) -> Self {
         Self {
             change,
+            reason: None,
             before: Some(instance.attributes.clone()),
             moved_from: None,
             create_first: false,

@@ -39,6 +39,7 @@ impl Apply {
             };
             let planned = PlannedInstance {
                 change,
+                reason: None,
                 before: (self.prior.instances.get(&instance.address)).map(|p| p.attributes.clone()),
                 moved_from: self.moved.get(&instance.address).cloned(),
                 create_first: false,

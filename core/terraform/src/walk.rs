@@ -19,6 +19,7 @@ use crate::diff::{Diff, diff};
 use crate::expand::{Voice, check, expand};
 use crate::graph::{Node, NodeKind, provider_of_resource};
 use crate::outcome::{Change, PlannedInstance};
+use crate::reason::{Reason, TRIGGER};
 use crate::said::Said;
 use crate::schema::Category;
 use crate::scope::{Expansion, ModulePath, ModuleScope};
@@ -531,10 +532,8 @@ impl Apply {
             && let Some(trigger) =
                 self.trigger(&instance.address.module, &instance.address, resource)
         {
-            diff.changed
-                .push(format!("replace_triggered_by ({trigger})"));
-            diff.replace
-                .push(format!("replace_triggered_by ({trigger})"));
+            diff.changed.push(format!("{TRIGGER}{trigger})"));
+            diff.replace.push(format!("{TRIGGER}{trigger})"));
         }
         let change = match (&prior, diff.changed.is_empty(), diff.replace.is_empty()) {
             (None, ..) => Change::Create,
@@ -577,8 +576,13 @@ impl Apply {
             .resources
             .insert(instance.address.clone(), value.clone());
         self.postconditions(stack, &instance.address, &value);
+        let reason = (change == Change::Replace).then(|| {
+            let prior = self.prior.instances.get(&instance.address);
+            Reason::of_replacement(prior.is_some_and(|p| p.tainted), &found.replace)
+        });
         let planned = PlannedInstance {
             change,
+            reason,
             before: (self.prior.instances.get(&instance.address)).map(|p| p.attributes.clone()),
             moved_from: self.moved.get(&instance.address).cloned(),
             create_first: change == Change::Replace && resource.create_before_destroy,
@@ -693,6 +697,7 @@ impl Apply {
                 } else {
                     Change::Read
                 },
+                reason: None,
                 before: None,
                 moved_from: None,
                 create_first: false,

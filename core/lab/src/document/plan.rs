@@ -77,6 +77,9 @@ pub struct ResourceChange {
     pub file: Option<String>,
     /// The line.
     pub line: Option<u32>,
+    /// Why it is deleted or replaced, in the words of `terraform show -json`
+    /// (`delete_because_no_resource_config`, `replace_because_cannot_update`, …).
+    pub action_reason: Option<String>,
     /// The difference.
     pub change: ValueChange,
 }

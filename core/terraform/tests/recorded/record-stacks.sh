@@ -127,8 +127,9 @@ def record(name):
         changes = {}
         for row in plan.get("resource_changes", []):
             changes[row["address"]] = change(row["change"])
-            if "previous_address" in row:
-                changes[row["address"]]["previous_address"] = row["previous_address"]
+            for name_of in ("previous_address", "action_reason"):
+                if name_of in row:
+                    changes[row["address"]][name_of] = row[name_of]
         result["resource_changes"] = changes
         result["output_changes"] = {k: change(c) for k, c in plan.get("output_changes", {}).items()}
         code, out, err = run(folder, env, "apply", "-no-color", "-auto-approve", *arguments)

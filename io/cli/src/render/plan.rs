@@ -90,8 +90,8 @@ fn resource(out: &mut String, change: &ResourceChange, screen: &Screen) {
     let (sign, what) = match actions.as_slice() {
         ["create"] => (CREATE, "will be created"),
         ["update"] => (UPDATE, "will be updated in-place"),
-        ["delete", "create"] => ("-/+", "must be replaced"),
-        ["create", "delete"] => ("+/-", "must be replaced"),
+        ["delete", "create"] => ("-/+", replaced(change)),
+        ["create", "delete"] => ("+/-", replaced(change)),
         ["delete"] => (DELETE, "will be destroyed"),
         ["forget"] => (".", "will no longer be managed, and is not destroyed"),
         ["read"] if change.change.after_unknown != Json::Object(Map::new()) => {
@@ -110,6 +110,9 @@ fn resource(out: &mut String, change: &ResourceChange, screen: &Screen) {
     }
     let bold = screen.paint(Colour::Bold, address);
     writeln!(out, "  # {bold} {what}").expect("writing to a String cannot fail");
+    if let Some(why) = why_deleted(change) {
+        writeln!(out, "  # (because {why})").expect("writing to a String cannot fail");
+    }
     if let Some(from) = &change.previous_address {
         writeln!(out, "  # (moved from {from})").expect("writing to a String cannot fail");
     }
@@ -134,6 +137,41 @@ fn resource(out: &mut String, change: &ResourceChange, screen: &Screen) {
     };
     writer.difference(&change.change);
     out.push_str("    }\n\n");
+}
+
+/// As Terraform says it.
+fn replaced(change: &ResourceChange) -> &'static str {
+    match change.action_reason.as_deref() {
+        Some("replace_because_tainted") => "is tainted, so must be replaced",
+        Some("replace_by_triggers") => "will be replaced due to changes in replace_triggered_by",
+        _ => "must be replaced",
+    }
+}
+
+/// Why an instance goes, as Terraform says it.
+fn why_deleted(change: &ResourceChange) -> Option<String> {
+    let key = match &change.index {
+        Some(key) => format!("[{key}]"),
+        None => String::new(),
+    };
+    let why = match change.action_reason.as_deref()? {
+        "delete_because_no_resource_config" => {
+            format!("{}.{} is not in configuration", change.ty, change.name)
+        }
+        "delete_because_no_module" => {
+            let module = change.module_address.as_deref().unwrap_or_default();
+            format!("{module} is not in configuration")
+        }
+        "delete_because_count_index" => format!("index {key} is out of range for count"),
+        "delete_because_each_key" => format!("key {key} is not in for_each map"),
+        "delete_because_wrong_repetition" => match &change.index {
+            None => "resource uses count or for_each".to_owned(),
+            Some(Json::Number(_)) => "resource does not use count".to_owned(),
+            Some(_) => "resource does not use for_each".to_owned(),
+        },
+        _ => return None,
+    };
+    Some(why)
 }
 
 fn painted(sign: &str, screen: &Screen) -> String {
