@@ -208,6 +208,11 @@ fn lane(builder: &Builder<'_>, far: &VirtualNetwork, address: IpAddr) -> Interfa
     format!("hop/{label}/{address}").into()
 }
 
+/// True for a table that leads to one hop, or to those behind one frontend.
+pub(crate) fn is_lane(vrf: &str) -> bool {
+    vrf.starts_with("hop/") || vrf.starts_with("lb/")
+}
+
 fn lane_vrf(address: IpAddr) -> VrfName {
     format!("hop/{address}").into()
 }

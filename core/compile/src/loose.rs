@@ -4,14 +4,14 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use skybridge_azure::model::{Circuit, VirtualNetwork};
+use skybridge_azure::model::{Circuit, NetworkPeering, PeeringState, Subnet, VirtualNetwork};
 use skybridge_blueprint::{
     DropKind, NextHop, Node, NodeKind, NodeName, Role, RouteSource, Rule, StaticRoute, Vrf, VrfName,
 };
 use skybridge_estate::ResourceId;
 
 use crate::builder::{Builder, everywhere};
-use crate::{Inputs, drg, edge, hubs, tags, vcn, vnet};
+use crate::{Inputs, drg, edge, hops, hubs, tags, vcn, vnet};
 
 /// A network, and what joins it to something unknown.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,7 +22,47 @@ pub struct LooseEnd {
     pub by: String,
 }
 
+/// Who brings routes that are not known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Source {
+    /// A gateway: subnets whose route tables turn propagation off have none of its routes
+    /// (virtual-networks-udr-overview).
+    Gateway,
+    /// Anything, such as what makes peerings.
+    Anything,
+}
+
+/// What of its own resources leaves a virtual network open: a VPN gateway or a virtual hub, its own or a peer's
+/// whose gateway it borrows, or a peer that is not here.
+fn own_loose_end(builder: &Builder<'_>, vnet: &VirtualNetwork) -> Option<Source> {
+    let azure = builder.inputs.azure;
+    let lender_is_open = |peering: &NetworkPeering| {
+        let is_modelled = azure.gateways.iter().any(|g| g.vnet == peering.remote);
+        let mut vnets = azure.vnets.iter();
+        !is_modelled || vnets.any(|v| v.id == peering.remote && v.is_open)
+    };
+    let mut peerings = vnet.peerings.iter();
+    if peerings.any(|p| p.state == PeeringState::Elsewhere) {
+        return Some(Source::Anything);
+    }
+    let mut peerings = vnet.peerings.iter();
+    let borrows = peerings.any(|p| p.borrows_gateway && lender_is_open(p));
+    (vnet.is_open || borrows).then_some(Source::Gateway)
+}
+
+/// True when a virtual network has routes that nobody here knows.
+pub(crate) fn has_unknown_routes(builder: &Builder<'_>, vnet: &VirtualNetwork) -> bool {
+    let mut ends = builder.inputs.extras.loose_ends.iter();
+    ends.any(|end| end.network == vnet.id) || own_loose_end(builder, vnet).is_some()
+}
+
 pub(crate) fn build(builder: &mut Builder<'_>) {
+    for vnet in &builder.inputs.azure.vnets {
+        // Why is said where the model is read.
+        if let Some(source) = own_loose_end(builder, vnet) {
+            open_vnet(builder, vnet, source);
+        }
+    }
     for end in &builder.inputs.extras.loose_ends {
         let found = open_azure(builder, &end.network) || open_oci(builder, &end.network);
         if found {
@@ -78,9 +118,7 @@ fn open_azure(builder: &mut Builder<'_>, network: &ResourceId) -> bool {
             None => (vec![vnet], Vec::new()),
         };
         for vnet in networks {
-            let name = vnet::node_name(builder, vnet);
-            open_tables(builder, &name, &vnet::local_vrf(), &vnet::reserved());
-            doubt_learned(builder, &name);
+            open_vnet(builder, vnet, Source::Anything);
         }
         for circuit in azure.circuits.iter().filter(|c| circuits.contains(&c.id)) {
             open_circuit(builder, circuit);
@@ -92,6 +130,22 @@ fn open_azure(builder: &mut Builder<'_>, network: &ResourceId) -> bool {
         open_circuit(builder, circuit);
     }
     circuit.is_some()
+}
+
+fn open_vnet(builder: &mut Builder<'_>, vnet: &VirtualNetwork, source: Source) {
+    let name = vnet::node_name(builder, vnet);
+    let is_closed = |s: &&Subnet| source == Source::Gateway && !vnet::propagates(builder, s);
+    let mut closed: Vec<VrfName> = (vnet.subnets.iter())
+        .filter(is_closed)
+        .map(vnet::subnet_vrf)
+        .collect();
+    closed.push(vnet::local_vrf());
+    // A table that leads to a hop leads nowhere else.
+    let is_open = |vrf: &str| !closed.iter().any(|c| c.as_str() == vrf) && !hops::is_lane(vrf);
+    for table in tables(builder, &name, is_open) {
+        open(table, &vnet::reserved());
+    }
+    doubt_learned(builder, &name);
 }
 
 /// What a network learns belongs to its `VirtualNetwork` tag: where that is not all known, so is what the rules with

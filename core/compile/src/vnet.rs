@@ -9,8 +9,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use skybridge_azure::model::{
-    Machine, NetworkInterface, NetworkPeering, PeeringState, Subnet, UserNextHop, UserRoute,
-    VirtualNetwork,
+    Machine, NetworkInterface, PeeringState, Subnet, UserNextHop, UserRoute, VirtualNetwork,
 };
 use skybridge_blueprint::{
     DropKind, HopVisibility, InterfaceName, LinkClass, LinkName, NextHop, NodeName, Owner,
@@ -22,7 +21,7 @@ use crate::builder::{
     Builder, add_port, everywhere, host_prefix, plain_interface, router_node, system, table,
 };
 use crate::hosts::{HostPlan, add_host, spare_address};
-use crate::{ExtraHost, HostRef, SubnetIndex, filters, hops, hubs, tags, vnet_peering};
+use crate::{ExtraHost, HostRef, SubnetIndex, filters, hops, hubs, loose, tags, vnet_peering};
 
 /// Most equal routes used together from one virtual network (expressroute-faqs).
 pub(crate) const ECMP_MAX: u8 = 4;
@@ -154,12 +153,6 @@ fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -
             .push(system(prefix, NextHop::Drop(DropKind::Internet)));
     }
     // A user's default route removes the rows to nowhere (virtual-networks-udr-overview, worked example).
-    // Ranges that are not known here lie in them.
-    let reserved_hop = if has_unknown_routes(builder, vnet) {
-        NextHop::Drop(DropKind::NotModelled)
-    } else {
-        NextHop::Drop(DropKind::None)
-    };
     let default_overridden = user_routes.iter().any(|r| r.prefix.prefix_len() == 0);
     for reserved in reserved() {
         let inside = vnet
@@ -167,7 +160,8 @@ fn subnet_table(builder: &Builder<'_>, vnet: &VirtualNetwork, subnet: &Subnet) -
             .iter()
             .any(|range| range.contains(&reserved));
         if !default_overridden && !inside {
-            vrf.routes.push(system(reserved, reserved_hop.clone()));
+            vrf.routes
+                .push(system(reserved, NextHop::Drop(DropKind::None)));
         }
     }
     for route in user_routes {
@@ -187,22 +181,6 @@ fn subnets_hold(vnet: &VirtualNetwork, address: IpAddr) -> bool {
     ranges.any(|range| range.contains(&address))
 }
 
-/// True when a network has routes that nobody here knows: its own, those of a peer that is elsewhere, or of a
-/// peer's gateway that is not modelled.
-fn has_unknown_routes(builder: &Builder<'_>, vnet: &VirtualNetwork) -> bool {
-    let azure = &builder.inputs.azure;
-    let lender_is_open = |peering: &NetworkPeering| {
-        let is_modelled = azure.gateways.iter().any(|g| g.vnet == peering.remote);
-        let mut vnets = azure.vnets.iter();
-        !is_modelled || vnets.any(|v| v.id == peering.remote && v.is_open)
-    };
-    vnet.is_open
-        || vnet.peerings.iter().any(|peering| {
-            peering.state == PeeringState::Elsewhere
-                || (peering.borrows_gateway && lender_is_open(peering))
-        })
-}
-
 fn user_route(builder: &Builder<'_>, vnet: &VirtualNetwork, route: &UserRoute) -> StaticRoute {
     let next_hop = match &route.next_hop {
         UserNextHop::VnetLocal => NextHop::Table { vrf: local_vrf() },
@@ -210,7 +188,7 @@ fn user_route(builder: &Builder<'_>, vnet: &VirtualNetwork, route: &UserRoute) -
         UserNextHop::None => NextHop::Drop(DropKind::None),
         UserNextHop::Unknown => NextHop::Drop(DropKind::NotModelled),
         // Selects the VPN gateway only, never ExpressRoute (virtual-networks-udr-overview).
-        UserNextHop::VirtualNetworkGateway if has_unknown_routes(builder, vnet) => {
+        UserNextHop::VirtualNetworkGateway if loose::has_unknown_routes(builder, vnet) => {
             NextHop::Drop(DropKind::NotModelled)
         }
         UserNextHop::VirtualNetworkGateway => NextHop::Drop(DropKind::DeadTarget),

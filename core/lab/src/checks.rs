@@ -197,7 +197,13 @@ impl Checks {
 }
 
 fn decide(now: Instant, check: &Check, finished: Finished, last: bool) -> State {
+    let doubtful = finished.hops.iter().find(|(_, hop)| hop.doubtful);
     let (reached, rtt, why) = match finished.outcome {
+        Outcome::Answered { .. } | Outcome::Refused if doubtful.is_some() => {
+            let node = doubtful.map_or("", |(node, _)| node.as_str());
+            let why = format!("answered, but a rule at {node} that is not known could deny it");
+            (Verdict::Unknown, None, why)
+        }
         Outcome::Answered { .. } if finished.void => (
             Verdict::Holds,
             None,

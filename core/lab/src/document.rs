@@ -587,7 +587,7 @@ pub struct HopRow {
     pub route: String,
     /// TTL on entry.
     pub ttl: u8,
-    /// `forwarded to IF`, `delivered`, or `dropped: …`.
+    /// `forwarded to IF`, with the rule of a firewall that allows it, `delivered`, or `dropped: …`.
     pub verdict: String,
 }
 

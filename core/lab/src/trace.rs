@@ -15,10 +15,9 @@ pub(crate) fn report(lab: &Lab, from: &NodeName, to: &str, finished: &Finished) 
         .hops
         .iter()
         .partition(|(_, hop)| Some(hop.dst) == target);
-    let unknown = finished
-        .hops
-        .iter()
-        .any(|(_, hop)| matches!(&hop.verdict, HopVerdict::Dropped { unknown: true, .. }));
+    let unknown = finished.hops.iter().any(|(_, hop)| {
+        hop.doubtful || matches!(&hop.verdict, HopVerdict::Dropped { unknown: true, .. })
+    });
     let (ok, outcome) = match &finished.outcome {
         Outcome::Answered { .. } if finished.void => (
             true,
@@ -77,10 +76,16 @@ fn row(lab: &Lab, node: &NodeName, hop: &Hop) -> HopRow {
             }),
         ttl: hop.ttl,
         verdict: match &hop.verdict {
-            HopVerdict::Forwarded { egress, tags } => match tag_words(*tags).as_str() {
-                "" => format!("forwarded to {egress}"),
-                tags => format!("forwarded to {egress} with {tags}"),
-            },
+            HopVerdict::Forwarded { egress, tags } => {
+                let on = match tag_words(*tags).as_str() {
+                    "" => format!("forwarded to {egress}"),
+                    tags => format!("forwarded to {egress} with {tags}"),
+                };
+                match hop.allowed_by.as_str() {
+                    "" => on,
+                    rule => format!("{on}, allowed by {rule}"),
+                }
+            }
             HopVerdict::Delivered => "delivered".to_owned(),
             HopVerdict::Dropped { reason, detail, .. } => {
                 format!("dropped: {}", drop_words(node, *reason, detail))

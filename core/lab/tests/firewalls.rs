@@ -6,6 +6,7 @@ mod common;
 use common::Virtual;
 use common::hubs::{Hub, spoke, verdict, why};
 use skybridge_lab::document::Verdict;
+use skybridge_lab::request::{Request, Response};
 
 /// A firewall with a policy whose network rules are `rules`.
 fn policy(rules: &str) -> String {
@@ -216,4 +217,104 @@ resource "azurerm_firewall_network_rule_collection" "ping" {
         .up(&mut Virtual::new());
     assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
     assert_eq!(verdict(&report, "right", "left"), Verdict::Fails);
+}
+
+#[test]
+fn routes_that_a_gateway_might_bring_leave_a_default_route_in_doubt_unless_propagation_is_off() {
+    let gateway = r#"
+resource "azurerm_subnet" "gateway" {
+  name                 = "GatewaySubnet"
+  resource_group_name  = azurerm_resource_group.this.name
+  virtual_network_name = azurerm_virtual_network.left.name
+  address_prefixes     = ["10.1.9.0/27"]
+}
+
+resource "azurerm_virtual_network_gateway" "vpn" {
+  name                = "vpn"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+  type                = "Vpn"
+  sku                 = "VpnGw1"
+
+  ip_configuration {
+    subnet_id            = azurerm_subnet.gateway.id
+    public_ip_address_id = azurerm_public_ip.fw.id
+  }
+}
+"#;
+    let all = [
+        "0.0.0.0/0",
+        "azurerm_firewall.fw.ip_configuration[0].private_ip_address",
+    ];
+    let hub = Hub::with_firewall("firewall_policy_id = azurerm_firewall_policy.fw.id")
+        .add(&policy(&allow("ping", 100, "Allow", PING)))
+        .add(&spoke("left", 1, &[all]))
+        .add(&spoke("right", 2, &[all]));
+    let report = hub.clone().add(gateway).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Unknown);
+    let own = "resource \"azurerm_route_table\" \"left\" {\n";
+    let off = format!("{own}  bgp_route_propagation_enabled = false\n");
+    let report = hub.add(gateway).replace(own, &off).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
+}
+
+#[test]
+fn what_is_unknown_of_the_hubs_routes_does_not_touch_the_way_to_the_firewall() {
+    let server = r#"
+resource "azurerm_subnet" "server" {
+  name                 = "RouteServerSubnet"
+  resource_group_name  = azurerm_resource_group.this.name
+  virtual_network_name = azurerm_virtual_network.hub.name
+  address_prefixes     = ["10.0.9.0/26"]
+}
+
+resource "azurerm_route_server" "hub" {
+  name                 = "hub"
+  resource_group_name  = azurerm_resource_group.this.name
+  location             = azurerm_resource_group.this.location
+  sku                  = "Standard"
+  subnet_id            = azurerm_subnet.server.id
+  public_ip_address_id = azurerm_public_ip.fw.id
+}
+"#;
+    let hub = two_spokes(&allow("ping", 100, "Allow", PING)).add(server);
+    let report = Virtual::new().up(vec![hub.source()]);
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
+    assert_eq!(verdict(&report, "right", "left"), Verdict::Fails);
+}
+
+#[test]
+fn what_a_rule_that_nobody_can_read_might_deny_is_open_though_it_passed() {
+    let named = r#"
+      protocols             = ["Any"]
+      source_addresses      = ["10.1.0.0/16"]
+      destination_addresses = ["AzureCloud"]
+      destination_ports     = ["*"]
+"#;
+    let rules = allow("tags", 90, "Deny", named) + &allow("ping", 100, "Allow", PING);
+    let report = two_spokes(&rules).up(&mut Virtual::new());
+    assert_eq!(verdict(&report, "left", "right"), Verdict::Unknown);
+    assert!(why(&report, "left", "right").contains("firewall/fw"));
+}
+
+#[test]
+fn a_trace_names_the_firewall_and_the_rule_that_lets_a_packet_pass() {
+    let mut lab = Virtual::new();
+    two_spokes(&allow("ping", 100, "Allow", PING)).up(&mut lab);
+    let asked = Request::Trace {
+        from: "left".to_owned(),
+        to: "right".to_owned(),
+        tcp: None,
+    };
+    let Response::Trace(trace) = lab.ask(asked) else {
+        panic!("no trace");
+    };
+    let hop = trace.forward.iter().find(|hop| hop.node == "firewall/fw");
+    let hop = hop.unwrap_or_else(|| panic!("{trace:#?}"));
+    assert_eq!((hop.role.as_str(), hop.hidden), ("firewall", true));
+    assert!(
+        hop.verdict.contains("allowed by rules: group/ping/rule"),
+        "{hop:?}"
+    );
+    assert!(trace.back.iter().any(|hop| hop.node == "firewall/fw"));
 }

@@ -54,6 +54,10 @@ pub struct Hop {
     pub dst: IpAddr,
     /// TTL or hop limit on entry.
     pub ttl: u8,
+    /// The rule of a firewall that let it pass, as set and rule; empty when it belonged to what passed before.
+    pub allowed_by: String,
+    /// A rule that rests on what is not known could have denied what was allowed.
+    pub doubtful: bool,
     /// What became of it.
     pub verdict: HopVerdict,
 }

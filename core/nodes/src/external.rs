@@ -261,6 +261,8 @@ impl External {
             src: info.src,
             dst: info.dst,
             ttl: info.ttl,
+            allowed_by: String::new(),
+            doubtful: false,
             verdict,
         })));
     }

@@ -416,6 +416,8 @@ impl Switch {
             src: info.src,
             dst: info.dst,
             ttl: info.ttl,
+            allowed_by: String::new(),
+            doubtful: false,
             verdict: verdict(self),
         })));
     }

@@ -298,6 +298,8 @@ impl Host {
             src: info.src,
             dst: info.dst,
             ttl: info.ttl,
+            allowed_by: String::new(),
+            doubtful: false,
             verdict,
         })));
     }

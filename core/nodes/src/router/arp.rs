@@ -12,7 +12,6 @@ use skybridge_wire::{EtherType, Frame, arp, flow, ipv6, nd};
 
 use super::Router;
 use super::neighbours::{HOLD_DOWN, QUEUE_MAX, REQUESTS_MAX, RETRANSMIT, State, Waiting};
-use super::ticket::FlowUse;
 use super::trace::{Refusal, Transit};
 use crate::{DropReason, Hop, HopVerdict, NodeEvent, Outbox};
 
@@ -270,14 +269,7 @@ impl Router {
             let ingress = ingress
                 .and_then(|name| self.interface_by_name.get(&name).copied())
                 .or_else(|| self.entered_by(info.src));
-            let transit = Transit {
-                now,
-                ingress,
-                info,
-                table: None,
-                route: None,
-                flows: [FlowUse::Unfiltered; 3],
-            };
+            let transit = Transit::new(now, ingress, info, None);
             self.send_error(&transit, &refusal, &frame, out);
         }
         self.discard(reason, frame);

@@ -12,7 +12,6 @@ use skybridge_wire::{EtherType, EthernetRepr, Frame, flow, gso, icmpv4, icmpv6, 
 
 use super::Router;
 use super::forward::Egress;
-use super::ticket::FlowUse;
 use super::trace::{Refusal, Transit};
 use crate::{DropReason, Hop, HopVerdict, NodeEvent, Outbox, PortIndex};
 
@@ -160,14 +159,7 @@ impl Router {
         };
         let mut frame = self.pool.take(packet);
         frame.meta.trace = trace;
-        let mut transit = Transit {
-            now,
-            ingress: None,
-            info,
-            table: Some(table),
-            route: None,
-            flows: [FlowUse::Unfiltered; 3],
-        };
+        let mut transit = Transit::new(now, None, info, Some(table));
         let egress = self.lookup(&mut transit, table).and_then(|hop| {
             let (interface, neighbour) = match hop {
                 RouteHop::Via { interface, address } => (interface, address),

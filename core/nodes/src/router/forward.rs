@@ -212,6 +212,7 @@ impl Router {
         frame: &Frame,
     ) -> Result<(), Refusal> {
         let interface = &mut self.interfaces[usize::from(index.0)];
+        let doubtful = &mut transit.doubtful;
         let [flow_in, flow_out, _] = &mut transit.flows;
         let (filter, used) = match direction {
             Direction::In => (&interface.filter_in, flow_in),
@@ -238,6 +239,7 @@ impl Router {
                 .get(usize::from(table.0))
                 .is_some_and(|table| table.fib.is_learned(address))
         });
+        *doubtful |= decision.access == Access::Allow && decision.could_change;
         match (decision.access, decision.tracking) {
             (Access::Allow, Tracking::Stateful) => match flows.open(now, direction, info) {
                 Opened::Yes => Ok(()),
@@ -274,7 +276,11 @@ impl Router {
         let [.., used] = &mut transit.flows;
         match inspection.inspect(transit.now, info, quoted.as_ref(), learned) {
             Inspected::Known(found) => *used = FlowUse::Known(found),
-            Inspected::Once(_) => *used = FlowUse::Once,
+            Inspected::Once(decision) => {
+                *used = FlowUse::Once;
+                transit.allowed = decision.and_then(|d| d.place);
+                transit.doubtful |= decision.is_some_and(|d| d.could_change);
+            }
             Inspected::Refused(reason, decision) => {
                 return Err(Refusal {
                     rule: decision.and_then(|d| Some((None, d.place?))),

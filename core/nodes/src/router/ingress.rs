@@ -11,7 +11,6 @@ use skybridge_wire::{
 use super::Router;
 use super::control::{BFD_PORT, SessionPacket};
 use super::forward::{Egress, Fate, is_icmp_error};
-use super::ticket::FlowUse;
 use super::trace::{Refusal, Transit};
 use crate::{DropReason, HopVerdict, NodeEvent, Outbox, Passage, PortIndex};
 
@@ -64,14 +63,7 @@ impl Router {
         if frame.meta.trace != 0
             && let Ok(info) = flow::parse(frame.l3())
         {
-            let transit = Transit {
-                now,
-                ingress: None,
-                info,
-                table: None,
-                route: None,
-                flows: [FlowUse::Unfiltered; 3],
-            };
+            let transit = Transit::new(now, None, info, None);
             let verdict = self.dropped(&reason.into());
             let hop = self.hop(frame.meta.trace, &transit, verdict);
             out.events.push(NodeEvent::Hop(hop));
@@ -113,14 +105,7 @@ impl Router {
         let (segments, bytes) = super::forward::segments(&frame, &info);
         let interface = &mut self.interfaces[usize::from(index.0)];
         interface.counters.count_in(segments, bytes);
-        let mut transit = Transit {
-            now,
-            ingress: Some(index),
-            info,
-            table: Some(interface.table),
-            route: None,
-            flows: [FlowUse::Unfiltered; 3],
-        };
+        let mut transit = Transit::new(now, Some(index), info, Some(interface.table));
         match self.forward(&mut transit, index, &mut frame) {
             Ok(Fate::Local) => self.deliver_whole(&transit, frame, out),
             Ok(Fate::Out(egress)) => {

@@ -21,6 +21,31 @@ pub(super) struct Transit {
     pub(super) route: Option<(IpNet, RouteHop, RouteSource)>,
     /// What the flows of ingress and egress said, and those of the inspection.
     pub(super) flows: [FlowUse; 3],
+    /// The rule of the inspection that allowed it.
+    pub(super) allowed: Option<Place>,
+    /// An unknown rule could have denied what was allowed.
+    pub(super) doubtful: bool,
+}
+
+impl Transit {
+    /// A packet about which nothing is decided, that came in on an interface or was made here.
+    pub(super) const fn new(
+        now: Instant,
+        ingress: Option<InterfaceIndex>,
+        info: PacketInfo,
+        table: Option<TableIndex>,
+    ) -> Self {
+        Self {
+            now,
+            ingress,
+            info,
+            table,
+            route: None,
+            flows: [FlowUse::Unfiltered; 3],
+            allowed: None,
+            doubtful: false,
+        }
+    }
 }
 
 /// Why a packet goes no further, with what a hop record says about it.
@@ -62,6 +87,10 @@ impl Router {
             src: transit.info.src,
             dst: transit.info.dst,
             ttl: transit.info.ttl,
+            allowed_by: transit
+                .allowed
+                .map_or_else(String::new, |place| self.inspected_words(place)),
+            doubtful: transit.doubtful,
             verdict,
         })
     }
@@ -74,17 +103,22 @@ impl Router {
         }
     }
 
+    /// The rule of the inspection in words.
+    fn inspected_words(&self, place: Place) -> String {
+        let names = self
+            .inspection
+            .as_ref()
+            .and_then(|i| i.filter().names(place));
+        match names {
+            Some((set, Some(rule))) => format!("{set}: {rule}"),
+            Some((set, None)) => format!("{set}: no rule allows it"),
+            None => String::new(),
+        }
+    }
+
     fn detail(&self, refusal: &Refusal) -> String {
         if let Some((None, place)) = refusal.rule {
-            let names = self
-                .inspection
-                .as_ref()
-                .and_then(|i| i.filter().names(place));
-            return match names {
-                Some((set, Some(rule))) => format!("{set}: {rule}"),
-                Some((set, None)) => format!("{set}: no rule allows it"),
-                None => String::new(),
-            };
+            return self.inspected_words(place);
         }
         if let Some((Some((interface, direction)), place)) = refusal.rule {
             let interface = self.interface(interface);
