@@ -273,7 +273,8 @@ fn shared<'a>(
     }
     let items: Vec<&Value> = items.collect();
     let types: Vec<Type> = items.iter().map(|v| v.ty()).collect();
-    match unify(&types) {
+    let apart = types.iter().any(|t| *t != Type::Dynamic);
+    match unify(&types).filter(|ty| *ty != Type::Dynamic || !apart) {
         Some(ty) => Ok(ty),
         // Of objects that may have more attributes, nobody knows that they differ.
         None if items.iter().any(|v| v.open_name().is_some()) => Ok(Type::Dynamic),
@@ -334,16 +335,23 @@ fn mapping(value: &Value, map: &BTreeMap<String, Value>, ty: &Type) -> Result<Va
 }
 
 /// The type that values of all `types` can become without loss, if there is one. `any` (the type
-/// of a bare null) gives way to the others.
+/// of a bare null) gives way to the others, unless they have none in common.
 #[must_use]
 pub fn unify(types: &[Type]) -> Option<Type> {
     unify_all(&types.iter().collect::<Vec<_>>())
 }
 
 fn unify_all(types: &[&Type]) -> Option<Type> {
-    let types: Vec<&Type> = (types.iter().copied())
+    let known: Vec<&Type> = (types.iter().copied())
         .filter(|t| **t != Type::Dynamic)
         .collect();
+    let has = |is: fn(&Type) -> bool| known.iter().any(|t| is(t));
+    let never = has(|t| matches!(t, Type::Object(_))) && has(|t| matches!(t, Type::Tuple(_)));
+    let open = (known.len() < types.len() && !never).then_some(Type::Dynamic);
+    unify_known(&known).or(open)
+}
+
+fn unify_known(types: &[&Type]) -> Option<Type> {
     let Some((first, rest)) = types.split_first() else {
         return Some(Type::Dynamic);
     };
@@ -364,10 +372,10 @@ fn unify_all(types: &[&Type]) -> Option<Type> {
         return None;
     }
     if has_object && !has_map {
-        return unify_objects(&types);
+        return unify_objects(types);
     }
     if has_tuple && !has_list && !has_set {
-        return unify_tuples(&types);
+        return unify_tuples(types);
     }
     let element = unify_all(&types.iter().flat_map(|t| inner(t)).collect::<Vec<_>>())?;
     Some(if mappings {

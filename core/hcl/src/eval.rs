@@ -292,14 +292,8 @@ impl Evaluator<'_> {
                     rest = remaining;
                     continue;
                 }
-                Step::FullSplat(at) => {
-                    let plain = |s: &&Step| matches!(s, Step::Attr(..) | Step::Index(_));
-                    let taken = after.iter().take_while(plain).count();
-                    let (each, remaining) = after.split_at(taken);
-                    value = self.splat(&value, each, at)?;
-                    rest = remaining;
-                    continue;
-                }
+                // All that follows belongs to each element, splats too.
+                Step::FullSplat(at) => return self.splat(&value, after, at),
             }
             rest = after;
         }

@@ -53,7 +53,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         &[P::List, P::List, P::List],
         result::first,
         matchkeys,
-    ),
+    )
+    .shallow(),
     pure("merge", &[], result::merged, merge)
         .rest(P::MappingOrNull)
         .shallow(),
@@ -113,6 +114,10 @@ fn every(c: &Call<'_>, wanted: bool) -> Result {
     let mut marks = Marks::default();
     for item in items {
         marks.join(&item.marks());
+        // As in Terraform, alltrue does not look past what is not known, and anytrue does.
+        if wanted && item.is_unknown() {
+            return Ok(Value::unknown(Type::Bool).with_marks(&marks));
+        }
         let item = convert(item, &Type::Bool).map_err(|e| CallError::arg(0, e.to_string()))?;
         match item.as_bool() {
             Some(b) if b != wanted => return Ok(Value::bool(!wanted).with_marks(&marks)),
@@ -463,6 +468,13 @@ fn matchkeys(c: &Call<'_>) -> Result {
     if items.len() != keys.len() {
         return Err("length of keys and values should be equal".into());
     }
+    let mut marks = Marks::default();
+    for value in c.args {
+        marks.join(&value.deep_marks());
+    }
+    if c.args.iter().any(|v| !v.is_wholly_known()) {
+        return Ok(Value::unknown(c.args[0].ty()).with_marks(&marks));
+    }
     let types = [element_type(&c.args[1]), element_type(&c.args[2])];
     let ty = unify(&types).ok_or("keys and searchset must be of the same type")?;
     let alike = |v: &Value| convert(v, &ty).unwrap_or_else(|_| v.clone());
@@ -477,7 +489,7 @@ fn matchkeys(c: &Call<'_>) -> Result {
         .zip(keys)
         .filter(|(_, k)| found(k))
         .map(|(v, _)| v.clone());
-    Ok(Value::list(element_type(&c.args[0]), kept.collect()))
+    Ok(Value::list(element_type(&c.args[0]), kept.collect()).with_marks(&marks))
 }
 
 fn merge(c: &Call<'_>) -> Result {
@@ -502,6 +514,10 @@ fn merge(c: &Call<'_>) -> Result {
 }
 
 fn one(c: &Call<'_>) -> Result {
+    // Elements of a set that are not known may turn out equal.
+    if matches!(c.args[0].kind(), Kind::Set(..)) && !c.args[0].is_wholly_known() {
+        return Ok(Value::unknown(element_type(&c.args[0])));
+    }
     match sequence(c, 0)? {
         [] => Ok(Value::null_of(element_type(&c.args[0]))),
         [only] => Ok(only.clone()),
@@ -696,6 +712,9 @@ fn transpose(c: &Call<'_>) -> Result {
     for (key, list) in c.args[0].as_map().into_iter().flatten() {
         let list = convert(list, &Type::list(Type::String))
             .map_err(|e| CallError::arg(0, e.to_string()))?;
+        if list.is_null() {
+            return Err(CallError::about(0, "a list in it is null"));
+        }
         for item in list.as_slice().unwrap_or_default() {
             let item = item
                 .as_str()

@@ -385,7 +385,12 @@ fn formatlist(c: &Call<'_>) -> Result {
             Type::List(_) | Type::Set(_) | Type::Tuple(_) | Type::Dynamic
         )
     };
-    if c.args[0].is_unknown() || args.iter().any(|a| a.is_unknown() && list(a)) {
+    let unsure = |a: &Value| matches!(a.kind(), Kind::Set(..)) && !a.is_wholly_known();
+    if c.args[0].is_unknown()
+        || args
+            .iter()
+            .any(|a| (a.is_unknown() && list(a)) || unsure(a))
+    {
         return Ok(Value::unknown(strings(c.args)).with_marks(&marks));
     }
     let mut out = Vec::with_capacity(len);
