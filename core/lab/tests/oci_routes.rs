@@ -300,3 +300,100 @@ expect "to another subnet" {{
         }
     }
 }
+
+/// Two spokes on a DRG that leads from one to the other by a machine in the hub.
+fn inspected(check: &str, lab: &str) -> StackSource {
+    let more = r#"
+resource "oci_core_drg" "d" {
+  compartment_id = "c"
+}
+
+resource "oci_core_drg_route_table" "spokes" {
+  drg_id = oci_core_drg.d.id
+}
+
+resource "oci_core_drg_route_table_route_rule" "all" {
+  drg_route_table_id         = oci_core_drg_route_table.spokes.id
+  destination                = "10.0.0.0/8"
+  destination_type           = "CIDR_BLOCK"
+  next_hop_drg_attachment_id = oci_core_drg_attachment.hub.id
+}
+
+data "oci_core_vnic_attachments" "hub" {
+  compartment_id = "c"
+  instance_id    = oci_core_instance.hub.id
+}
+
+resource "oci_core_private_ip" "floating" {
+  vnic_id    = data.oci_core_vnic_attachments.hub.vnic_attachments[0].vnic_id
+  ip_address = "10.3.1.100"
+}
+
+resource "oci_core_route_table" "from_drg" {
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.hub.id
+
+  route_rules {
+    destination       = "10.0.0.0/8"
+    network_entity_id = oci_core_private_ip.floating.id
+  }
+}
+
+resource "oci_core_drg_attachment" "hub" {
+  drg_id = oci_core_drg.d.id
+
+  network_details {
+    id             = oci_core_vcn.hub.id
+    type           = "VCN"
+    route_table_id = oci_core_route_table.from_drg.id
+  }
+}
+"#;
+    let spoke = |name: &str, octet: u8| {
+        vcn(name, octet, "", &[("10.0.0.0/8", "oci_core_drg.d.id")])
+            + &format!(
+                r#"
+resource "oci_core_drg_attachment" "{name}" {{
+  drg_id             = oci_core_drg.d.id
+  drg_route_table_id = oci_core_drg_route_table.spokes.id
+
+  network_details {{
+    id   = oci_core_vcn.{name}.id
+    type = "VCN"
+  }}
+}}
+"#
+            )
+    };
+    let back = [
+        ("10.1.0.0/16", "oci_core_drg.d.id"),
+        ("10.2.0.0/16", "oci_core_drg.d.id"),
+    ];
+    let subnet = "    subnet_id = oci_core_subnet.hub.id\n";
+    let hub = vcn("hub", 3, "", &back).replace(
+        subnet,
+        &format!("{subnet}    skip_source_dest_check = {check}\n"),
+    );
+    let text = [spoke("left", 1), spoke("right", 2), hub, more.to_owned()];
+    let mut source = source(text.concat());
+    source
+        .files
+        .insert("lab.sky.hcl".to_owned(), lab.to_owned());
+    source
+}
+
+#[test]
+fn a_private_ip_leads_to_a_machine_that_inspects_what_spokes_send_each_other() {
+    let forwards = "appliance \"hub\" {\n  host = oci_core_instance.hub\n}\n";
+    for (check, lab, expected) in [
+        ("true", "", Verdict::Unknown),
+        ("true", forwards, Verdict::Holds),
+        ("false", forwards, Verdict::Fails),
+    ] {
+        let report = Virtual::new().up(vec![inspected(check, lab)]);
+        for (from, to) in [("left", "right"), ("right", "left")] {
+            let found = verdict(&report, from, to);
+            assert_eq!(found, expected, "{check} {lab} {:#?}", report.reachability);
+        }
+    }
+}

@@ -86,6 +86,17 @@ data "oci_core_private_ips" "by_vnic" {
   vnic_id = oci_core_private_ip.vip.vnic_id
 }
 
+data "oci_core_private_ips" "by_name" {
+  subnet_id = oci_core_subnet.a.id
+
+  filter {
+    name   = "display_name"
+    values = ["near"]
+  }
+
+  depends_on = [oci_core_instance.near]
+}
+
 data "oci_core_vnic" "a" {
   vnic_id = oci_core_private_ip.vip.vnic_id
 }
@@ -95,6 +106,7 @@ output "found" {
     data.oci_core_private_ips.by_address.private_ips[0].id == oci_core_private_ip.vip.id,
     length(data.oci_core_private_ips.by_address.private_ips),
     length(data.oci_core_private_ips.by_vnic.private_ips),
+    data.oci_core_private_ips.by_name.private_ips[0].ip_address == oci_core_instance.near.private_ip,
     data.oci_core_vnic.a.private_ip_address == oci_core_instance.a.private_ip,
     oci_core_instance.a.create_vnic_details[0].private_ip == oci_core_instance.a.private_ip,
   ])
@@ -104,7 +116,7 @@ output "found" {
     let report = Virtual::new().up(vec![two(&more, "")]);
     assert_eq!(
         report.summary.outputs,
-        [("found".to_owned(), "true 1 2 true true".to_owned())],
+        [("found".to_owned(), "true 1 2 true true true".to_owned())],
         "{:#?}",
         report.diagnostics
     );

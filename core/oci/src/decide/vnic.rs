@@ -141,8 +141,10 @@ pub(super) fn add(
     });
     let name = doc.get("displayName").and_then(Json::as_str);
     let name = name.unwrap_or(&card.instance.name).to_owned();
+    let host = doc.get("hostnameLabel").cloned();
     let parent = &card.instance.id;
-    draft.insert_generated(kinds::VNIC, vnic_id.clone(), name, parent, doc, computed);
+    let (kind, id) = (kinds::VNIC, vnic_id.clone());
+    draft.insert_generated(kind, id, name.clone(), parent, doc, computed);
     if let Some(Write::Put(vnic)) = draft.txn.writes.last_mut() {
         vnic.phase = Phase::Creating;
         vnic.origin = card.origin;
@@ -154,9 +156,11 @@ pub(super) fn add(
     }
     let ip_id = draft.ocid("privateip", region);
     let doc = json!({ "vnicId": vnic_id.as_str() });
-    let computed = json!({ "ipAddress": text, "isPrimary": true, "subnetId": card.subnet });
+    let computed = json!({ "ipAddress": text, "isPrimary": true, "subnetId": card.subnet,
+        "hostnameLabel": host });
+    // The primary private IP is called as its VNIC is; directories look it up by that.
     let kind = kinds::PRIVATE_IP;
-    draft.insert_generated(kind, ip_id, String::new(), &vnic_id, doc, computed);
+    draft.insert_generated(kind, ip_id, name, &vnic_id, doc, computed);
     Ok((vnic_id, address))
 }
 
