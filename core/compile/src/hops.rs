@@ -382,12 +382,37 @@ pub(crate) fn build_lanes(builder: &mut Builder<'_>) {
         addresses.sort();
         addresses.dedup();
         for address in addresses {
+            name_silent(builder, network, address);
             if target(builder, network, address) != Target::Nobody {
                 continue;
             }
             if let Some((_, far)) = peer_with(builder, network, address) {
                 build_lane(builder, network, far, address);
             }
+        }
+    }
+}
+
+/// Says what would settle a verdict that a machine leaves open.
+fn name_silent(builder: &mut Builder<'_>, network: &VirtualNetwork, address: IpAddr) {
+    let vnets = &builder.inputs.azure.vnets;
+    let peers = network.peerings.iter();
+    let peers = peers.filter_map(|p| vnets.iter().find(|v| v.id == p.remote));
+    let in_reach: Vec<&VirtualNetwork> = std::iter::once(network).chain(peers).collect();
+    let mut nics = builder.inputs.azure.interfaces.iter();
+    let silent = nics.find(|nic| {
+        let here = |v: &&VirtualNetwork| v.subnets.iter().any(|s| s.id == nic.subnet);
+        let machine = nic.machine.as_ref();
+        nic.address == address
+            && nic.ip_forwarding
+            && machine.is_some_and(|m| appliances::of(builder, &m.id).is_none())
+            && in_reach.iter().any(here)
+    });
+    if let Some(nic) = silent {
+        let what = "what its machine does with packets of others is not known; \
+                    an `appliance` block of a lab file says that it forwards";
+        if !builder.gaps.iter().any(|(id, _)| id == &nic.id) {
+            builder.gap(&nic.id, what);
         }
     }
 }

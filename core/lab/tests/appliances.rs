@@ -5,7 +5,8 @@ mod common;
 
 use common::Virtual;
 use common::hubs::{Hub, machine, spoke, verdict, why};
-use skybridge_lab::document::Verdict;
+use common::oci;
+use skybridge_lab::document::{Report, Verdict};
 
 const FORWARDS: &str = "ip_forwarding_enabled = true";
 const HOP: &str = "azurerm_network_interface.nva.private_ip_address";
@@ -28,6 +29,9 @@ appliance "nva" {
 fn what_a_machine_does_with_others_packets_is_unknown_until_the_lab_file_says_it() {
     let report = two_spokes(FORWARDS).up(&mut Virtual::new());
     assert_eq!(verdict(&report, "left", "right"), Verdict::Unknown);
+    let said = report.not_modelled.iter();
+    let mut said = said.filter(|row| row.what.contains("an `appliance` block of a lab file"));
+    assert!(said.next().is_some(), "{:#?}", report.not_modelled);
     let report = two_spokes(FORWARDS).lab(APPLIANCE).up(&mut Virtual::new());
     assert_eq!(verdict(&report, "left", "right"), Verdict::Holds);
     assert_eq!(verdict(&report, "right", "left"), Verdict::Holds);
@@ -224,4 +228,89 @@ fn a_load_balancer_is_a_hop_only_with_ha_ports_and_machines_that_forward() {
     let plain = "protocol = \"Tcp\"\n  frontend_port = 443\n  backend_port = 443\n";
     let report = balanced(plain).lab(BOTH).up(&mut Virtual::new());
     assert_eq!(verdict(&report, "left", "right"), Verdict::Unknown);
+}
+
+/// A VCN whose machine's way to another leads by a machine that forwards, if its card lets it.
+fn through_a_private_ip(checked: bool, lab: &str) -> Report {
+    let nva = format!(
+        r#"
+resource "oci_core_route_table" "nva" {{
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.here.id
+
+  route_rules {{
+    destination       = "10.2.0.0/16"
+    network_entity_id = oci_core_local_peering_gateway.here.id
+  }}
+}}
+
+resource "oci_core_subnet" "nva" {{
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.here.id
+  cidr_block     = "10.1.2.0/24"
+  display_name   = "nva"
+  route_table_id = oci_core_route_table.nva.id
+}}
+
+resource "oci_core_instance" "nva" {{
+  compartment_id      = "c"
+  availability_domain = "1"
+  display_name        = "nva"
+  shape               = "VM.Standard.E5.Flex"
+
+  create_vnic_details {{
+    subnet_id              = oci_core_subnet.nva.id
+    skip_source_dest_check = {}
+  }}
+}}
+
+data "oci_core_private_ips" "nva" {{
+  ip_address = oci_core_instance.nva.private_ip
+  subnet_id  = oci_core_subnet.nva.id
+}}
+
+resource "oci_core_local_peering_gateway" "here" {{
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.here.id
+  display_name   = "here"
+  peer_id        = oci_core_local_peering_gateway.there.id
+}}
+
+resource "oci_core_local_peering_gateway" "there" {{
+  compartment_id = "c"
+  vcn_id         = oci_core_vcn.there.id
+  display_name   = "there"
+}}
+"#,
+        !checked
+    );
+    let by = "data.oci_core_private_ips.nva.private_ips[0].id";
+    let back = "oci_core_local_peering_gateway.there.id";
+    let text = [
+        oci::vcn("here", 1, "", &[("10.2.0.0/16", by)]),
+        oci::vcn("there", 2, "", &[("10.1.0.0/16", back)]),
+        nva,
+    ];
+    let mut source = oci::source(text.concat());
+    if !lab.is_empty() {
+        let name = "lab.sky.hcl".to_owned();
+        source.files.insert(name, lab.to_owned());
+    }
+    Virtual::new().up(vec![source])
+}
+
+#[test]
+fn a_private_ip_as_next_hop_passes_on_when_its_card_and_its_machine_do() {
+    let lab = "appliance \"nva\" {\n  host = oci_core_instance.nva\n}\n";
+    let report = through_a_private_ip(false, lab);
+    assert_eq!(
+        verdict(&report, "here", "there"),
+        Verdict::Holds,
+        "{report:#?}"
+    );
+    let report = through_a_private_ip(false, "");
+    assert_eq!(verdict(&report, "here", "there"), Verdict::Unknown);
+    let report = through_a_private_ip(true, lab);
+    assert_eq!(verdict(&report, "here", "there"), Verdict::Fails);
+    assert!(why(&report, "here", "there").contains("route not forwarding"));
 }

@@ -3,10 +3,13 @@
 
 mod common;
 
-use common::Virtual;
+use std::path::Path;
+
+use common::edits::Edited;
 use common::hubs::{Hub, spoke, verdict, why};
-use skybridge_lab::document::Verdict;
-use skybridge_lab::request::{Request, Response};
+use common::{Virtual, read};
+use skybridge_lab::document::{Report, Verdict};
+use skybridge_lab::request::{Request, Response, UpRequest};
 
 /// A firewall with a policy whose network rules are `rules`.
 fn policy(rules: &str) -> String {
@@ -317,4 +320,124 @@ fn a_trace_names_the_firewall_and_the_rule_that_lets_a_packet_pass() {
         "{hop:?}"
     );
     assert!(trace.back.iter().any(|hop| hop.node == "firewall/fw"));
+}
+
+/// The example of a site, with a firewall between it and the application in both directions, or one.
+fn site(rules: &str, with_return: bool) -> Edited {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/site-to-azure");
+    let table = |name: &str, prefix: &str| {
+        format!(
+            r#"
+resource "azurerm_route_table" "{name}" {{
+  name                = "{name}"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+
+  route {{
+    name                   = "by-firewall"
+    address_prefix         = {prefix}
+    next_hop_type          = "VirtualAppliance"
+    next_hop_in_ip_address = azurerm_firewall.fw.ip_configuration[0].private_ip_address
+  }}
+}}
+
+resource "azurerm_subnet_route_table_association" "{name}" {{
+  subnet_id      = azurerm_subnet.{name}.id
+  route_table_id = azurerm_route_table.{name}.id
+}}
+"#
+        )
+    };
+    let firewall = r#"
+resource "azurerm_subnet" "firewall" {
+  name                 = "AzureFirewallSubnet"
+  resource_group_name  = azurerm_resource_group.this.name
+  virtual_network_name = azurerm_virtual_network.app.name
+  address_prefixes     = [cidrsubnet(var.vnet_cidr, 10, 9)]
+}
+
+resource "azurerm_firewall" "fw" {
+  name                = "fw"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+  sku_name            = "AZFW_VNet"
+  sku_tier            = "Standard"
+  firewall_policy_id  = azurerm_firewall_policy.fw.id
+
+  ip_configuration {
+    name                 = "main"
+    subnet_id            = azurerm_subnet.firewall.id
+    public_ip_address_id = azurerm_public_ip.gateway.id
+  }
+}
+"#;
+    let back = if with_return {
+        table("app", "\"192.168.0.0/16\"")
+    } else {
+        String::new()
+    };
+    let inward = table("gateway", "azurerm_subnet.app.address_prefixes[0]");
+    Edited(read(&example))
+        .append("fw.tf", firewall)
+        .append("fw.tf", &policy(rules))
+        .append("fw.tf", &inward)
+        .append("fw.tf", &back)
+}
+
+fn forced(edited: Edited) -> Report {
+    Virtual::new().up_with(UpRequest {
+        stacks: vec![edited.0],
+        force: true,
+        skip_simulation: true,
+    })
+}
+
+const FROM_SITE: &str = r#"
+      protocols             = ["ICMP", "TCP"]
+      source_addresses      = ["192.168.0.0/16"]
+      destination_addresses = ["*"]
+      destination_ports     = ["*"]
+"#;
+
+#[test]
+fn what_comes_from_a_site_passes_the_firewall_that_the_gateways_subnet_leads_to() {
+    let whole = site(&allow("in", 100, "Allow", FROM_SITE), true);
+    // What the example expects the other way is seen not to work before anything is brought up.
+    let report = Virtual::new().up(vec![whole.clone().0]);
+    let said = report.diagnostics.iter();
+    let mut said = said.filter(|d| d.message.contains("is stopped at firewall/fw by rules"));
+    assert!(said.next().is_some(), "{:#?}", report.diagnostics);
+    let report = forced(whole);
+    assert_eq!(verdict(&report, "desk", "app"), Verdict::Holds);
+    assert_eq!(verdict(&report, "app", "desk"), Verdict::Fails);
+    assert!(why(&report, "app", "desk").contains("no rule allows it"));
+    let closed = FROM_SITE.replace("192.168.0.0/16", "192.168.9.0/24");
+    let report = forced(site(&allow("in", 100, "Allow", &closed), true));
+    assert_eq!(verdict(&report, "desk", "app"), Verdict::Fails);
+}
+
+#[test]
+fn a_machine_whose_answers_reach_a_site_past_the_firewall_opens_nothing_through_it() {
+    let report = Virtual::new().up(vec![site(&allow("in", 100, "Allow", FROM_SITE), false).0]);
+    assert_eq!(verdict(&report, "desk", "app"), Verdict::Holds);
+    assert_eq!(verdict(&report, "app", "desk"), Verdict::Fails);
+    let dropped = why(&report, "app", "desk");
+    assert!(dropped.contains("out of state at firewall/fw"), "{dropped}");
+}
+
+#[test]
+fn diagnose_names_the_firewall_that_has_no_rule() {
+    let mut lab = Virtual::new();
+    two_spokes(&allow("ping", 100, "Allow", PING)).up(&mut lab);
+    let asked = Request::Diagnose {
+        from: "right".to_owned(),
+        to: "left".to_owned(),
+        tcp: None,
+    };
+    let Response::Diagnosis(found) = lab.ask(asked) else {
+        panic!("no diagnosis");
+    };
+    let named = found.findings.iter();
+    let mut named = named.filter(|f| f.what.contains("no rule of rules allows echo requests"));
+    assert!(named.next().is_some(), "{found:#?}");
 }
