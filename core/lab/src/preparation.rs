@@ -123,6 +123,12 @@ fn prepare(
             outputs: as_planned.outputs,
         });
         let (ignored, mut not_modelled) = unmodelled(&rehearsal.result.not_modelled);
+        // Where a dialect knows what of an instance is not modelled, its type is not the reason.
+        let is_said = |row: &NotModelledRow| {
+            let mut said = rehearsal.not_modelled.iter();
+            said.any(|other| other.resource == row.resource)
+        };
+        not_modelled.retain(|row| !is_said(row));
         not_modelled.extend(rehearsal.not_modelled);
         scratch = rehearsal.control;
         states.insert(&source.directory, rehearsal.result.state);
