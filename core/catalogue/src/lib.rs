@@ -30,7 +30,7 @@ pub use places::{AzureRegion, InterconnectPair, PeeringLocation, ServiceProvider
 pub use practice::{Behaviour, Deletion, DeletionOutcome, Lifecycle, LifecycleOp};
 pub use skybridge_estate::Grade;
 pub use sources::Source;
-pub use tenancy::{FastConnectService, OciImage, OciShape};
+pub use tenancy::{FastConnectService, OciImage, OciRegion, OciShape};
 pub use text::{nearest, region_name, same_name};
 
 /// All reference data, typed. Rows keep the order of their files.
@@ -64,6 +64,8 @@ pub struct Catalogue {
     pub oci_images: Vec<OciImage>,
     /// Compute shapes of OCI.
     pub oci_shapes: Vec<OciShape>,
+    /// Regions of OCI.
+    pub oci_regions: Vec<OciRegion>,
     /// Where rows come from.
     pub sources: Vec<Source>,
 }
@@ -94,6 +96,7 @@ impl Catalogue {
             fastconnect_services: tenancy::services()?,
             oci_images: tenancy::images()?,
             oci_shapes: tenancy::shapes()?,
+            oci_regions: tenancy::regions()?,
             sources: sources::sources()?,
         })
     }

@@ -35,6 +35,19 @@ pub struct OciImage {
     pub source: String,
 }
 
+/// A region of OCI's commercial realm.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OciRegion {
+    /// `name`, such as `us-ashburn-1`.
+    pub name: String,
+    /// Its key, such as `IAD`.
+    pub key: String,
+    /// How sure.
+    pub grade: Grade,
+    /// Key of [`crate::Catalogue::sources`].
+    pub source: String,
+}
+
 /// A compute shape; what a flexible one has with one OCPU.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OciShape {
@@ -77,6 +90,18 @@ pub(crate) fn images() -> Result<Vec<OciImage>, CsvError> {
             version: row.owned("version")?,
             name: row.owned("name")?,
             created: row.owned("created")?,
+            grade: row.grade()?,
+            source: row.owned("source")?,
+        })
+    })
+}
+
+pub(crate) fn regions() -> Result<Vec<OciRegion>, CsvError> {
+    let text = include_str!("../../../data/oci-regions.csv");
+    rows("oci-regions.csv", text, |row| {
+        Ok(OciRegion {
+            name: row.owned("name")?,
+            key: row.owned("key")?,
             grade: row.grade()?,
             source: row.owned("source")?,
         })

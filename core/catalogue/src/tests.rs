@@ -17,6 +17,12 @@ fn every_file_parses_and_has_the_rows_it_should() {
     assert_eq!(c.regions.len(), 63);
     assert_eq!(c.fastconnect_services.len(), 4);
     assert_eq!((c.oci_images.len(), c.oci_shapes.len()), (10, 10));
+    assert_eq!(c.oci_regions.len(), 46);
+    for pair in &c.pairs {
+        let mut regions = c.oci_regions.iter();
+        let is_there = regions.any(|r| r.name == pair.oci_region && r.key == pair.oci_key);
+        assert!(is_there, "{} {}", pair.oci_region, pair.oci_key);
+    }
     assert!(c.lifecycles.len() > 70 && c.deletions.len() > 40 && c.behaviours.len() > 30);
 }
 
@@ -32,6 +38,7 @@ fn keys_are_unique() {
     unique(c.behaviours.iter().map(|b| b.name.clone()).collect());
     unique(c.regions.iter().map(|r| r.name.clone()).collect());
     unique(c.oci_images.iter().map(|i| i.name.clone()).collect());
+    unique(c.oci_regions.iter().map(|r| r.name.clone()).collect());
     unique(c.oci_shapes.iter().map(|s| s.name.clone()).collect());
     unique(
         (c.lifecycles
@@ -72,6 +79,7 @@ fn every_source_resolves() {
     cells.extend(c.behaviours.iter().map(|x| x.source.as_str()));
     cells.extend(c.fastconnect_services.iter().map(|x| x.source.as_str()));
     cells.extend(c.oci_images.iter().map(|x| x.source.as_str()));
+    cells.extend(c.oci_regions.iter().map(|x| x.source.as_str()));
     cells.extend(c.oci_shapes.iter().map(|x| x.source.as_str()));
     for cell in cells {
         for part in cell.split(';') {
@@ -92,6 +100,7 @@ fn what_is_recalled_is_never_graded_documented() {
         .chain((c.fastconnect_services.iter()).map(|x| (&x.source, x.grade)))
         .chain(c.oci_images.iter().map(|x| (&x.source, x.grade)))
         .chain(c.oci_shapes.iter().map(|x| (&x.source, x.grade)))
+        .chain(c.oci_regions.iter().map(|x| (&x.source, x.grade)))
     {
         if recalled.contains(&source.as_str()) {
             assert_eq!(grade, Grade::Assumed, "{source}");

@@ -81,6 +81,9 @@ resource "oci_core_subnet" "this" {{
   cidr_block     = "10.8.1.0/24"
   route_table_id = ""
 }}
+output "is_empty" {{
+  value = contains(["", "x"], oci_core_drg_attachment.this.network_details[0].route_table_id)
+}}
 output "is_default" {{
   value = oci_core_subnet.this.route_table_id == oci_core_vcn.this.default_route_table_id
 }}
@@ -88,6 +91,7 @@ output "is_default" {{
     ));
     assert_eq!(weighty(&report).len(), 0, "{:#?}", report.diagnostics);
     assert_eq!(output(&report, "is_default"), "true");
+    assert_eq!(output(&report, "is_empty"), "true");
 }
 
 #[test]
@@ -155,6 +159,26 @@ resource \"oci_core_subnet\" \"this\" {{
     ));
     assert_eq!(output(&report, "shown"), "true");
     assert_eq!(output(&report, "hidden"), "false");
+}
+
+#[test]
+fn a_list_of_what_has_no_id_is_empty() {
+    let report = brought_up(
+        r#"
+data "oci_core_drgs" "this" {
+  compartment_id = "ocid1.compartment.oc1..a"
+  filter {
+    name   = "id"
+    values = ["none"]
+  }
+}
+output "count" {
+  value = length(data.oci_core_drgs.this.drgs)
+}
+"#,
+    );
+    assert_eq!(output(&report, "count"), "0");
+    assert_eq!(report.not_modelled.len(), 0);
 }
 
 #[test]
@@ -267,4 +291,207 @@ resource "azurerm_network_manager_connectivity_configuration" "this" {
     let report = brought_up(&format!("{}{}{manager}", network("a", 1), network("b", 2)));
     let verdicts: Vec<Verdict> = report.reachability.iter().map(|r| r.ok).collect();
     assert_eq!(verdicts, [Verdict::Unknown; 2], "{:#?}", report.diagnostics);
+}
+
+#[test]
+fn documents_of_the_api_are_networks_as_the_types_of_the_provider_are() {
+    let network = |name: &str, other: &str, number: u8| {
+        format!(
+            r#"
+resource "azapi_resource" "{name}" {{
+  type      = "Microsoft.Network/virtualNetworks@2024-05-01"
+  name      = "{name}"
+  parent_id = azurerm_resource_group.this.id
+  location  = "westeurope"
+  body = {{
+    properties = {{
+      addressSpace = {{ addressPrefixes = ["10.{number}.0.0/16"] }}
+      dhcpOptions  = null
+    }}
+  }}
+}}
+resource "azapi_resource" "subnet_{name}" {{
+  type      = "Microsoft.Network/virtualNetworks/subnets@2024-05-01"
+  name      = "s"
+  parent_id = azapi_resource.{name}.id
+  body      = jsonencode({{ properties = {{ addressPrefixes = ["10.{number}.1.0/24"] }} }})
+}}
+resource "azapi_resource" "peering_{name}" {{
+  type      = "Microsoft.Network/virtualNetworks/virtualNetworkPeerings@2024-05-01"
+  name      = "to-{other}"
+  parent_id = azapi_resource.{name}.id
+  body = {{
+    properties = {{
+      remoteVirtualNetwork      = {{ id = azapi_resource.{other}.id }}
+      allowVirtualNetworkAccess = true
+    }}
+  }}
+}}
+"#
+        )
+    };
+    let text = format!(
+        r#"
+resource "azurerm_resource_group" "this" {{
+  name     = "rg"
+  location = "westeurope"
+}}
+resource "azapi_resource" "storage" {{
+  type      = "Microsoft.Storage/storageAccounts@2023-01-01"
+  name      = "st"
+  parent_id = azurerm_resource_group.this.id
+}}
+output "prefix" {{
+  value = azapi_resource.a.output.properties.addressSpace.addressPrefixes[0]
+}}
+{}{}"#,
+        network("a", "b", 1),
+        network("b", "a", 2)
+    );
+    let report = brought_up(&text);
+    assert_eq!(weighty(&report).len(), 0, "{:#?}", report.diagnostics);
+    let verdicts: Vec<Verdict> = report.reachability.iter().map(|r| r.ok).collect();
+    assert_eq!(verdicts, [Verdict::Holds; 2], "{:#?}", report.not_modelled);
+    assert_eq!(output(&report, "prefix"), "10.1.0.0/16");
+    let mut named = report.not_modelled.iter();
+    assert!(named.any(|r| r.what == "Microsoft.Storage/storageAccounts is not modelled"));
+}
+
+#[test]
+fn a_subnet_may_name_its_blocks_in_a_list_and_a_network_that_wants_ipv6_has_a_prefix() {
+    let report = brought_up(
+        r#"
+resource "oci_core_vcn" "this" {
+  compartment_id = "ocid1.compartment.oc1..a"
+  cidr_blocks    = ["10.8.0.0/16"]
+  is_ipv6enabled = true
+}
+resource "oci_core_subnet" "this" {
+  compartment_id  = "ocid1.compartment.oc1..a"
+  vcn_id          = oci_core_vcn.this.id
+  ipv4cidr_blocks = ["10.8.1.0/24", "10.8.2.0/24"]
+  ipv6cidr_blocks = [cidrsubnet(oci_core_vcn.this.ipv6cidr_blocks[0], 8, 1)]
+}
+output "block" {
+  value = oci_core_subnet.this.cidr_block
+}
+"#,
+    );
+    assert_eq!(weighty(&report).len(), 0, "{:#?}", report.diagnostics);
+    assert_eq!(output(&report, "block"), "10.8.1.0/24");
+    let mut named = report.not_modelled.iter();
+    assert!(named.any(|r| r.what.contains("after the first")));
+}
+
+#[test]
+fn what_an_address_manager_decides_is_not_known_and_no_error() {
+    let report = brought_up(
+        r#"
+resource "azurerm_resource_group" "this" {
+  name     = "rg"
+  location = "westeurope"
+}
+resource "azurerm_virtual_network" "this" {
+  name                = "v"
+  resource_group_name = azurerm_resource_group.this.name
+  location            = "westeurope"
+  ip_address_pool {
+    id                     = "/pool"
+    number_of_ip_addresses = "256"
+  }
+}
+resource "azurerm_subnet" "this" {
+  name                 = "s"
+  resource_group_name  = azurerm_resource_group.this.name
+  virtual_network_name = azurerm_virtual_network.this.name
+  ip_address_pool {
+    id                     = "/pool"
+    number_of_ip_addresses = "64"
+  }
+}
+resource "azapi_resource" "this" {
+  type      = "Microsoft.Network/virtualNetworks/subnets@2024-05-01"
+  name      = "t"
+  parent_id = azurerm_virtual_network.this.id
+  body = {
+    properties = { ipamPoolPrefixAllocations = [{ numberOfIpAddresses = "64", pool = { id = "/pool" } }] }
+  }
+}
+"#,
+    );
+    assert_eq!(weighty(&report).len(), 0, "{:#?}", report.diagnostics);
+}
+
+#[test]
+fn what_a_vpn_gateway_may_have_learned_is_perhaps_in_the_tag_of_its_network() {
+    let side = |name: &str, other: &str, number: u8| {
+        format!(
+            r#"
+resource "azurerm_virtual_network" "{name}" {{
+  name                = "{name}"
+  resource_group_name = "rg"
+  location            = "westeurope"
+  address_space       = ["10.{number}.0.0/16"]
+}}
+resource "azurerm_subnet" "{name}" {{
+  name                 = "s"
+  resource_group_name  = "rg"
+  virtual_network_name = azurerm_virtual_network.{name}.name
+  address_prefixes     = ["10.{number}.1.0/24"]
+}}
+resource "azurerm_subnet" "gateway_{name}" {{
+  name                 = "GatewaySubnet"
+  resource_group_name  = "rg"
+  virtual_network_name = azurerm_virtual_network.{name}.name
+  address_prefixes     = ["10.{number}.0.0/27"]
+}}
+resource "azurerm_network_security_group" "{name}" {{
+  name                = "nsg-{name}"
+  resource_group_name = "rg"
+  location            = "westeurope"
+}}
+resource "azurerm_subnet_network_security_group_association" "{name}" {{
+  subnet_id                 = azurerm_subnet.{name}.id
+  network_security_group_id = azurerm_network_security_group.{name}.id
+}}
+resource "azurerm_public_ip" "{name}" {{
+  name                = "pip-{name}"
+  resource_group_name = "rg"
+  location            = "westeurope"
+  allocation_method   = "Static"
+  sku                 = "Standard"
+}}
+resource "azurerm_virtual_network_gateway" "{name}" {{
+  name                = "gw-{name}"
+  resource_group_name = "rg"
+  location            = "westeurope"
+  type                = "Vpn"
+  sku                 = "VpnGw1AZ"
+  ip_configuration {{
+    name                 = "first"
+    public_ip_address_id = azurerm_public_ip.{name}.id
+    subnet_id            = azurerm_subnet.gateway_{name}.id
+  }}
+}}
+resource "azurerm_virtual_network_gateway_connection" "{name}" {{
+  name                            = "to-{other}"
+  resource_group_name             = "rg"
+  location                        = "westeurope"
+  type                            = "Vnet2Vnet"
+  virtual_network_gateway_id      = azurerm_virtual_network_gateway.{name}.id
+  peer_virtual_network_gateway_id = azurerm_virtual_network_gateway.{other}.id
+  shared_key                      = "s"
+}}
+"#
+        )
+    };
+    let report = brought_up(&format!("{}{}", side("a", "b", 1), side("b", "a", 2)));
+    assert_eq!(weighty(&report).len(), 0, "{:#?}", report.diagnostics);
+    let verdicts: Vec<Verdict> = report.reachability.iter().map(|r| r.ok).collect();
+    assert_eq!(
+        verdicts,
+        [Verdict::Unknown; 2],
+        "{:#?}",
+        report.reachability
+    );
 }

@@ -151,6 +151,9 @@ impl<'a> Reader<'a> {
                     self.gap(subnet, format!("{} is not known", &pointer[1..]));
                 }
             }
+            if items(subnet, "/ipv4CidrBlocks").len() > 1 {
+                self.gap(subnet, "its IPv4 blocks after the first are not modelled");
+            }
             subnets.push(Subnet {
                 id: subnet.id.clone(),
                 name: name(subnet),

@@ -15,11 +15,22 @@ const INSTANCES_MAX: u64 = 10_000;
 /// Why an ephemeral value cannot say how many instances there are.
 const STORED: &str = "it is derived from an ephemeral value, and what it decides is stored";
 
-/// `count` and `for_each`.
+/// `count` and `for_each` of what may be network: how many there are must be known.
 pub(crate) fn expand(
     stack: &Stack,
     scope: &ModuleScope<'_>,
+    number: (&Option<Expr>, &Option<Expr>),
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Expansion {
+    expand_if(stack, scope, number, true, diagnostics)
+}
+
+/// The same; of what is no network there are none where only a stand-in says how many.
+pub(crate) fn expand_if(
+    stack: &Stack,
+    scope: &ModuleScope<'_>,
     (count, for_each): (&Option<Expr>, &Option<Expr>),
+    is_network: bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Expansion {
     let later = |name: &str, what: &str| {
@@ -45,6 +56,10 @@ pub(crate) fn expand(
             );
         }
         return match convert(&value, &Type::Number) {
+            Ok(n) if n.is_unknown() && !is_network && n.is_placeholder() => {
+                diagnostics.push(left_out(&n, expr));
+                Expansion::Count(0)
+            }
             Ok(n) if n.is_unknown() => fail(
                 "Invalid count argument",
                 later("count", "how many instances there will be"),
@@ -69,6 +84,11 @@ pub(crate) fn expand(
     let Some(value) = evaluate_with(expr, scope, stack.files.as_ref(), diagnostics) else {
         return Expansion::Failed;
     };
+    let is_open = value.is_unknown() || value.children().any(Value::is_unknown);
+    if is_open && !is_network && value.is_placeholder() {
+        diagnostics.push(left_out(&value, expr));
+        return Expansion::Each(BTreeMap::new());
+    }
     let mut said = |summary: &str, detail: String| {
         diagnostics.push(Diagnostic::error(summary, detail).at(&expr.span));
         Expansion::Failed
@@ -107,6 +127,16 @@ pub(crate) fn expand(
             fail(detail)
         }
     }
+}
+
+/// What is said of instances that are left out.
+fn left_out(number: &Value, expr: &Expr) -> Diagnostic {
+    let stands_for: Vec<String> = number.deep_marks().placeholder.into_iter().collect();
+    let detail = format!(
+        "how many there are is for {} to say, which nobody here knows; none is planned, and it is no network",
+        stands_for.join(", ")
+    );
+    Diagnostic::notice("Instances left out", detail).at(&expr.span)
 }
 
 /// How a condition speaks when it does not hold.

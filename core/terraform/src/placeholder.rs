@@ -123,9 +123,22 @@ pub(crate) fn stand_in(ty: &Type, name: &str) -> Value {
     }
 }
 
-/// A text that shows what it is: nobody takes it for a real id.
+/// A text that shows what it is: nobody takes it for a real id. One that names something of OCI has the form of an
+/// OCID, by which modules tell ids from names.
 fn text(name: &str) -> Value {
-    Value::string(format!("placeholder-{:016x}", hash(name)))
+    let (of, attribute) = name.rsplit_once('.').unwrap_or(("", name));
+    let ty = of
+        .split('.')
+        .rev()
+        .find_map(|step| step.strip_prefix("oci_"));
+    let number = hash(name);
+    Value::string(match ty {
+        Some(ty) if attribute == "id" || attribute.ends_with("_id") => {
+            let noun = ty.rsplit('_').next().unwrap_or(ty);
+            format!("ocid1.{noun}.oc1..placeholder-{number:016x}")
+        }
+        _ => format!("placeholder-{number:016x}"),
+    })
 }
 
 /// FNV-1a: stable between builds and machines, and enough to tell names apart.

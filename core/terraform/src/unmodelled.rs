@@ -23,10 +23,7 @@ impl Apply {
         let schema = stack
             .schemas
             .find(instance.address.mode, &instance.address.ty);
-        let network = match schema.map(|s| s.category) {
-            Some(category) => category == Category::NetworkNotModelled,
-            None => looks_like_network(&instance.address.ty),
-        };
+        let network = is_network(stack, instance.address.mode, &instance.address.ty);
         self.note_not_modelled(&instance.address, &instance.spans, network);
         let value = placeholder_attributes(schema, &instance.address, &instance.config);
         let (provider, _) = self.provider(stack, &instance.address, resource);
@@ -156,6 +153,14 @@ const NETWORK_WORDS: [&str; 28] = [
     "vnic",
     "cpe",
 ];
+
+/// Whether instances of a type may carry packets, or say how.
+pub(crate) fn is_network(stack: &Stack, mode: Mode, ty: &str) -> bool {
+    match stack.schemas.find(mode, ty).map(|s| s.category) {
+        Some(category) => !matches!(category, Category::Other),
+        None => looks_like_network(ty),
+    }
+}
 
 /// Whether a type without a schema row looks like network by its name.
 fn looks_like_network(ty: &str) -> bool {

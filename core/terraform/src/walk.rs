@@ -16,7 +16,7 @@ use crate::body::{BodyContext, evaluate_body};
 use crate::builtin::{self, is_builtin};
 use crate::config::{Check, Condition, IgnoreChanges, ProviderKey, Resource, Variable};
 use crate::diff::{Diff, diff};
-use crate::expand::{Voice, check, expand};
+use crate::expand::{Voice, check, expand, expand_if};
 use crate::graph::{Node, NodeKind, provider_of_resource};
 use crate::outcome::{Change, PlannedInstance};
 use crate::reason::{Reason, TRIGGER};
@@ -24,6 +24,7 @@ use crate::said::Said;
 use crate::schema::Category;
 use crate::scope::{Expansion, ModulePath, ModuleScope};
 use crate::stack::Stack;
+use crate::unmodelled::is_network;
 
 /// What a check says whose condition is not known in a plan.
 pub(crate) const PENDING_CHECK: &str = "Check block assertion known after apply";
@@ -331,10 +332,11 @@ impl Apply {
     ) {
         let expansion = {
             let scope = ModuleScope::new(&stack.config, &self.values, path);
-            expand(
+            expand_if(
                 stack,
                 &scope,
                 (&resource.count, &resource.for_each),
+                is_network(stack, mode, &resource.ty),
                 &mut self.diagnostics,
             )
         };

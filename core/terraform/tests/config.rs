@@ -493,6 +493,34 @@ output "forms" {
 }
 
 #[test]
+fn of_what_is_no_network_there_is_none_where_a_stand_in_says_how_many() {
+    let main = |ty: &str| {
+        format!(
+            r#"
+data "oci_cloud_guard_cloud_guard_configuration" "this" {{
+  compartment_id = oci_identity_compartment.this.id
+}}
+resource "oci_identity_compartment" "this" {{
+  name        = "c"
+  description = "d"
+}}
+resource "{ty}" "this" {{
+  count          = data.oci_cloud_guard_cloud_guard_configuration.this.status == "DISABLED" ? 1 : 0
+  compartment_id = oci_identity_compartment.this.id
+}}
+output "is_id" {{
+  value = can(regex("^ocid1[.]compartment[.]oc1[.][.]placeholder-", oci_identity_compartment.this.id))
+}}
+"#
+        )
+    };
+    let guard = main("oci_cloud_guard_cloud_guard_configuration");
+    let found = outputs(&[("main.tf", &guard)], &VariableInputs::default());
+    assert_eq!(found["is_id"], "true");
+    says(&main("oci_core_drg"), &["error: Invalid count argument"]);
+}
+
+#[test]
 fn cycles_are_named() {
     says(
         "locals {\n a = local.b\n b = [local.c]\n c = local.a\n}\n",

@@ -6,7 +6,7 @@ use skybridge_hcl::{Kind, Marks, Type, Value};
 use skybridge_terraform::{Address, Mode, placeholder_attributes};
 
 use super::data::SCHEMAS;
-use super::{SUBSCRIPTION_ID, id_of, types};
+use super::{SUBSCRIPTION_ID, azapi, id_of, types};
 use crate::doc::Doc;
 use crate::kinds;
 
@@ -20,12 +20,17 @@ pub fn attributes(estate: &Estate, ty: &str, config: &Value) -> Value {
         .and_then(|r| r.origin.as_ref())
         .and_then(|o| o.address.parse::<Address>().ok())
         .or_else(|| format!("{ty}.this").parse().ok());
+    let name = address.as_ref().map(ToString::to_string);
     let mut out = match address {
         Some(address) => placeholder_attributes(SCHEMAS.find(Mode::Managed, ty), &address, config),
         None => config.clone(),
     };
     if let Some(id) = terraform_id(ty, config, resource, id.as_ref()) {
         out = out.with_attr("id", Value::string(id));
+    }
+    if ty == azapi::TYPE {
+        let name = name.unwrap_or_default();
+        return out.with_attr("output", azapi::output(estate, config, &name));
     }
     if let Some(resource) = resource {
         out = computed(estate, ty, resource, out);

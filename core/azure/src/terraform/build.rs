@@ -76,6 +76,11 @@ impl<'a> Made<'a> {
         }
     }
 
+    /// Notes that somebody else decides a field, such as an address manager.
+    pub(super) fn undecided(&mut self, pointer: &str) {
+        self.unknown.insert(pointer.to_owned());
+    }
+
     /// How many blocks of a name there are.
     pub(super) fn blocks(&self, path: &str) -> usize {
         let found = self.config.at(path).and_then(Value::as_slice);
@@ -117,7 +122,7 @@ pub(super) fn place(span: &Span) -> Place {
 }
 
 /// A value without its marks; an unknown one is null, numbers are whole.
-fn to_json(value: &Value) -> Json {
+pub(super) fn to_json(value: &Value) -> Json {
     if let Some(text) = value.as_str() {
         return json!(text);
     }

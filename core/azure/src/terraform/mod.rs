@@ -6,6 +6,7 @@
 //! Associations patch the document of the subnet or network interface that they name.
 
 mod attributes;
+mod azapi;
 mod balancers;
 mod build;
 mod data;
@@ -56,13 +57,15 @@ pub enum Settled {
 /// True for types of the `azurerm` provider.
 #[must_use]
 pub fn owns(ty: &str) -> bool {
-    ty.starts_with("azurerm_")
+    ty.starts_with("azurerm_") || ty == azapi::TYPE
 }
 
 /// True when resources of the type become commands or are recorded.
 #[must_use]
 pub fn is_modelled(ty: &str) -> bool {
-    ty == types::RESOURCE_GROUP || row(ty).is_some() || Association::of(ty).is_some()
+    [types::RESOURCE_GROUP, azapi::TYPE].contains(&ty)
+        || row(ty).is_some()
+        || Association::of(ty).is_some()
 }
 
 /// The requests that create a resource.
@@ -81,6 +84,9 @@ pub fn create(
     }
     if let Some(association) = Association::of(ty) {
         return associate(estate, address, &association, config, spans);
+    }
+    if ty == azapi::TYPE {
+        return Ok(azapi::put(address, config, spans));
     }
     let Some(row) = row(ty) else {
         return Ok(Mapped::NotModelled(format!("{ty} is not modelled")));
@@ -188,6 +194,9 @@ pub fn id_of(ty: &str, config: &Value) -> Option<ResourceId> {
     if let Some(association) = Association::of(ty) {
         return config.str_attr(association.owner).map(Into::into);
     }
+    if ty == azapi::TYPE {
+        return azapi::id(config);
+    }
     let row = row(ty)?;
     if types::left_out(ty, config).is_some() {
         return None;
@@ -221,6 +230,9 @@ fn named(ty: &str, config: &Value, takes: impl Fn(&Value) -> bool) -> Option<Str
             "/subscriptions/{SUBSCRIPTION_ID}/resourceGroups/{}",
             text("name")?
         )
+    } else if ty == azapi::TYPE {
+        text("name").and_then(|_| text("parent_id"))?;
+        azapi::id(config)?.to_string()
     } else if let Some(association) = Association::of(ty) {
         let fields = association.fields(config).join("/");
         format!("{}#{fields}", text(association.owner)?)

@@ -257,7 +257,10 @@ pub(super) fn common(made: &mut Made<'_>) {
 
 fn vnet(made: &mut Made<'_>) {
     common(made);
-    made.value("address_space", "/properties/addressSpace/addressPrefixes");
+    let ranges = "/properties/addressSpace/addressPrefixes";
+    if !made.value("address_space", ranges) && made.blocks("ip_address_pool") > 0 {
+        made.undecided(ranges);
+    }
     let mut count = 0;
     for i in 0..made.blocks("subnet") {
         let (from, to) = (
@@ -283,7 +286,10 @@ fn subnet_fields(made: &mut Made<'_>, from: &str, to: &str) {
         &field("addressPrefixes"),
     );
     if !many {
-        made.value(&format!("{from}address_prefix"), &field("addressPrefix"));
+        let one = made.value(&format!("{from}address_prefix"), &field("addressPrefix"));
+        if !one && made.blocks(&format!("{from}ip_address_pool")) > 0 {
+            made.undecided(&field("addressPrefixes"));
+        }
     }
     for argument in [
         "network_security_group_id",

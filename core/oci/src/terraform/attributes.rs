@@ -45,6 +45,13 @@ pub fn attributes(estate: &Estate, ty: &str, config: &Value, id: &ResourceId) ->
             out.insert(name.clone(), text.placeholder(stands_for));
         }
     }
+    // Oracle gives a network that wants IPv6 a prefix of its own.
+    let wants_ipv6 = config.bool_attr("is_ipv6enabled") == Some(true);
+    if wants_ipv6 && out.get("ipv6cidr_blocks").is_some_and(Value::is_null) {
+        let prefix = Value::list(Type::String, vec![Value::string(ipv6_prefix(id.as_str()))]);
+        let stands_for = format!("{address}.ipv6cidr_blocks");
+        out.insert("ipv6cidr_blocks".to_owned(), prefix.placeholder(stands_for));
+    }
     let mut id = id.to_string();
     if row(ty).is_some_and(|r| matches!(r.act, Place::SubnetTable)) {
         let table = config.str_attr("route_table_id").unwrap_or_default();
@@ -68,6 +75,14 @@ fn attachments(estate: &Estate, config: &Value, drg: &ResourceId) -> Value {
     let id = format!("{drg}/{kind}");
     let all = config.clone().with_attr("id", Value::string(id));
     all.with_attr("drg_all_attachments", Value::tuple(list))
+}
+
+/// A prefix for documentation (RFC 3849) that depends on nothing but the id.
+fn ipv6_prefix(id: &str) -> String {
+    let sum = id
+        .bytes()
+        .fold(0_u32, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()));
+    format!("2001:db8:{:x}:{:x}00::/56", sum >> 16, sum & 0xff)
 }
 
 /// Document and computed fields in one, computed ones first.
@@ -112,6 +127,7 @@ impl Filler<'_> {
                 (Some(said), _) if settable => said.clone(),
                 (_, Some(found)) => value_of(found, &attribute.ty),
                 (Some(said), None) => said.clone(),
+                (None, None) if !block.is_empty() && attribute.computed => nothing(&attribute.ty),
                 (None, None) => Value::null_of(attribute.ty.clone()),
             };
             out.insert(name.clone(), value);
@@ -163,6 +179,16 @@ impl Filler<'_> {
             }
             Nesting::Single | Nesting::List => Value::tuple(all),
         }
+    }
+}
+
+/// What stands in a block where the cloud says nothing: the provider (Terraform plugin SDK 2,
+/// `field_reader.go`, `readObjectField`) writes an empty text there, and null only outside of blocks.
+fn nothing(ty: &Type) -> Value {
+    if *ty == Type::String {
+        Value::string("")
+    } else {
+        Value::null_of(ty.clone())
     }
 }
 

@@ -114,19 +114,14 @@ fn not_modelled(ty: &str) -> Diagnostic {
 
 /// A region's key, such as `IAD`; regions that the catalogue does not know have their name.
 fn region_key(region: &str) -> String {
-    let pair = catalogue().pair_of_oci_region(region);
-    pair.map_or_else(|| region_part(region).to_uppercase(), |p| p.oci_key.clone())
+    let known = catalogue().oci_regions.iter().find(|r| r.name == region);
+    known.map_or_else(|| region_part(region).to_uppercase(), |r| r.key.clone())
 }
 
 /// The regions that the catalogue knows, by name.
 fn region_names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = catalogue()
-        .pairs
-        .iter()
-        .map(|p| p.oci_region.as_str())
-        .collect();
-    names.sort_unstable();
-    names
+    let regions = catalogue().oci_regions.iter();
+    regions.map(|r| r.name.as_str()).collect()
 }
 
 fn regions() -> Vec<Json> {
@@ -378,7 +373,7 @@ impl Query<'_> {
     /// that has some.
     fn of_kind(&self, attribute: &str, kind: &str) -> Result<Json, Diagnostic> {
         let mut all = self.estate.of_kind(kind).peekable();
-        if all.peek().is_none() {
+        if all.peek().is_none() && !self.asks_for_no_id() {
             return Err(not_modelled(self.ty));
         }
         let arguments = self.config.as_map();
@@ -391,6 +386,16 @@ impl Query<'_> {
             .filter(|(resource, json)| json.get("isDatabase").is_none() && wanted(resource, json))
             .map(|(_, json)| json);
         self.list(attribute, found.collect())
+    }
+
+    /// Whether a filter wants an id that is none, as modules write it that look for nothing.
+    fn asks_for_no_id(&self) -> bool {
+        let filters = self.config.list_attr("filter");
+        filters.iter().any(|filter| {
+            let values = filter.strs_attr("values");
+            let is_id = |value: &&str| value.starts_with("ocid1.");
+            filter.str_attr("name") == Some("id") && !values.is_empty() && !values.iter().any(is_id)
+        })
     }
 
     /// One resource by the id in an argument. What a stand-in names stands in too.

@@ -21,7 +21,26 @@ pub(super) fn document(ty: &str, body: &BodySchema, config: &Value, spans: &Span
         writer.made.places.insert(String::new(), place(span));
     }
     writer.made.doc = Json::Object(writer.body(body, config, "", "", ""));
+    if ty == "oci_core_subnet" {
+        first_block(&mut writer.made);
+    }
     writer.made
+}
+
+/// A subnet that names its blocks in a list has the first of them as its block.
+fn first_block(made: &mut Made) {
+    let (list, one) = ("/ipv4CidrBlocks", "/cidrBlock");
+    let first = made.doc.pointer("/ipv4CidrBlocks/0").cloned();
+    let Some(first) = first.filter(|_| made.doc.pointer(one).is_none()) else {
+        return;
+    };
+    crate::decide::set(&mut made.doc, "cidrBlock", first);
+    if let Some(place) = made.places.get(list).cloned() {
+        made.places.insert(one.to_owned(), place);
+    }
+    if crate::wish::touches(&made.unknown, "/ipv4CidrBlocks/0") {
+        made.unknown.insert(one.to_owned());
+    }
 }
 
 struct Writer<'a> {

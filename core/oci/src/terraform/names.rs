@@ -131,6 +131,7 @@ pub(super) fn field(name: &str) -> String {
         "state" => return "lifecycleState".to_owned(),
         "bgp_md5auth_key" => return "bgpMd5AuthKey".to_owned(),
         "is_ipv6enabled" => return "isIpv6Enabled".to_owned(),
+        "ipv4cidr_blocks" => return "ipv4CidrBlocks".to_owned(),
         "ipv6cidr_block" => return "ipv6CidrBlock".to_owned(),
         "ipv6cidr_blocks" => return "ipv6CidrBlocks".to_owned(),
         _ => {}

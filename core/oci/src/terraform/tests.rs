@@ -363,7 +363,7 @@ fn data_sources_answer_with_stable_lists_and_honour_filters() {
         ),
         1
     );
-    assert_eq!(count("oci_identity_regions", "regions", &[]), 12);
+    assert_eq!(count("oci_identity_regions", "regions", &[]), 46);
     let quick = filter("display_name", "^.*Oracle[^G]*$", true);
     let images = data("oci_core_images", &[c.clone(), quick]).unwrap();
     let images = images.list_attr("images");
