@@ -9,8 +9,10 @@ use crate::ocid::stable;
 
 /// Why a VNIC or an address is no part of the network; `None` when it is.
 pub(super) fn left_out(ty: &str, config: &Value) -> Option<String> {
-    // What the cloud would fill in is unknown; nobody has asked for it then.
-    let is_asked = |v: &&Value| !v.is_null() && (!v.is_unknown() || v.is_placeholder());
+    // What the cloud would fill in is unknown, and an empty text is none; nobody has asked for it then.
+    let is_asked = |v: &&Value| {
+        !v.is_null() && v.as_str() != Some("") && (!v.is_unknown() || v.is_placeholder())
+    };
     match ty {
         "oci_core_private_ip" if config.attr("vnic_id").filter(is_asked).is_none() => {
             Some("an address that is reserved in a subnet and on no VNIC answers nobody".to_owned())
