@@ -11,7 +11,7 @@ pub struct ActionId(pub u64);
 /// What an action is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// For [`Apply::complete`] and [`Apply::fail`].
+    /// For [`crate::Apply::complete`] and [`crate::Apply::fail`].
     pub id: ActionId,
     /// The instance.
     pub address: Address,
