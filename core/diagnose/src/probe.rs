@@ -269,6 +269,15 @@ fn black_hole(hop: &HopView, reason: DropReason) -> Fault {
         .mend("take the route out, or give it a next hop that leads to the circuit, and apply")
 }
 
+/// The host that sends and the one that receives.
+fn ends(seen: &Observations, towards: Towards) -> (&HostObservation, &HostObservation) {
+    let [from, to] = &seen.hosts;
+    match towards {
+        Towards::To => (from, to),
+        Towards::From => (to, from),
+    }
+}
+
 /// A firewall on the way denies: its rule, and no host's.
 fn denied_by_firewall(
     seen: &Observations,
@@ -276,11 +285,7 @@ fn denied_by_firewall(
     detail: &str,
     towards: Towards,
 ) -> Fault {
-    let [from, to] = &seen.hosts;
-    let (sender, receiver) = match towards {
-        Towards::To => (from, to),
-        Towards::From => (to, from),
-    };
+    let (sender, receiver) = ends(seen, towards);
     let packet = packet_words(probe, towards);
     let what = match detail.split_once(": ") {
         Some((set, "no rule allows it")) => format!(
@@ -317,11 +322,7 @@ fn denied(
     detail: &str,
     towards: Towards,
 ) -> Fault {
-    let [from, to] = &seen.hosts;
-    let (sender, receiver) = match towards {
-        Towards::To => (from, to),
-        Towards::From => (to, from),
-    };
+    let (sender, receiver) = ends(seen, towards);
     // `in` at the router's interface is out of the host.
     let (side, host) = if detail.contains("(in at ") {
         ("outbound", sender)

@@ -78,6 +78,10 @@ fn texts<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
 /// circuit of a peering.
 fn network_of(estate: &Estate, text: &str) -> Option<ResourceId> {
     let mut resource = nearest(estate, text)?;
+    // A gateway is in its hub, and not nested in it.
+    if let Some(hub) = resource.text("/properties/virtualHub/id") {
+        resource = estate.resource(&hub.into())?;
+    }
     loop {
         if is_network(resource.kind.as_str()) {
             return Some(resource.id.clone());

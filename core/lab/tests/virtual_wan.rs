@@ -296,6 +296,19 @@ fn what_a_hubs_gateway_has_learned_is_unknown_at_the_other_hubs() {
     assert_eq!(both(&report, "desk", "app"), [Verdict::Holds; 2]);
 }
 
+#[test]
+fn what_route_maps_do_to_the_routes_of_a_circuit_is_unknown() {
+    let edited = site("").replace(
+        "hub.tf",
+        "azurerm_express_route_circuit_peering.private.id\n",
+        "azurerm_express_route_circuit_peering.private.id\n\n  routing {\n    inbound_route_map_id = \"map\"\n  }\n",
+    );
+    let report = Virtual::new().up(vec![edited.0]);
+    assert_eq!(both(&report, "desk", "app"), [Verdict::Unknown; 2]);
+    let mut named = report.not_modelled.iter();
+    assert!(named.any(|row| row.resource == "azurerm_express_route_connection.hq"));
+}
+
 /// The names of the rules that refuse something.
 fn refused(parts: &[String]) -> Vec<String> {
     let report = up(parts);

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 use skybridge_base::{Asn, VlanId};
 use skybridge_catalogue::catalogue;
-use skybridge_estate::{Estate, Resource};
+use skybridge_estate::{Estate, Resource, ResourceId};
 
 use super::gap;
 use super::networks::canonical;
@@ -197,21 +197,31 @@ pub(super) fn connections(estate: &Estate, gaps: &mut Vec<Gap>) -> Vec<Connectio
             gap(gaps, resource, "its gateway or circuit is not known");
             continue;
         };
-        for field in ["routingWeight", "expressRouteGatewayBypass"] {
-            if doc.is_unknown(&format!("/properties/{field}")) {
-                gap(gaps, resource, format!("{field} is not known"));
-            }
-        }
-        let weight = doc.number("/properties/routingWeight").unwrap_or(0);
-        out.push(Connection {
-            id: resource.id.clone(),
-            name: resource.name.clone(),
-            gateway,
-            circuit,
-            routing_weight: u16::try_from(weight).unwrap_or(u16::MAX),
-            fast_path: doc.flag("/properties/expressRouteGatewayBypass") == Some(true),
-            phase: resource.phase,
-        });
+        out.push(connection(resource, (gateway, circuit), gaps));
     }
     out
+}
+
+/// A connection of a gateway, in a virtual network or a hub, with a circuit.
+pub(super) fn connection(
+    resource: &Resource,
+    (gateway, circuit): (ResourceId, ResourceId),
+    gaps: &mut Vec<Gap>,
+) -> Connection {
+    let doc = Doc::of(resource);
+    for field in ["routingWeight", "expressRouteGatewayBypass"] {
+        if doc.is_unknown(&format!("/properties/{field}")) {
+            gap(gaps, resource, format!("{field} is not known"));
+        }
+    }
+    let weight = doc.number("/properties/routingWeight").unwrap_or(0);
+    Connection {
+        id: resource.id.clone(),
+        name: resource.name.clone(),
+        gateway,
+        circuit,
+        routing_weight: u16::try_from(weight).unwrap_or(u16::MAX),
+        fast_path: doc.flag("/properties/expressRouteGatewayBypass") == Some(true),
+        phase: resource.phase,
+    }
 }

@@ -17,8 +17,7 @@ use super::{exists, gap};
 use crate::doc::{Doc, prefix};
 use crate::kinds;
 use crate::model::{
-    AzureModel, Connection, Gap, Gateway, NetworkPeering, PeeringState, Subnet, VirtualHub,
-    VirtualNetwork,
+    AzureModel, Gap, Gateway, NetworkPeering, PeeringState, Subnet, VirtualHub, VirtualNetwork,
 };
 
 /// Gateways of hubs are AS 65515, which cannot be changed.
@@ -165,8 +164,7 @@ fn others<'h, 'a>(hub: &'h Hub<'a>, all: &'h [Hub<'a>]) -> impl Iterator<Item = 
     others.filter(in_wan)
 }
 
-/// What another hub leads to: its own prefix and its networks' ranges; those of networks with tables of their own
-/// apart.
+/// The ranges of a hub's networks; those of networks with route tables of their own apart.
 fn reach(hub: &Hub<'_>) -> (Vec<IpNet>, Vec<IpNet>) {
     let (mut known, mut open) = (Vec::new(), Vec::new());
     for spoke in &hub.spokes {
@@ -310,20 +308,7 @@ fn connections(estate: &Estate, model: &mut AzureModel, gaps: &mut Vec<Gap>) {
             gap(gaps, resource, "its circuit is not known");
             continue;
         };
-        for field in ["routingWeight", "routingConfiguration"] {
-            if doc.has_unknown(&format!("/properties/{field}")) {
-                gap(gaps, resource, format!("{field} is not known"));
-            }
-        }
-        let weight = doc.number("/properties/routingWeight").unwrap_or(0);
-        model.connections.push(Connection {
-            id: resource.id.clone(),
-            name: resource.name.clone(),
-            gateway,
-            circuit,
-            routing_weight: u16::try_from(weight).unwrap_or(u16::MAX),
-            fast_path: doc.flag("/properties/expressRouteGatewayBypass") == Some(true),
-            phase: resource.phase,
-        });
+        let connection = super::circuits::connection(resource, (gateway, circuit), gaps);
+        model.connections.push(connection);
     }
 }

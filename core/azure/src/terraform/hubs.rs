@@ -65,11 +65,39 @@ pub(super) fn left_out(estate: &Estate, ty: &str, config: &Value) -> Option<Stri
         "azurerm_express_route_connection" => {
             let gateway = (!is_here("express_route_gateway_id")).then_some("gateway");
             let peering = !is_here("express_route_circuit_peering_id");
+            if routes_otherwise(config) {
+                let why = "route tables and route maps of a circuit's connection are not modelled";
+                return Some(why.to_owned());
+            }
             gateway.or_else(|| peering.then_some("circuit peering"))
         }
         _ => None,
     };
     missing.map(|what| format!("its {what} is not in this network"))
+}
+
+/// True when what a connection learns and announces is not what the default route table has.
+fn routes_otherwise(config: &Value) -> bool {
+    let given = |path: &str| {
+        let value = config.at(&format!("routing[0].{path}"))?;
+        let for_the_cloud = value.is_unknown() && !value.is_placeholder();
+        (!value.is_null() && !for_the_cloud).then_some(value)
+    };
+    let is_default = |value: &Value, name: &str| {
+        let text = value.as_str().unwrap_or_default();
+        text.rsplit('/')
+            .next()
+            .is_some_and(|last| last.eq_ignore_ascii_case(name))
+    };
+    let all_default = |path: &str, name: &str| {
+        given(path).is_none_or(|list| list.children().all(|value| is_default(value, name)))
+    };
+    let table = "defaultRouteTable";
+    let maps = ["inbound_route_map_id", "outbound_route_map_id"];
+    maps.iter().any(|map| given(map).is_some())
+        || given("associated_route_table_id").is_some_and(|id| !is_default(id, table))
+        || !all_default("propagated_route_table[0].labels", "default")
+        || !all_default("propagated_route_table[0].route_table_ids", table)
 }
 
 fn wan(made: &mut Made<'_>) {
